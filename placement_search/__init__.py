@@ -1,0 +1,43 @@
+"""Placement Search: where adapters help a frozen transformer most.
+
+The names below are the Python interface, of the same power as the command line. They are loaded
+when they are first used, so that importing the package loads no torch.
+"""
+
+from importlib import import_module
+
+_HOMES = {
+    "AdaptedBackbone": "placement_search.adapted.model",
+    "Layout": "placement_search.layout",
+    "PlacementSearchError": "placement_search.errors",
+    "SearchSettings": "placement_search.study.settings",
+    "StudyRecord": "placement_search.study.records",
+    "TrainingPlan": "placement_search.evaluation.plan",
+    "as_backbone": "placement_search.backbones.loading",
+    "compute_proxy_map": "placement_search.study.proxy_map",
+    "export_layout": "placement_search.export.export",
+    "find_answer": "placement_search.study.answer",
+    "load_backbone": "placement_search.backbones.loading",
+    "load_bench": "placement_search.study.search",
+    "load_layout": "placement_search.export.load",
+    "load_record": "placement_search.study.records",
+    "load_task": "placement_search.tasks",
+    "parse_layout": "placement_search.modules",
+    "search": "placement_search.study.search",
+    "verify_layout": "placement_search.export.load",
+    "write_report": "placement_search.report.write",
+}
+
+__all__ = sorted(_HOMES)  # noqa: PLE0605 - the table above is the one list
+
+
+def __getattr__(name: str) -> object:
+    """The public name, from its home."""
+    if name not in _HOMES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(import_module(_HOMES[name]), name)
+
+
+def __dir__() -> list[str]:
+    """The public names."""
+    return __all__

@@ -1,0 +1,37 @@
+"""What a user can cause to go wrong, one class for each room that can say so."""
+
+
+class PlacementSearchError(Exception):
+    """Base of every error that a user can cause and cure; the command line exits with 2 on it."""
+
+
+class LayoutError(PlacementSearchError):
+    """A layout, a connection or a module's settings break a rule."""
+
+
+class SpaceError(PlacementSearchError):
+    """A search-space file or its meeting with a backbone breaks a rule."""
+
+
+class BackboneError(PlacementSearchError):
+    """A model can't be read as a residual graph, or can't be loaded."""
+
+
+class TaskError(PlacementSearchError):
+    """A data set is unknown or does not fit the model."""
+
+
+class StudyError(PlacementSearchError):
+    """A study is missing, differs from what was asked, or is in use."""
+
+
+class ReportError(PlacementSearchError):
+    """A report can't be made from what the study holds."""
+
+
+class ExportError(PlacementSearchError):
+    """A layout can't be written, or a layout file fails one of its checks."""
+
+
+class EvaluationError(PlacementSearchError):
+    """An evaluation gave no usable score, such as a loss that is not finite."""
