@@ -1,0 +1,26 @@
+"""What identifies a backbone; loads no torch, so that studies can be read without it."""
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class BackboneFacts:
+    """What identifies a backbone in studies and layout files.
+
+    Args:
+        id: ``embedded``, or the folder's name as given.
+        architecture: Class name of the base model.
+        model_type: Family name of ``transformers``.
+        n_blocks: Number of blocks.
+        width: Channels of the residual stream.
+        n_parameters: Parameters of the base model, all frozen.
+        fingerprint: SHA-256 over names, shapes and bytes of all weights, 16 hexadecimal digits.
+    """
+
+    id: str
+    architecture: str
+    model_type: str
+    n_blocks: int
+    width: int
+    n_parameters: int
+    fingerprint: str
