@@ -1,0 +1,106 @@
+"""What a module type says about itself without torch: its settings, their rules, its size."""
+
+import difflib
+import math
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+
+from placement_search.errors import LayoutError
+
+Scalar = bool | int | float | str
+
+
+def nearest(word: str, known: Iterable[str]) -> str:
+    """A hint that names the known word nearest to ``word``, or all of them; starts with a space."""
+    choices = sorted(known)
+    close = difflib.get_close_matches(word, choices, n=1, cutoff=0.5)
+    return f" (did you mean {close[0]!r}?)" if close else f" (known: {', '.join(choices)})"
+
+
+@dataclass(frozen=True, slots=True)
+class Setting:
+    """One setting of a module type: its default, which fixes its type, and its range.
+
+    Args:
+        default: Value that a layout leaves unsaid.
+        doc: One line for help and documentation.
+        minimum: Smallest value allowed, inclusive; numbers only.
+        choices: The only values allowed; empty for no such rule.
+        is_always_written: Whether layouts say it even at its default, as with a rank.
+    """
+
+    default: Scalar
+    doc: str
+    minimum: float | None = None
+    choices: tuple[Scalar, ...] = ()
+    is_always_written: bool = False
+
+    def checked(self, value: Scalar, place: str) -> Scalar:
+        """``value`` in this setting's own type.
+
+        Raises:
+            LayoutError: If type, range or choice is broken; ``place`` says where it stands.
+        """
+        if isinstance(self.default, float) and isinstance(value, int) and value is not True:
+            value = float(value)
+        if type(value) is not type(self.default):
+            wanted = type(self.default).__name__
+            raise LayoutError(f"{place} must be of type {wanted}, got {value!r}")
+        if isinstance(value, float) and not math.isfinite(value):
+            raise LayoutError(f"{place} must be finite, got {value!r}")
+        if self.choices and value not in self.choices:
+            known = ", ".join(map(str, self.choices))
+            raise LayoutError(f"{place} must be one of {known}; got {value!r}")
+        if self.minimum is not None and not isinstance(value, str) and value < self.minimum:
+            raise LayoutError(f"{place} must be at least {self.minimum:g}, got {value!r}")
+        return value
+
+
+@dataclass(frozen=True, slots=True)
+class ModuleType:
+    """A kind of trainable function, described without torch.
+
+    Args:
+        name: How layouts, files and help call it.
+        settings: Every setting by name; a default may never change once released, since
+            layouts leave most defaults unsaid.
+        count: Gives the number of trainable parameters for complete settings and a width.
+    """
+
+    name: str
+    settings: Mapping[str, Setting]
+    count: Callable[[Mapping[str, Scalar], int], int]
+
+    def written(self, given: Mapping[str, Scalar], place: str) -> dict[str, Scalar]:
+        """The checked settings that a layout writes, sorted by name.
+
+        They are those that differ from their defaults, and those that are always written.
+
+        Raises:
+            LayoutError: If a setting is unknown or its value breaks a rule.
+        """
+        for name in given:
+            if name not in self.settings:
+                raise LayoutError(
+                    f"unknown setting {name!r} of {self.name} in {place}"
+                    + nearest(name, self.settings)
+                )
+        return {
+            name: value
+            for name, setting in sorted(self.settings.items())
+            for value in (self._value(name, given, place),)
+            if setting.is_always_written or value != setting.default
+        }
+
+    def complete(self, given: Mapping[str, Scalar]) -> dict[str, Scalar]:
+        """Every setting of the type, with the values of ``given`` where it has them."""
+        return {
+            name: given.get(name, setting.default)
+            for name, setting in sorted(self.settings.items())
+        }
+
+    def _value(self, name: str, given: Mapping[str, Scalar], place: str) -> Scalar:
+        setting = self.settings[name]
+        if name not in given:
+            return setting.default
+        return setting.checked(given[name], f"{name} of {self.name} in {place}")

@@ -1,0 +1,76 @@
+"""``bottleneck``: ``s · U(act(D(norm(h))))``, the adapter of Houlsby et al. (2019).
+
+The paper on placement (Nowak et al. 2024, Equation 2) uses a low-rank bottleneck too, but leaves
+normalisation, activation, scale and initialisation open; here they are settings.
+"""
+
+from collections.abc import Mapping
+
+import torch
+from torch import Tensor, nn
+
+from placement_search.module_type import ModuleType, Scalar, Setting
+
+ACTIVATIONS: Mapping[str, type[nn.Module]] = {
+    "gelu": nn.GELU,
+    "relu": nn.ReLU,
+    "silu": nn.SiLU,
+    "tanh": nn.Tanh,
+    "identity": nn.Identity,
+}
+
+
+def _count(settings: Mapping[str, Scalar], width: int) -> int:
+    """Down, up and their biases, the norm's two vectors, the scale's vector."""
+    rank = int(settings["rank"])
+    n_vectors = 1 + 2 * bool(settings["norm"]) + (settings["scale_kind"] == "per_channel")
+    return 2 * width * rank + rank + n_vectors * width
+
+
+TYPE = ModuleType(
+    name="bottleneck",
+    settings={
+        "rank": Setting(
+            8, "width of the bottleneck, in channels", minimum=1, is_always_written=True
+        ),
+        "activation": Setting("gelu", "non-linearity between the maps", choices=(*ACTIVATIONS,)),
+        "norm": Setting(default=True, doc="a trainable LayerNorm before the down map"),
+        "scale": Setting(1.0, "factor on what is added, or its start when it is learned"),
+        "scale_kind": Setting(
+            "fixed",
+            "one fixed factor, or a learned one per channel",
+            choices=("fixed", "per_channel"),
+        ),
+    },
+    count=_count,
+)
+
+
+class Bottleneck(nn.Module):
+    """What a bottleneck adds: ``s · U(act(D(norm(h))))``, zero at the start since ``U`` is zero.
+
+    Args:
+        settings: Complete settings of `TYPE`.
+        width: Channels of the residual stream.
+    """
+
+    def __init__(self, settings: Mapping[str, Scalar], width: int) -> None:
+        super().__init__()
+        rank = int(settings["rank"])
+        self.norm = nn.LayerNorm(width) if settings["norm"] else nn.Identity()
+        self.down = nn.Linear(width, rank)
+        self.activation = ACTIVATIONS[str(settings["activation"])]()
+        self.up = nn.Linear(rank, width)
+        scale = torch.tensor(float(settings["scale"]))
+        if settings["scale_kind"] == "per_channel":
+            self.scale: Tensor = nn.Parameter(scale.repeat(width))
+        else:
+            self.register_buffer("scale", scale, persistent=False)
+        nn.init.zeros_(self.up.weight)
+        nn.init.zeros_(self.up.bias)
+
+    def forward(self, states: Tensor) -> Tensor:
+        """The addition for ``states`` of shape ``(..., width)``; same shape."""
+        hidden = self.activation(self.down(self.norm(states)))
+        added: Tensor = self.scale * self.up(hidden)
+        return added

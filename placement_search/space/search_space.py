@@ -1,0 +1,138 @@
+"""A search space bound to a backbone: its candidate connections, its modules, its budget."""
+
+import itertools
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from placement_search.errors import LayoutError, SpaceError
+from placement_search.layout import (
+    Connection,
+    FirstPass,
+    Layout,
+    ModuleSpec,
+    ModuleTypes,
+    kind_of,
+    make_module,
+)
+from placement_search.module_type import ModuleType
+from placement_search.space.budget import Budget
+from placement_search.space.file import SpaceFile, expand_nodes
+
+Pair = tuple[int, int]
+
+
+@dataclass(frozen=True, slots=True)
+class SearchSpace:
+    """The layouts that a study may propose on one backbone.
+
+    Args:
+        name: The space's name.
+        pairs: Candidate connections as (source, target), sorted.
+        modules: Modules to choose from, cheapest first.
+        costs: Trainable parameters of one connection with each module.
+        at_least: Fewest connections of a layout.
+        at_most: Most connections of a layout, lowered to what the budget can pay.
+        is_module_shared: Whether all connections of a layout have the same module.
+        first_pass: What the first pass of recurrent layouts carries.
+        budget: What a layout may cost.
+    """
+
+    name: str
+    pairs: tuple[Pair, ...]
+    modules: tuple[ModuleSpec, ...]
+    costs: tuple[int, ...]
+    at_least: int
+    at_most: int
+    is_module_shared: bool
+    first_pass: FirstPass
+    budget: Budget
+
+    def cost(self, layout: Layout) -> int:
+        """Trainable parameters of a layout of this space."""
+        by_module = dict(zip(self.modules, self.costs, strict=True))
+        return sum(by_module[c.module] for c in layout.connections)
+
+    def contains(self, layout: Layout) -> bool:
+        """Whether a study over this space could propose ``layout``."""
+        used = {c.module for c in layout.connections}
+        return (
+            self.at_least <= len(layout.connections) <= self.at_most
+            and {(c.source, c.target) for c in layout.connections} <= set(self.pairs)
+            and used <= set(self.modules)
+            and (len(used) == 1 or not self.is_module_shared)
+            and (layout.first_pass is self.first_pass or not layout.is_recurrent)
+            and self.budget.allows(self.cost(layout))
+        )
+
+    def layout(self, pairs: list[Pair], modules: list[ModuleSpec]) -> Layout:
+        """The layout with these connections, pair by pair."""
+        connections = (Connection(s, t, m) for (s, t), m in zip(pairs, modules, strict=True))
+        return Layout(tuple(connections), self.first_pass)
+
+    @property
+    def log10_size(self) -> float:
+        """Decimal logarithm of the number of layouts, the budget left out of account."""
+        total = sum(
+            math.comb(len(self.pairs), n)
+            * (len(self.modules) if self.is_module_shared else len(self.modules) ** n)
+            for n in range(self.at_least, self.at_most + 1)
+        )
+        return math.log10(total)
+
+
+def bind_space(
+    file: SpaceFile, types: ModuleTypes, *, n_nodes: int, width: int, budget: Budget
+) -> SearchSpace:
+    """The layouts that a space file means on a backbone of ``n_nodes`` nodes and this width.
+
+    Raises:
+        SpaceError: If a node is impossible, a module's settings break a rule, no connection is
+            left, or the budget can't pay for the smallest layout.
+    """
+    sources = expand_nodes(file.sources, "sources", n_nodes)
+    targets = expand_nodes(file.targets, "targets", n_nodes)
+    pairs = tuple(
+        (s, t) for s in sorted(sources) for t in sorted(targets) if kind_of(s, t) in file.kinds
+    )
+    at_least, at_most = file.connections.at_least, file.connections.at_most
+    if len(pairs) < at_least:
+        raise SpaceError(
+            f"space {file.name!r} is empty: kinds, sources and targets admit {len(pairs)} "
+            f"connections, connections.at_least asks for {at_least}"
+        )
+    costs = _module_costs(file, types, width)
+    affordable = {m: c for m, c in costs.items() if budget.allows(at_least * c)}
+    if not affordable:
+        raise SpaceError(
+            f"space {file.name!r} is empty under this budget: {at_least} connections cost at least "
+            f"{at_least * min(costs.values()):,} parameters, --max-params is {budget.describe()}"
+        )
+    most = max(budget.how_many(min(affordable.values()), at_most), at_least)
+    return SearchSpace(
+        name=file.name,
+        pairs=pairs,
+        modules=tuple(affordable),
+        costs=tuple(affordable.values()),
+        at_least=at_least,
+        at_most=min(at_most, most, len(pairs)),
+        is_module_shared=file.module_per == "layout",
+        first_pass=file.first_pass,
+        budget=budget,
+    )
+
+
+def _module_costs(file: SpaceFile, types: ModuleTypes, width: int) -> Mapping[ModuleSpec, int]:
+    """Every combination of settings that the file names, with its parameters, cheapest first."""
+    costs: dict[ModuleSpec, int] = {}
+    for index, choice in enumerate(file.modules):
+        place = f"modules.{index} of space {file.name!r}"
+        for values in itertools.product(*choice.options.values()):
+            given = dict(zip(choice.options, values, strict=True))
+            try:
+                spec = make_module(types, choice.type, given, place)
+            except LayoutError as error:
+                raise SpaceError(str(error)) from error
+            module_type: ModuleType = types[choice.type]
+            costs[spec] = module_type.count(module_type.complete(spec.settings), width)
+    return dict(sorted(costs.items(), key=lambda item: (item[1], item[0].notation)))
