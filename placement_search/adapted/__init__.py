@@ -1,0 +1,1 @@
+"""A backbone with a layout attached, and the frozen states that training starts from."""

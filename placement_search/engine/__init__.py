@@ -1,0 +1,1 @@
+"""Runs evaluations; a study asks an engine and never how it does it."""

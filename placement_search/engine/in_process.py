@@ -1,0 +1,53 @@
+"""An engine that evaluates in this process, one layout at a time."""
+
+from typing import Protocol
+
+import torch
+
+from placement_search.evaluation.evaluate import Evaluated, Evaluation, evaluate
+from placement_search.evaluation.fine_tune import Report
+from placement_search.evaluation.score_card import ScoreCard
+from placement_search.evaluation.workbench import Workbench
+
+
+class Pruned(Exception):  # noqa: N818 - a decision, not an error
+    """Raised by a report to stop an evaluation that is not worth finishing."""
+
+
+class Infeasible(Exception):  # noqa: N818 - an outcome with a reason, not an error
+    """The layout can't be evaluated within the machine's memory; the message says why."""
+
+
+class Engine(Protocol):
+    """What a study needs to have layouts evaluated."""
+
+    def run(self, request: Evaluation, report: Report) -> ScoreCard:
+        """Evaluate one layout.
+
+        Raises:
+            Infeasible: If the machine can't do it.
+            EvaluationError: If there is no usable score.
+        """
+
+
+class InProcessEngine:
+    """Evaluates on one workbench in the calling process."""
+
+    def __init__(self, bench: Workbench) -> None:
+        self._bench = bench
+
+    def run(self, request: Evaluation, report: Report) -> ScoreCard:
+        """See `Engine`."""
+        return self.train(request, report).card
+
+    def train(self, request: Evaluation, report: Report) -> Evaluated:
+        """The same, with the trained model, for export.
+
+        Raises:
+            Infeasible: If memory runs out.
+            EvaluationError: If there is no usable score.
+        """
+        try:
+            return evaluate(self._bench, request, report)
+        except (torch.OutOfMemoryError, MemoryError) as error:
+            raise Infeasible(f"out of memory: {error}") from error

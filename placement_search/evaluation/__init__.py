@@ -1,0 +1,1 @@
+"""One layout to one score card."""

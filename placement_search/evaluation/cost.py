@@ -1,0 +1,65 @@
+"""Counted and measured costs of an adapted backbone, as it would be deployed."""
+
+import statistics
+import time
+from collections.abc import Mapping
+
+import torch
+from torch import Tensor
+from torch.utils.flop_counter import FlopCounterMode
+
+from placement_search.adapted.model import AdaptedBackbone
+from placement_search.evaluation.score_card import Costs
+from placement_search.layout import Layout
+
+Inputs = Mapping[str, Tensor]
+
+
+def count_flops(model: AdaptedBackbone, example: Inputs) -> int:
+    """Floating-point operations of matrix products and attention in one forward pass.
+
+    A recurrent layout pays its second pass, since a deployed model has no cached states.
+
+    Args:
+        model: The adapted backbone.
+        example: Inputs of one example, each of shape ``(1, …)``.
+    """
+    counter = FlopCounterMode(display=False)
+    with counter, torch.no_grad():
+        model(example)
+    return counter.get_total_flops()
+
+
+def measure_latency_factor(model: AdaptedBackbone, inputs: Inputs, *, repeats: int = 15) -> float:
+    """Median over pairs of the time of one pass over that of the bare backbone with its head.
+
+    The two are timed in turn, so that what else the machine does hits both.
+
+    Args:
+        model: The adapted backbone.
+        inputs: A batch, each of shape ``(batch, …)``.
+        repeats: Pairs of timed passes, after one that warms up.
+    """
+    bare = AdaptedBackbone(model.backbone, Layout(), model.head.out_features)
+    ratios = [_seconds(model, inputs) / _seconds(bare, inputs) for _ in range(repeats + 1)]
+    return statistics.median(ratios[1:])
+
+
+@torch.no_grad()
+def _seconds(model: AdaptedBackbone, inputs: Inputs) -> float:
+    started = time.perf_counter()
+    model(inputs)
+    return time.perf_counter() - started
+
+
+def count_costs(model: AdaptedBackbone, example: Inputs, *, n_bare_flops: int) -> Costs:
+    """The counted costs of ``model``; ``n_bare_flops`` is `count_flops` of the empty layout."""
+    tensors = list(model.state_dict().values())
+    n_flops = count_flops(model, example)
+    return Costs(
+        n_adapter_parameters=sum(p.numel() for p in model.adapters.parameters()),
+        n_head_parameters=sum(p.numel() for p in model.head.parameters()),
+        n_bytes=sum(t.numel() * t.element_size() for t in tensors),
+        n_flops=n_flops,
+        flops_factor=n_flops / n_bare_flops,
+    )

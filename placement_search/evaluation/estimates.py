@@ -1,0 +1,82 @@
+"""Means with their intervals, from a few repeated scores."""
+
+import math
+import statistics
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from scipy import stats
+
+CONFIDENCE = 0.95
+
+
+@dataclass(frozen=True, slots=True)
+class Estimate:
+    """A mean with a two-sided 95 % interval.
+
+    Args:
+        mean: The mean.
+        low: Lower end of the interval.
+        high: Upper end of the interval.
+        n: Number of values behind it.
+    """
+
+    mean: float
+    low: float
+    high: float
+    n: int
+
+    def __str__(self) -> str:
+        """The mean and half the interval's length, as tables show it."""
+        return f"{self.mean:.4f} ± {(self.high - self.low) / 2:.4f}"
+
+
+def mean_estimate(values: Sequence[float]) -> Estimate:
+    """Mean and Student's t interval; a single value or equal values give a point.
+
+    Args:
+        values: At least one finite number.
+    """
+    mean, n = statistics.fmean(values), len(values)
+    half = (
+        0.0 if n == 1 else float(stats.t.ppf(0.5 + CONFIDENCE / 2, n - 1)) * standard_error(values)
+    )
+    return Estimate(mean, mean - half, mean + half, n)
+
+
+def standard_error(values: Sequence[float]) -> float:
+    """Standard error of the mean; 0 for a single value."""
+    return statistics.stdev(values) / math.sqrt(len(values)) if len(values) > 1 else 0.0
+
+
+def difference_estimate(ours: Sequence[float], theirs: Sequence[float]) -> Estimate:
+    """Mean of ``ours`` minus mean of ``theirs`` with Welch's interval.
+
+    Args:
+        ours: At least two values.
+        theirs: At least two values, independent of ``ours``.
+    """
+    mean = statistics.fmean(ours) - statistics.fmean(theirs)
+    n = len(ours) + len(theirs)
+    if standard_error(ours) == standard_error(theirs) == 0:
+        return Estimate(mean, mean, mean, n)
+    interval = stats.ttest_ind(ours, theirs, equal_var=False).confidence_interval(CONFIDENCE)
+    return Estimate(mean, float(interval.low), float(interval.high), n)
+
+
+def rank_correlation(ours: Sequence[float], theirs: Sequence[float]) -> Estimate | None:
+    """Spearman's correlation with the interval of Bonett and Wright (2000).
+
+    Returns:
+        None where fewer than five pairs, or a constant side, leave nothing to correlate.
+    """
+    n = len(ours)
+    if n < 5 or len(set(ours)) == 1 or len(set(theirs)) == 1:
+        return None
+    rho = float(stats.spearmanr(ours, theirs).statistic)
+    # atanh of ±1 is infinite; a perfect correlation keeps a point for its interval.
+    if abs(rho) >= 1:
+        return Estimate(rho, rho, rho, n)
+    half = float(stats.norm.ppf(0.5 + CONFIDENCE / 2)) * math.sqrt((1 + rho**2 / 2) / (n - 3))
+    centre = math.atanh(rho)
+    return Estimate(rho, math.tanh(centre - half), math.tanh(centre + half), n)

@@ -1,0 +1,89 @@
+"""One evaluation, from a layout and a seed to a score card."""
+
+import time
+from dataclasses import dataclass, replace
+from functools import lru_cache
+
+import torch
+
+from placement_search.adapted.model import AdaptedBackbone
+from placement_search.adapted.states import take
+from placement_search.evaluation.cost import count_costs, count_flops, measure_latency_factor
+from placement_search.evaluation.fine_tune import Report, accuracy, fine_tune
+from placement_search.evaluation.plan import TrainingPlan
+from placement_search.evaluation.score_card import ScoreCard
+from placement_search.evaluation.workbench import Workbench
+from placement_search.layout import Layout
+
+
+@dataclass(frozen=True, slots=True)
+class Evaluation:
+    """A request: train this layout from this seed, so long, and score it.
+
+    Args:
+        layout: What to attach; none for the head alone.
+        seed: Fixes initial values and the order of examples.
+        plan: How to train.
+        is_final: Whether to read the test split once and measure latency.
+    """
+
+    layout: Layout
+    seed: int
+    plan: TrainingPlan
+    is_final: bool = False
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Evaluated:
+    """A score card and the trained model behind it."""
+
+    card: ScoreCard
+    model: AdaptedBackbone
+
+
+def evaluate(bench: Workbench, request: Evaluation, report: Report) -> Evaluated:
+    """Train a layout and fill its score card.
+
+    Args:
+        bench: Backbone and data.
+        request: Layout, seed and plan.
+        report: Is told the validation score after every epoch; what it raises passes through.
+
+    Raises:
+        LayoutError: If the layout reaches beyond the backbone's last node.
+        EvaluationError: If the loss is not finite.
+    """
+    started = time.perf_counter()
+    n_classes = bench.task.n_classes
+    model = AdaptedBackbone(bench.backbone, request.layout, n_classes, seed=request.seed)
+    bench.head.copy_into(model.head)
+    trained = fine_tune(
+        model, bench.train, bench.validation, request.plan, seed=request.seed, report=report
+    )
+    seconds = time.perf_counter() - started
+    costs = count_costs(model, _first(bench, 1), n_bare_flops=_bare_flops(bench))
+    if request.is_final:
+        factor = measure_latency_factor(model, _first(bench, 32))
+        costs = replace(costs, latency_factor=factor)
+    card = ScoreCard(
+        score=trained.history[-1],
+        history=trained.history,
+        test_score=accuracy(model, bench.test) if request.is_final else None,
+        seed=request.seed,
+        n_steps=trained.n_steps,
+        train_seconds=seconds,
+        costs=costs,
+    )
+    return Evaluated(card, model)
+
+
+@lru_cache(maxsize=4)
+def _bare_flops(bench: Workbench) -> int:
+    bare = AdaptedBackbone(bench.backbone, Layout(), bench.task.n_classes)
+    return count_flops(bare, _first(bench, 1))
+
+
+def _first(bench: Workbench, n_examples: int) -> dict[str, torch.Tensor]:
+    inputs = bench.validation.inputs
+    n_examples = min(n_examples, len(bench.validation.labels))
+    return take(inputs, torch.arange(n_examples))

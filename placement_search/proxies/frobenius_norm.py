@@ -1,0 +1,14 @@
+"""Frobenius norm of the gradient."""
+
+from torch import Tensor
+
+from placement_search.proxies.gradients import GradientMap
+
+
+def frobenius_norm(gradients: GradientMap) -> Tensor:
+    """``√Σ σ²``, the first-order gain of the best update of unit Frobenius norm, in loss units.
+
+    Returns:
+        Shape ``(n_nodes, n_nodes)``, at least 0.
+    """
+    return gradients.singular_values.square().sum(-1).sqrt()

@@ -1,0 +1,14 @@
+"""Nuclear norm of the gradient."""
+
+from torch import Tensor
+
+from placement_search.proxies.gradients import GradientMap
+
+
+def nuclear_norm(gradients: GradientMap) -> Tensor:
+    """``Σ σ``, the first-order gain of the best update of unit spectral norm, in loss units.
+
+    Returns:
+        Shape ``(n_nodes, n_nodes)``, at least 0.
+    """
+    return gradients.singular_values.sum(-1)
