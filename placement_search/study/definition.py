@@ -1,0 +1,100 @@
+"""What a study is: the choices and facts that make two runs the same study."""
+
+import platform
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass
+from importlib.metadata import version
+from typing import Any
+
+from pydantic import TypeAdapter
+
+from placement_search.backbones.facts import BackboneFacts
+from placement_search.errors import StudyError
+from placement_search.evaluation.plan import TrainingPlan
+
+NOT_COMPARED = frozenset({"model", "space_file", "backbone.id"})
+"""Where things lie may change; what they are, by content and fingerprint, may not."""
+RECORDED_PACKAGES = (
+    "placement-search", "torch", "transformers", "optuna", "numpy", "scikit-learn", "scipy",
+)  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class StudyDefinition:
+    """What must not change while a study lives; compared whenever it is continued.
+
+    Args:
+        model: As the user gave it.
+        data: As the user gave it.
+        space_file: As the user gave it; the content is what is compared.
+        space: The whole content of the space file.
+        sampler: Name of the sampler.
+        pruner: Name of the pruner.
+        seed: The study's seed.
+        max_params: The budget as given.
+        n_random: Random layouts among the baselines.
+        training: How every layout is trained.
+        backbone: Facts of the backbone, its weights' fingerprint among them.
+        data_fingerprint: Fingerprint of all splits.
+    """
+
+    model: str
+    data: str
+    space_file: str
+    space: dict[str, Any]
+    sampler: str
+    pruner: str
+    seed: int
+    max_params: str | None
+    n_random: int
+    training: TrainingPlan
+    backbone: BackboneFacts
+    data_fingerprint: str
+
+    def as_json(self) -> dict[str, Any]:
+        """A form that JSON can hold."""
+        dumped: dict[str, Any] = _ADAPTER.dump_python(self, mode="json")
+        return dumped
+
+    @staticmethod
+    def from_json(data: Mapping[str, Any]) -> "StudyDefinition":
+        """Read what `as_json` gave."""
+        return _ADAPTER.validate_python(data)
+
+    def check_same(self, other: "StudyDefinition", study_name: str) -> None:
+        """Check that ``other``, which was asked for now, means this same study.
+
+        Raises:
+            StudyError: Showing every difference.
+        """
+        ours, theirs = _flat(self.as_json()), _flat(other.as_json())
+        lines = [
+            f"  {key}: {ours.get(key, 'absent')} in the study, {theirs.get(key, 'absent')} asked"
+            for key in sorted(ours.keys() | theirs.keys())
+            if ours.get(key) != theirs.get(key) and key not in NOT_COMPARED
+        ]
+        if lines:
+            cure = "Repeat the study's own settings, or choose another --study-name."
+            head = f"study {study_name!r} was made with other settings:"
+            raise StudyError("\n".join([head, *lines, cure]))
+
+
+_ADAPTER = TypeAdapter(StudyDefinition)
+
+
+def package_versions() -> dict[str, str]:
+    """Versions of Python and of the packages that numbers depend on, and the platform."""
+    packages = {name: version(name) for name in RECORDED_PACKAGES}
+    return {"python": sys.version.split()[0], "platform": platform.platform(), **packages}
+
+
+def _flat(value: object, prefix: str = "") -> dict[str, object]:
+    """Nested mappings as one mapping with dotted keys."""
+    if not isinstance(value, dict):
+        return {prefix: value}
+    return {
+        inner: leaf
+        for key, part in value.items()
+        for inner, leaf in _flat(part, f"{prefix}.{key}" if prefix else str(key)).items()
+    }

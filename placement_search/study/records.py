@@ -1,0 +1,272 @@
+"""A study as frozen values, read from its storage; needs no torch and changes nothing."""
+
+import shlex
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+from typing import Any
+
+import optuna
+from optuna.trial import FrozenTrial, TrialState
+from pydantic import TypeAdapter
+
+from placement_search.errors import StudyError
+from placement_search.evaluation.score_card import ScoreCard
+from placement_search.study.definition import StudyDefinition
+from placement_search.study.storage import load_study
+
+SEARCHED = "search"
+"""The role of trials that a sampler proposed; baselines have their own names."""
+
+DEFINITION, PROVENANCE, PROXY_MAP, FINALIST = "definition", "provenance", "proxy_map", "finalist/"
+GOAL = "goal"
+LAYOUT, LAYOUT_ID, ROLE, N_PARAMETERS, IS_ELIGIBLE = (
+    "layout", "layout_id", "role", "n_adapter_parameters", "is_eligible",
+)  # fmt: skip
+END, REASON, CARD = "end", "reason", "card"
+
+
+class TrialEnd(StrEnum):
+    """How a trial ended, or that it has not yet."""
+
+    COMPLETE = "complete"
+    PRUNED = "pruned"
+    FAILED = "failed"
+    INFEASIBLE = "infeasible"
+    RUNNING = "running"
+    WAITING = "waiting"
+
+
+@dataclass(frozen=True, slots=True)
+class TrialRecord:
+    """One trial.
+
+    Args:
+        number: From 0, in the order of the study.
+        role: ``search``, or the name of the baseline.
+        layout: Its notation.
+        layout_id: Its id.
+        n_adapter_parameters: Trainable parameters of its adapters, by formula.
+        is_eligible: Whether the space and the budget admit it, so that it may be the answer.
+        end: How it ended.
+        reason: Why it failed or was infeasible; empty otherwise.
+        history: Validation score after each epoch that it reached.
+        card: Its score card, where it is complete.
+        started: When it was asked for, UTC; None while it waits.
+    """
+
+    number: int
+    role: str
+    layout: str
+    layout_id: str
+    n_adapter_parameters: int
+    is_eligible: bool
+    end: TrialEnd
+    reason: str
+    history: tuple[float, ...]
+    card: ScoreCard | None
+    started: datetime | None
+
+    @property
+    def score(self) -> float | None:
+        """The final validation score of a complete trial."""
+        return self.card.score if self.card else None
+
+    @property
+    def is_baseline(self) -> bool:
+        """Whether the study put it first in its queue instead of a sampler proposing it."""
+        return self.role != SEARCHED
+
+
+@dataclass(frozen=True, slots=True)
+class FinalRecord:
+    """One retraining of a finalist: a replicate with its own seed, scored on the test split too."""
+
+    layout_id: str
+    replicate: int
+    card: ScoreCard
+
+
+@dataclass(frozen=True, slots=True)
+class ProxyMap:
+    """Every proxy's score of every connection.
+
+    Args:
+        scores: By proxy; ``[source][target]``, larger for a better place.
+        n_examples: Training examples that the gradients are summed over.
+        loss: Mean cross-entropy of the probed head on them.
+        seconds: Wall-clock time of the whole map.
+    """
+
+    scores: dict[str, list[list[float]]]
+    n_examples: int
+    loss: float
+    seconds: float
+
+
+@dataclass(frozen=True, slots=True)
+class Goal:
+    """What the last search on a study was to reach; the one part of its settings that may grow.
+
+    Args:
+        n_trials: Trials in total.
+        n_finalists: Layouts of the search in the finals.
+        n_seeds: Seeds per finalist.
+    """
+
+    n_trials: int
+    n_finalists: int
+    n_seeds: int
+
+
+@dataclass(frozen=True, slots=True)
+class StudyRecord:
+    """Everything that a study holds.
+
+    Args:
+        name: The study's name.
+        storage: Its SQLite address.
+        definition: Its choices and facts.
+        goal: What the last search was to reach.
+        provenance: Package versions and platform of the process that made it.
+        trials: All trials, by number.
+        finals: All retrainings, by layout and replicate.
+        proxy_map: None before it is computed.
+    """
+
+    name: str
+    storage: str
+    definition: StudyDefinition
+    goal: Goal
+    provenance: dict[str, str]
+    trials: tuple[TrialRecord, ...]
+    finals: tuple[FinalRecord, ...]
+    proxy_map: ProxyMap | None
+
+    @property
+    def command(self) -> str:
+        """The command that makes this study again on a fresh storage, or continues it here."""
+        asked = self.definition
+        options: dict[str, object] = {
+            "model": asked.model,
+            "data": asked.data,
+            "space": asked.space_file,
+            "study-name": self.name,
+            "storage": self.storage,
+            "n-trials": self.goal.n_trials,
+            "sampler": asked.sampler,
+            "pruner": asked.pruner,
+            "seed": asked.seed,
+            "max-params": asked.max_params,
+            "finalists": self.goal.n_finalists,
+            "seeds": self.goal.n_seeds,
+            "n-random": asked.n_random,
+            "epochs": asked.training.epochs,
+            "batch-size": asked.training.batch_size,
+            "learning-rate": asked.training.learning_rate,
+        }
+        said = (f"--{key} {shlex.quote(str(v))}" for key, v in options.items() if v is not None)
+        return " ".join(["placement-search search", *said])
+
+    def ended(self, end: TrialEnd) -> list[TrialRecord]:
+        """The trials that ended so."""
+        return [trial for trial in self.trials if trial.end is end]
+
+    @property
+    def ranking(self) -> list[TrialRecord]:
+        """Complete trials, best first; ties go to fewer parameters, then to the earlier trial."""
+        complete = [trial for trial in self.trials if trial.card is not None]
+        return sorted(complete, key=lambda t: (-(t.score or 0.0), t.n_adapter_parameters, t.number))
+
+    @property
+    def incumbent(self) -> TrialRecord | None:
+        """The best complete trial that space and budget admit."""
+        return next((trial for trial in self.ranking if trial.is_eligible), None)
+
+    def trial(self, number: int) -> TrialRecord:
+        """The trial of this number.
+
+        Raises:
+            StudyError: If there is none.
+        """
+        if not 0 <= number < len(self.trials):
+            raise StudyError(
+                f"study {self.name!r} has trials 0 to {len(self.trials) - 1}, got {number}"
+            )
+        return self.trials[number]
+
+    def trial_of(self, layout_id: str) -> TrialRecord:
+        """The first trial of this layout."""
+        return next(trial for trial in self.trials if trial.layout_id == layout_id)
+
+
+CARDS = TypeAdapter(ScoreCard)
+PROXY_MAPS = TypeAdapter(ProxyMap)
+GOALS = TypeAdapter(Goal)
+
+
+def read_study(study: optuna.Study, address: str) -> StudyRecord:
+    """Read a whole study.
+
+    Raises:
+        StudyError: If it was not made by this package.
+    """
+    attributes = study.user_attrs
+    if DEFINITION not in attributes:
+        raise StudyError(f"study {study.study_name!r} was not made by placement-search")
+    stored_map = attributes.get(PROXY_MAP)
+    return StudyRecord(
+        name=study.study_name,
+        storage=address,
+        definition=StudyDefinition.from_json(attributes[DEFINITION]),
+        goal=GOALS.validate_python(attributes[GOAL]),
+        provenance=attributes[PROVENANCE],
+        trials=tuple(_record(trial) for trial in study.get_trials(deepcopy=False)),
+        finals=read_finals(attributes),
+        proxy_map=PROXY_MAPS.validate_python(stored_map) if stored_map else None,
+    )
+
+
+def load_record(storage: str, study_name: str | None = None) -> StudyRecord:
+    """Read a study by its name, or the only one of its storage where none is given.
+
+    Raises:
+        StudyError: If there is no such study, or several and no name.
+    """
+    return read_study(load_study(storage, study_name), storage)
+
+
+def read_finals(attributes: Mapping[str, Any]) -> tuple[FinalRecord, ...]:
+    """The retrainings that a study's attributes hold, by layout and replicate."""
+    finals = []
+    for key, value in attributes.items():
+        if key.startswith(FINALIST):
+            layout_id, _, replicate = key.removeprefix(FINALIST).partition("/")
+            finals.append(FinalRecord(layout_id, int(replicate), CARDS.validate_python(value)))
+    return tuple(sorted(finals, key=lambda final: (final.layout_id, final.replicate)))
+
+
+def _record(trial: FrozenTrial) -> TrialRecord:
+    attributes = trial.user_attrs
+    end = _end(trial)
+    is_complete = end is TrialEnd.COMPLETE
+    return TrialRecord(
+        number=trial.number,
+        role=attributes[ROLE],
+        layout=attributes[LAYOUT],
+        layout_id=attributes[LAYOUT_ID],
+        n_adapter_parameters=attributes[N_PARAMETERS],
+        is_eligible=attributes[IS_ELIGIBLE],
+        end=end,
+        reason=attributes.get(REASON, ""),
+        history=tuple(value for _, value in sorted(trial.intermediate_values.items())),
+        card=CARDS.validate_python(attributes[CARD]) if is_complete else None,
+        started=trial.datetime_start,
+    )
+
+
+def _end(trial: FrozenTrial) -> TrialEnd:
+    if trial.state is TrialState.FAIL:
+        return TrialEnd(trial.user_attrs.get(END, TrialEnd.FAILED))
+    return TrialEnd(trial.state.name.lower())

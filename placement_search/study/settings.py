@@ -1,0 +1,65 @@
+"""What a user asks of a search; loads no torch, so that the command line can show its defaults."""
+
+from dataclasses import dataclass, field
+
+from placement_search.errors import StudyError
+from placement_search.evaluation.plan import TrainingPlan
+
+DEFAULT_STORAGE = "sqlite:///placement-search.db"
+
+
+@dataclass(frozen=True, slots=True)
+class SearchSettings:
+    """What a user asks of a search; the defaults are the embedded example.
+
+    Args:
+        model: ``embedded`` or the folder of a backbone.
+        data: Name of a task.
+        space: Name of a search space that ships, or the path of its file.
+        study_name: Name within the storage; None for ``<data>-<space>``.
+        storage: SQLite address, e.g. ``sqlite:///study.db``.
+        n_trials: Layouts of the study in total, baselines included.
+        sampler: What proposes layouts.
+        pruner: What stops hopeless trials.
+        seed: Everything random derives from it.
+        max_params: Budget of the adapters: a count, or a share such as ``0.5%`` of the backbone.
+        n_finalists: Layouts of the search to retrain beside the baselines; 0 for none.
+        n_seeds: Seeds per finalist.
+        n_random: Random layouts among the baselines.
+        training: How every layout is trained.
+    """
+
+    model: str = "embedded"
+    data: str = "digits-location"
+    space: str = "extended"
+    study_name: str | None = None
+    storage: str = DEFAULT_STORAGE
+    n_trials: int = 32
+    sampler: str = "tpe"
+    pruner: str = "median"
+    seed: int = 0
+    max_params: str | None = None
+    n_finalists: int = 3
+    n_seeds: int = 3
+    n_random: int = 4
+    training: TrainingPlan = field(default_factory=TrainingPlan)
+
+    def __post_init__(self) -> None:
+        """Check the counts.
+
+        Raises:
+            StudyError: Naming every count that is too small.
+        """
+        least = {"n_trials": 1, "n_finalists": 0, "n_seeds": 2, "n_random": 2}
+        wrong = [
+            f"{name} must be at least {low}, got {getattr(self, name)}"
+            for name, low in least.items()
+            if getattr(self, name) < low
+        ]
+        if wrong:
+            raise StudyError("; ".join(wrong))
+
+    @property
+    def resolved_name(self) -> str:
+        """The study's name, made from data and space where none is given."""
+        return self.study_name or f"{self.data}-{self.space.rpartition('/')[2]}"

@@ -1,0 +1,99 @@
+"""Where a study lives: one SQLite file, one coordinator at a time."""
+
+import logging
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import filelock
+import optuna
+import sqlalchemy.exc
+from optuna.storages import RDBStorage
+
+from placement_search.errors import StudyError
+from placement_search.module_type import nearest
+
+PREFIX = "sqlite:///"
+BUSY_SECONDS = 60
+"""How long a write waits for another reader's lock, e.g. a dashboard's."""
+
+
+def database_path(address: str) -> Path:
+    """The file of an SQLite address.
+
+    Raises:
+        StudyError: If the address names no SQLite file.
+    """
+    if not address.startswith(PREFIX) or len(address) == len(PREFIX):
+        raise StudyError(
+            f"--storage is an SQLite address, e.g. sqlite:///study.db; got {address!r}"
+        )
+    return Path(address.removeprefix(PREFIX))
+
+
+def open_storage(address: str, *, must_exist: bool) -> RDBStorage:
+    """Open an SQLite file as Optuna's storage; a new file is made unless it ``must_exist``.
+
+    Raises:
+        StudyError: If the file is missing, is no study storage, or its folder can't be made.
+    """
+    path = database_path(address)
+    if must_exist and not path.is_file():
+        raise StudyError(f"there is no storage {address!r}; a search makes one, or give --storage")
+    options = {"connect_args": {"timeout": BUSY_SECONDS}}
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        return RDBStorage(address, engine_kwargs=options)
+    except (sqlalchemy.exc.SQLAlchemyError, OSError, RuntimeError) as error:
+        raise StudyError(f"{path} can't be used as a storage: {error}") from error
+
+
+@contextmanager
+def sole_coordinator(address: str) -> Iterator[None]:
+    """Hold the storage's lock; the system gives it back when the process ends, however it ends.
+
+    Raises:
+        StudyError: If another search holds it.
+    """
+    path = database_path(address)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    lock = filelock.FileLock(f"{path}.lock")
+    try:
+        lock.acquire(timeout=0)
+    except filelock.Timeout as error:
+        raise StudyError(
+            f"another search is running on {address!r}; wait for it or stop it"
+        ) from error
+    try:
+        yield
+    finally:
+        lock.release()
+
+
+@contextmanager
+def quiet_optuna() -> Iterator[None]:
+    """Hold back Optuna's own messages; our progress says the same with more context."""
+    level = optuna.logging.get_verbosity()
+    optuna.logging.set_verbosity(logging.WARNING)
+    try:
+        yield
+    finally:
+        optuna.logging.set_verbosity(level)
+
+
+def load_study(address: str, name: str | None) -> optuna.Study:
+    """The study of this name, or the only one of its storage where ``name`` is None.
+
+    Raises:
+        StudyError: If there is none, or several and no name.
+    """
+    with quiet_optuna():
+        storage = open_storage(address, must_exist=True)
+        names = sorted(study.study_name for study in storage.get_all_studies())
+        if name is None and len(names) != 1:
+            listed = ", ".join(names) or "none"
+            raise StudyError(f"{address!r} holds these studies: {listed}; choose by --study-name")
+        chosen = name or names[0]
+        if chosen not in names:
+            raise StudyError(f"{address!r} has no study {chosen!r}" + nearest(chosen, names))
+        return optuna.load_study(study_name=chosen, storage=storage)
