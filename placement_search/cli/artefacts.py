@@ -1,0 +1,101 @@
+"""``report``, ``export`` and ``verify``: what becomes of a study."""
+
+from dataclasses import asdict
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from placement_search.cli.options import (
+    DEFAULTS,
+    Format,
+    FormatOption,
+    OutOption,
+    StorageOption,
+    StudyOption,
+    exit_codes,
+)
+from placement_search.cli.output import print_facts, print_json
+from placement_search.cli.progress import StderrProgress
+
+
+def report(
+    storage: StorageOption = DEFAULTS.storage,
+    study_name: StudyOption = None,
+    out: OutOption = None,
+) -> None:
+    """Write a study's report: report.html, report.md, report.json and trials.csv.
+
+    Example: placement-search report --storage sqlite:///study.db --out reports/first
+    """
+    with exit_codes():
+        from placement_search.report.write import write_report
+        from placement_search.study.records import load_record
+
+        record = load_record(storage, study_name)
+        for path in write_report(record, out or Path("runs") / record.name / "report"):
+            typer.echo(f"wrote {path}")
+
+
+def export(
+    storage: StorageOption = DEFAULTS.storage,
+    study_name: StudyOption = None,
+    trial: Annotated[
+        int | None,
+        typer.Option(min=0, help="Number of the trial to export; the study's answer if not given."),
+    ] = None,
+    model: Annotated[
+        str | None, typer.Option(help="Where the study's backbone lies now, if it was moved.")
+    ] = None,
+    out: OutOption = None,
+) -> None:
+    """Train a study's layout again from its seed and write layout.json and layout.safetensors.
+
+    Example: placement-search export --trial 12 --out runs/trial-12
+    """
+    with exit_codes():
+        from placement_search.export.export import choose_trial, export_layout
+        from placement_search.study.records import load_record
+        from placement_search.study.search import load_bench
+
+        record = load_record(storage, study_name)
+        choose_trial(record, trial)
+        progress = StderrProgress(is_quiet=False)
+        progress.start("export", 1)
+        bench = load_bench(model or record.definition.model, record.definition.data)
+        folder = out or Path("runs") / record.name / "layout"
+        exported = export_layout(record, bench, folder, number=trial)
+        progress.finish()
+        typer.echo(f"trial {exported.trial.number}: {exported.trial.layout}")
+        typer.echo(
+            f"validation score {exported.reproduced:.4f} after training again, "
+            f"{exported.recorded:.4f} in the study"
+        )
+        for path in exported.paths:
+            typer.echo(f"wrote {path}")
+
+
+def verify(
+    folder: Annotated[Path, typer.Argument(help="Folder with layout.json and layout.safetensors.")],
+    model: Annotated[
+        str | None, typer.Option(help="The backbone, if it lies elsewhere than the file says.")
+    ] = None,
+    form: FormatOption = Format.TABLE,
+) -> None:
+    """Load an exported layout onto its backbone and show that its logits are what they were.
+
+    Exits with 1 where they are not.
+
+    Example: placement-search verify runs/demo/layout
+    """
+    with exit_codes():
+        from placement_search.export.load import verify_layout
+
+        verified = verify_layout(folder, model)
+        if form is Format.JSON:
+            print_json(asdict(verified))
+        else:
+            print_facts(asdict(verified), form)
+        if not verified.is_same:
+            typer.echo("error: the logits are not those of the exported layout", err=True)
+            raise typer.Exit(1)

@@ -1,0 +1,51 @@
+"""The command line's one app; importing it loads no torch, so that ``--help`` is quick."""
+
+import sys
+from importlib.metadata import version
+from typing import Annotated
+
+import typer
+
+from placement_search.cli import artefacts, models, search, studies
+
+EXIT_CODES = "Exit codes: 0 done, 1 our failure or stopped, 2 a mistake that you can mend."
+
+app = typer.Typer(
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    epilog=EXIT_CODES,
+    help="Find where adapters help a frozen transformer most: per layer, long-range or recurrent.",
+)
+app.command(epilog=EXIT_CODES)(search.search)
+app.command()(models.inspect)
+app.command("map")(models.map_)
+app.command()(studies.status)
+app.command()(studies.trials)
+app.command()(studies.best)
+app.command()(artefacts.report)
+app.command()(artefacts.export)
+app.command()(artefacts.verify)
+
+
+def _show_version(wanted: bool) -> None:  # noqa: FBT001 - typer's shape of a callback
+    if wanted:
+        typer.echo(f"placement-search {version('placement-search')}")
+        raise typer.Exit
+
+
+@app.callback()
+def _common(
+    _version: Annotated[
+        bool,
+        typer.Option(
+            "--version", callback=_show_version, is_eager=True, help="Show the version and leave."
+        ),
+    ] = False,
+) -> None:
+    pass
+
+
+def main() -> None:
+    """Run the command line."""
+    sys.exit(app())

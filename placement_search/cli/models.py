@@ -1,0 +1,149 @@
+"""``inspect`` and ``map``: what a backbone offers, before any search."""
+
+import csv
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from placement_search.cli.options import (
+    DEFAULTS,
+    DataOption,
+    Format,
+    FormatOption,
+    ModelOption,
+    OutOption,
+    SeedOption,
+    exit_codes,
+)
+from placement_search.cli.output import Row, print_facts, print_json, print_rows
+from placement_search.cli.progress import StderrProgress
+
+if TYPE_CHECKING:
+    from placement_search.backbones.loading import Backbone
+    from placement_search.study.records import ProxyMap
+
+
+def inspect(
+    model: Annotated[
+        str, typer.Argument(help="'embedded', or a folder with config.json and model.safetensors.")
+    ] = DEFAULTS.model,
+    form: FormatOption = Format.TABLE,
+) -> None:
+    """Show a backbone's nodes and sub-layers, and how many connections of each kind it has.
+
+    Example: placement-search inspect embedded
+    """
+    with exit_codes():
+        from placement_search.backbones.loading import load_backbone
+
+        backbone = load_backbone(model)
+        facts, nodes = _facts(backbone), _node_rows(backbone)
+        if form is Format.JSON:
+            print_json({**facts, "nodes": nodes})
+        elif form is Format.CSV:
+            print_rows(nodes, form)
+        else:
+            print_facts(facts, form)
+            typer.echo("")
+            print_rows(nodes, form)
+
+
+def map_(
+    model: ModelOption = DEFAULTS.model,
+    data: DataOption = DEFAULTS.data,
+    proxy: Annotated[
+        str, typer.Option(help="Proxy to rank by, e.g. effective_rank or nuclear_norm.")
+    ] = "effective_rank",
+    limit: Annotated[
+        int, typer.Option(min=0, help="Connections to show, best first; 0 for all.")
+    ] = 20,
+    examples: Annotated[
+        int, typer.Option(min=1, help="Training examples that gradients are summed over.")
+    ] = 256,
+    seed: SeedOption = DEFAULTS.seed,
+    out: OutOption = None,
+    form: FormatOption = Format.TABLE,
+) -> None:
+    """Score all n² connections by every gradient proxy, from one forward and one backward pass.
+
+    Example: placement-search map --data digits-count --proxy nuclear_norm --out runs/map
+    """
+    with exit_codes():
+        from placement_search.errors import StudyError
+        from placement_search.module_type import nearest
+        from placement_search.proxies import PROXIES
+        from placement_search.study.proxy_map import compute_proxy_map
+        from placement_search.study.search import load_bench
+
+        if proxy not in PROXIES:
+            raise StudyError(f"--proxy: there is no proxy {proxy!r}{nearest(proxy, PROXIES)}")
+        progress = StderrProgress(is_quiet=False)
+        progress.start("frozen states", 1)
+        bench = load_bench(model, data)
+        progress.start("proxy map", 1)
+        computed = compute_proxy_map(bench, seed, examples)
+        progress.finish()
+        rows = sorted(_map_rows(computed), key=lambda row: -float(row[proxy] or 0))
+        title = f"{len(rows)} connections in {computed.seconds:.2f} s, by {proxy}"
+        print_rows(rows[: limit or None], form, title=title)
+        if out is not None:
+            typer.echo(f"wrote {_write_rows(rows, out / 'map.csv')}", err=form is not Format.TABLE)
+
+
+def _facts(backbone: "Backbone") -> Row:
+    from placement_search.layout import Kind, kind_of
+
+    n_nodes = backbone.n_nodes
+    kinds = [kind_of(source, target) for source in range(n_nodes) for target in range(n_nodes)]
+    facts = backbone.facts
+    return {
+        "model": facts.id,
+        "architecture": facts.architecture,
+        "n_parameters": facts.n_parameters,
+        "fingerprint": facts.fingerprint,
+        "width": facts.width,
+        "n_blocks": facts.n_blocks,
+        "n_nodes": n_nodes,
+        "n_connections": len(kinds),
+        **{kind.value: kinds.count(kind) for kind in Kind},
+    }
+
+
+def _node_rows(backbone: "Backbone") -> list[dict[str, str | int]]:
+    graph = backbone.graph
+    return [
+        {
+            "node": node.index,
+            "state": node.title,
+            "module": graph.module_path(node),
+            "sublayer_into_it": graph.sublayer_into(node),
+        }
+        for node in graph.nodes
+    ]
+
+
+def _map_rows(computed: "ProxyMap") -> list[Row]:
+    from placement_search.layout import kind_of
+
+    n_nodes = len(next(iter(computed.scores.values())))
+    return [
+        {
+            "source": source,
+            "target": target,
+            "kind": kind_of(source, target).value,
+            **{name: scores[source][target] for name, scores in computed.scores.items()},
+        }
+        for source in range(n_nodes)
+        for target in range(n_nodes)
+    ]
+
+
+def _write_rows(rows: Sequence[Row], path: Path) -> Path:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with path.open("w", newline="", encoding="utf-8") as stream:
+        writer = csv.DictWriter(stream, list(rows[0]))
+        writer.writeheader()
+        writer.writerows(rows)
+    return path

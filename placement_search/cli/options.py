@@ -1,0 +1,75 @@
+"""Options that several commands share, and what all commands do alike; loads no torch."""
+
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from placement_search.errors import PlacementSearchError
+from placement_search.study.settings import SearchSettings
+
+DEFAULTS = SearchSettings()
+"""Defaults of a search; other commands share the ones that they have too."""
+
+
+class Format(StrEnum):
+    """How results are printed."""
+
+    TABLE = "table"
+    JSON = "json"
+    CSV = "csv"
+
+
+ModelOption = Annotated[
+    str,
+    typer.Option(
+        "--model", help="Backbone: 'embedded', or a folder with config.json and model.safetensors."
+    ),
+]
+DataOption = Annotated[
+    str,
+    typer.Option(
+        "--data",
+        help="Task: digits, digits-location, digits-rotation or digits-count.",
+    ),
+]
+StorageOption = Annotated[
+    str, typer.Option("--storage", help="SQLite address of the study, e.g. sqlite:///study.db.")
+]
+StudyOption = Annotated[
+    str | None,
+    typer.Option(
+        "--study-name", help="Name within the storage; not needed where it holds one study."
+    ),
+]
+FormatOption = Annotated[Format, typer.Option("--format", help="How to print the result.")]
+SeedOption = Annotated[
+    int, typer.Option("--seed", min=0, help="Everything random derives from it.")
+]
+OutOption = Annotated[
+    Path | None, typer.Option("--out", help="Folder for what is written, e.g. runs/first.")
+]
+
+
+@contextmanager
+def exit_codes() -> Iterator[None]:
+    """Turn what a user can cause into one message and exit code 2, and Ctrl-C into 1.
+
+    Anything else is a failure of ours: Python prints it and exits with 1.
+    """
+    try:
+        yield
+    except PlacementSearchError as error:
+        typer.echo(f"error: {error}", err=True)
+        raise typer.Exit(2) from error
+    except KeyboardInterrupt as error:
+        typer.echo("stopped", err=True)
+        raise typer.Exit(1) from error
+    except BrokenPipeError:
+        # A reader such as `head` has closed our output: nothing is wrong, nothing can be said.
+        sys.stderr.close()
+        raise typer.Exit(0) from None

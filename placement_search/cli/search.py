@@ -1,0 +1,170 @@
+"""``search``: the whole way from a backbone and a task to an exported layout."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from placement_search.cli.options import (
+    DEFAULTS,
+    DataOption,
+    Format,
+    FormatOption,
+    ModelOption,
+    OutOption,
+    SeedOption,
+    StorageOption,
+    StudyOption,
+    exit_codes,
+)
+from placement_search.cli.output import print_json
+from placement_search.cli.progress import StderrProgress
+from placement_search.errors import ExportError
+from placement_search.evaluation.plan import TrainingPlan
+from placement_search.study.settings import SearchSettings
+
+if TYPE_CHECKING:
+    from placement_search.study.records import StudyRecord
+
+
+def search(
+    model: ModelOption = DEFAULTS.model,
+    data: DataOption = DEFAULTS.data,
+    space: Annotated[
+        str,
+        typer.Option(
+            help="Search space: per_layer, long_range, recurrent, extended, or a file of your own."
+        ),
+    ] = DEFAULTS.space,
+    study_name: StudyOption = None,
+    storage: StorageOption = DEFAULTS.storage,
+    n_trials: Annotated[
+        int, typer.Option(min=1, help="Layouts of the study in total, baselines included.")
+    ] = DEFAULTS.n_trials,
+    sampler: Annotated[
+        str, typer.Option(help="What proposes layouts: tpe or random.")
+    ] = DEFAULTS.sampler,
+    pruner: Annotated[
+        str, typer.Option(help="What stops hopeless trials: median, hyperband or none.")
+    ] = DEFAULTS.pruner,
+    seed: SeedOption = DEFAULTS.seed,
+    max_params: Annotated[
+        str | None,
+        typer.Option(
+            help="Most trainable parameters of the adapters: a count, e.g. 5000, "
+            "or a share of the backbone, e.g. 0.5%."
+        ),
+    ] = None,
+    finalists: Annotated[
+        int,
+        typer.Option(
+            min=0,
+            help="Layouts of the search to retrain, beside the baselines, and to test; 0 for none.",
+        ),
+    ] = DEFAULTS.n_finalists,
+    seeds: Annotated[int, typer.Option(min=2, help="Seeds per finalist.")] = DEFAULTS.n_seeds,
+    n_random: Annotated[
+        int, typer.Option(min=2, help="Random layouts among the baselines.")
+    ] = DEFAULTS.n_random,
+    epochs: Annotated[
+        int, typer.Option(min=1, help="Epochs per training.")
+    ] = DEFAULTS.training.epochs,
+    batch_size: Annotated[
+        int, typer.Option(min=1, help="Examples per step.")
+    ] = DEFAULTS.training.batch_size,
+    learning_rate: Annotated[
+        float, typer.Option(min=1e-8, help="Peak learning rate.")
+    ] = DEFAULTS.training.learning_rate,
+    out: OutOption = None,
+    form: FormatOption = Format.TABLE,
+    quiet: Annotated[bool, typer.Option("--quiet", help="No progress on stderr.")] = False,
+) -> None:
+    """Search for the best layout, report, export and verify it.
+
+    The same command again continues a study that was stopped, or only shows one that is done.
+
+    Example: placement-search search --data digits-location --space extended --n-trials 40
+    """
+    with exit_codes():
+        settings = SearchSettings(
+            model=model,
+            data=data,
+            space=space,
+            study_name=study_name,
+            storage=storage,
+            n_trials=n_trials,
+            sampler=sampler,
+            pruner=pruner,
+            seed=seed,
+            max_params=max_params,
+            n_finalists=finalists,
+            n_seeds=seeds,
+            n_random=n_random,
+            training=TrainingPlan(
+                epochs=epochs, batch_size=batch_size, learning_rate=learning_rate
+            ),
+        )
+        folder = out or Path("runs") / settings.resolved_name
+        _run(settings, folder, form, StderrProgress(is_quiet=quiet))
+
+
+def _run(settings: SearchSettings, folder: Path, form: Format, progress: StderrProgress) -> None:
+    from placement_search.export.export import choose_trial
+    from placement_search.report.write import write_report
+    from placement_search.study.search import search as run_search
+
+    try:
+        record = run_search(settings, progress)
+    except KeyboardInterrupt as error:
+        progress.finish()
+        typer.echo(
+            f"stopped; everything that was finished is in {settings.storage}. "
+            "The same command again goes on where this one stopped.",
+            err=True,
+        )
+        raise typer.Exit(1) from error
+    progress.start("report", 1)
+    paths = write_report(record, folder / "report")
+    try:
+        choose_trial(record, None)
+    except ExportError as error:
+        progress.say(f"nothing is exported: {error}")
+    else:
+        progress.start("export", 1)
+        paths += _export_and_verify(record, settings, folder / "layout")
+    progress.finish()
+    _print_summary(record, paths, form)
+
+
+def _export_and_verify(record: "StudyRecord", settings: SearchSettings, folder: Path) -> list[Path]:
+    """Export the answer, and have a fresh process load it and compare the logits."""
+    from placement_search.export.export import export_layout
+    from placement_search.study.search import load_bench
+
+    exported = export_layout(record, load_bench(settings.model, settings.data), folder)
+    command = [sys.executable, "-m", "placement_search", "verify", str(folder)]
+    options = ["--model", settings.model, "--format", "json"]
+    done = subprocess.run([*command, *options], capture_output=True, text=True, check=False)
+    if done.returncode or not json.loads(done.stdout)["is_same"]:
+        raise ExportError(
+            f"the exported layout failed its verification:\n{done.stderr}{done.stdout}"
+        )
+    return list(exported.paths)
+
+
+def _print_summary(record: "StudyRecord", paths: list[Path], form: Format) -> None:
+    """What was found, what it costs, how it compares, and where the files are."""
+    from placement_search.report.findings import gather_findings
+    from placement_search.report.words import summary_facts, summary_lines
+
+    findings = gather_findings(record)
+    if form is Format.TABLE:
+        for line in summary_lines(findings):
+            typer.echo(line)
+        for path in paths:
+            typer.echo(f"wrote {path}")
+    else:
+        print_json({**summary_facts(findings), "paths": [str(path) for path in paths]})

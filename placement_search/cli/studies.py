@@ -1,0 +1,117 @@
+"""``status``, ``trials`` and ``best``: what a study holds, without loading a model."""
+
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from placement_search.cli.options import (
+    DEFAULTS,
+    Format,
+    FormatOption,
+    StorageOption,
+    StudyOption,
+    exit_codes,
+)
+from placement_search.cli.output import Row, print_facts, print_rows
+
+if TYPE_CHECKING:
+    from placement_search.study.records import StudyRecord, TrialRecord
+
+
+def status(
+    storage: StorageOption = DEFAULTS.storage,
+    study_name: StudyOption = None,
+    form: FormatOption = Format.TABLE,
+) -> None:
+    """Show how far a study is, and the command that continues it.
+
+    Example: placement-search status --storage sqlite:///study.db
+    """
+    with exit_codes():
+        from placement_search.study.records import load_record
+
+        record = load_record(storage, study_name)
+        print_facts(_status_facts(record), form)
+
+
+def trials(
+    storage: StorageOption = DEFAULTS.storage,
+    study_name: StudyOption = None,
+    limit: Annotated[int, typer.Option(min=0, help="Rows to show, best first; 0 for all.")] = 0,
+    form: FormatOption = Format.TABLE,
+) -> None:
+    """List a study's trials: complete ones best first, then the others.
+
+    Example: placement-search trials --limit 10 --format csv
+    """
+    with exit_codes():
+        from placement_search.study.records import load_record
+
+        record = load_record(storage, study_name)
+        rest = [trial for trial in record.trials if trial.card is None]
+        rows = [_trial_row(trial) for trial in [*record.ranking, *rest]]
+        print_rows(rows[: limit or None], form, title=f"study {record.name}")
+
+
+def best(
+    storage: StorageOption = DEFAULTS.storage,
+    study_name: StudyOption = None,
+    form: FormatOption = Format.TABLE,
+) -> None:
+    """Show the study's answer: the layout chosen in the finals, or the incumbent before them.
+
+    Example: placement-search best --format json
+    """
+    with exit_codes():
+        from placement_search.errors import StudyError
+        from placement_search.study.answer import find_answer
+        from placement_search.study.records import load_record
+
+        record = load_record(storage, study_name)
+        answer = find_answer(record)
+        trial = answer.chosen.trial if answer else record.incumbent
+        if trial is None:
+            raise StudyError(f"study {record.name!r} has no complete trial that its space admits")
+        facts: dict[str, str | int | float | bool | None] = {
+            "layout": trial.layout,
+            "layout_id": trial.layout_id,
+            "trial": trial.number,
+            "role": trial.role,
+            "n_adapter_parameters": trial.n_adapter_parameters,
+            "search_score": trial.score,
+            "is_final": answer is not None,
+            "validation": answer.chosen.validation.mean if answer else None,
+            "test": answer.chosen.test.mean if answer else None,
+            "n_seeds": answer.chosen.test.n if answer else 0,
+        }
+        print_facts(facts, form)
+
+
+def _status_facts(record: "StudyRecord") -> Row:
+    from placement_search.study.records import TrialEnd
+
+    incumbent = record.incumbent
+    return {
+        "study": record.name,
+        "storage": record.storage,
+        "n_trials": record.goal.n_trials,
+        **{end.value: len(record.ended(end)) for end in TrialEnd},
+        "finals": len(record.finals),
+        "incumbent": incumbent.layout if incumbent else None,
+        "incumbent_score": incumbent.score if incumbent else None,
+        "command": record.command,
+    }
+
+
+def _trial_row(trial: "TrialRecord") -> Row:
+    return {
+        "trial": trial.number,
+        "score": trial.score,
+        "end": trial.end.value,
+        "role": trial.role,
+        "parameters": trial.n_adapter_parameters,
+        "flops_factor": trial.card.costs.flops_factor if trial.card else None,
+        "seconds": trial.card.train_seconds if trial.card else None,
+        "layout_id": trial.layout_id,
+        "layout": trial.layout,
+    }

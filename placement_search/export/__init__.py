@@ -1,0 +1,1 @@
+"""Trained layouts as files: written, described by a schema, read back and verified."""

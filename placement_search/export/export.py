@@ -1,0 +1,211 @@
+"""Export: train a study's layout again from its seed, check the score, write both files."""
+
+import os
+import tempfile
+from dataclasses import asdict, dataclass, replace
+from importlib.metadata import version
+from pathlib import Path
+
+from safetensors.torch import save
+
+from placement_search.engine.in_process import InProcessEngine
+from placement_search.errors import ExportError
+from placement_search.evaluation.estimates import mean_estimate
+from placement_search.evaluation.evaluate import Evaluated, Evaluation
+from placement_search.evaluation.score_card import ScoreCard
+from placement_search.evaluation.workbench import Workbench
+from placement_search.export.check import CHECK_SEED, check_logits, weights_of
+from placement_search.export.layout_file import (
+    LAYOUT_NAME,
+    WEIGHTS_NAME,
+    BackboneEntry,
+    CheckEntry,
+    CostEntry,
+    IntervalEntry,
+    LayoutFile,
+    ProvenanceEntry,
+    ScoreEntry,
+    ScoresEntry,
+    TaskEntry,
+    connection_entries,
+    layout_json,
+)
+from placement_search.layout import parse_layout
+from placement_search.modules import MODULE_TYPES
+from placement_search.study.answer import find_answer
+from placement_search.study.records import StudyRecord, TrialRecord
+from placement_search.study.seeds import derive_seed
+
+
+@dataclass(frozen=True, slots=True)
+class Exported:
+    """What an export wrote.
+
+    Args:
+        paths: The layout file, then its weights.
+        trial: The trial that the layout comes from.
+        recorded: The validation score that the study holds for the exported seed.
+        reproduced: The same after training again.
+    """
+
+    paths: tuple[Path, Path]
+    trial: TrialRecord
+    recorded: float
+    reproduced: float
+
+
+def choose_trial(record: StudyRecord, number: int | None) -> TrialRecord:
+    """The trial of this number, else the study's answer, else its incumbent.
+
+    Raises:
+        ExportError: If there is no such complete trial.
+    """
+    if number is not None:
+        trial = record.trial(number)
+        if trial.card is None:
+            raise ExportError(
+                f"trial {number} is {trial.end}, only complete trials can be exported"
+            )
+        return trial
+    answer = find_answer(record)
+    if answer is not None:
+        return answer.chosen.trial
+    if record.incumbent is None:
+        raise ExportError(f"study {record.name!r} has no complete trial to export yet")
+    return record.incumbent
+
+
+def export_layout(
+    record: StudyRecord, bench: Workbench, folder: Path, *, number: int | None = None
+) -> Exported:
+    """Write ``layout.json`` and ``layout.safetensors`` of a study's layout into ``folder``.
+
+    The study stores numbers and no weights, so the layout is trained again: from the first seed of
+    the finals where it took part, else from the search's own. The same machine gives the same
+    score; another may differ in the last digits, and both scores are returned.
+
+    Args:
+        record: The study.
+        bench: The study's backbone and data.
+        folder: Made where it is missing; files of an earlier export are replaced.
+        number: A trial to export in place of the answer.
+
+    Raises:
+        ExportError: If there is no such complete trial, or backbone or data are not the study's.
+    """
+    _check_same_study(record, bench)
+    trial = choose_trial(record, number)
+    finals = [final.card for final in record.finals if final.layout_id == trial.layout_id]
+    known = finals[0] if finals else _card(trial)
+    replicate = 1 if finals else 0
+    layout = parse_layout(trial.layout, MODULE_TYPES)
+    request = Evaluation(
+        layout,
+        derive_seed(record.definition.seed, layout.id, replicate),
+        record.definition.training,
+    )
+    evaluated = InProcessEngine(bench).train(request, lambda _epoch, _score: None)
+    folder.mkdir(parents=True, exist_ok=True)
+    source = _Source(record, bench, trial, finals, known)
+    file = _describe(source, evaluated)
+    paths = (folder / LAYOUT_NAME, folder / WEIGHTS_NAME)
+    # Weights first: a layout file never lies beside weights that are not there yet.
+    write_whole(paths[1], save(weights_of(evaluated.model), {"layout_id": layout.id}))
+    write_whole(paths[0], layout_json(file).encode())
+    return Exported(paths, trial, known.score, evaluated.card.score)
+
+
+def write_whole(path: Path, content: bytes) -> None:
+    """Write a file in one step, so that an interruption leaves the old one or the new one."""
+    handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+    try:
+        with os.fdopen(handle, "wb") as stream:
+            stream.write(content)
+        Path(name).chmod(0o644)
+        Path(name).replace(path)
+    except BaseException:
+        Path(name).unlink(missing_ok=True)
+        raise
+
+
+def _check_same_study(record: StudyRecord, bench: Workbench) -> None:
+    asked = record.definition
+    pairs = {
+        "backbone": (asked.backbone.fingerprint, bench.backbone.facts.fingerprint),
+        "data": (asked.data_fingerprint, bench.task.fingerprint),
+    }
+    for what, (stored, given) in pairs.items():
+        if stored != given:
+            raise ExportError(
+                f"the {what} has changed since study {record.name!r} was made: "
+                f"fingerprint {given}, in the study {stored}"
+            )
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Source:
+    """What an exported layout comes from: study, trial, retrainings, and the one exported."""
+
+    record: StudyRecord
+    bench: Workbench
+    trial: TrialRecord
+    finals: list[ScoreCard]
+    known: ScoreCard
+
+
+def _describe(source: _Source, evaluated: Evaluated) -> LayoutFile:
+    model, record, task = evaluated.model, source.record, source.bench.task
+    layout = model.layout
+    costs = replace(evaluated.card.costs, latency_factor=source.known.costs.latency_factor)
+    return LayoutFile(
+        schema_version=1,
+        tool_version=version("placement-search"),
+        layout_id=layout.id,
+        notation=layout.notation,
+        first_pass=layout.first_pass,
+        backbone=BackboneEntry(revision=None, **asdict(record.definition.backbone)),
+        task=TaskEntry(
+            name=task.name,
+            metric=task.metric,
+            label_names=list(task.label_names),
+            pooling=model.pooling,
+        ),
+        connections=connection_entries(layout),
+        costs=CostEntry(**asdict(costs)),
+        scores=_scores(source, evaluated),
+        check=CheckEntry(seed=CHECK_SEED, logits=check_logits(model, CHECK_SEED).tolist()),
+        provenance=ProvenanceEntry(
+            study=record.name,
+            trial=source.trial.number,
+            role=source.trial.role,
+            data_fingerprint=record.definition.data_fingerprint,
+            command=record.command,
+            packages=record.provenance,
+        ),
+    )
+
+
+def _scores(source: _Source, evaluated: Evaluated) -> ScoresEntry:
+    cards = source.finals
+    exported = replace(source.known, score=evaluated.card.score)
+    return ScoresEntry(
+        exported=_score(exported),
+        search=_score(_card(source.trial)),
+        finals=[_score(card) for card in cards],
+        validation=_interval([card.score for card in cards]),
+        test=_interval([card.test_score for card in cards if card.test_score is not None]),
+    )
+
+
+def _card(trial: TrialRecord) -> ScoreCard:
+    if trial.card is None:
+        raise ExportError(f"trial {trial.number} has no score card")
+    return trial.card
+
+
+def _score(card: ScoreCard) -> ScoreEntry:
+    return ScoreEntry(seed=card.seed, validation=card.score, test=card.test_score)
+
+
+def _interval(scores: list[float]) -> IntervalEntry | None:
+    return IntervalEntry(**asdict(mean_estimate(scores))) if scores else None

@@ -1,0 +1,226 @@
+"""``layout.json``: what it holds, and the checks that reading it makes."""
+
+import json
+import sys
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from placement_search.backbones.families import Pooling
+from placement_search.errors import ExportError, LayoutError
+from placement_search.layout import Connection, FirstPass, Kind, Layout, make_module
+from placement_search.modules import MODULE_TYPES
+
+SCHEMA_VERSION = 1
+LAYOUT_NAME, WEIGHTS_NAME = "layout.json", "layout.safetensors"
+
+Finite = Annotated[float, Field(allow_inf_nan=False)]
+Setting = bool | int | Finite | str
+
+
+class _Strict(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
+
+
+class BackboneEntry(_Strict):
+    """The backbone that the layout was trained on."""
+
+    id: str = Field(description="'embedded', or the folder that it was loaded from.")
+    revision: str | None = Field(description="Revision at its source, where there is one.")
+    architecture: str
+    model_type: str
+    n_blocks: int
+    width: int
+    n_parameters: int
+    fingerprint: str = Field(description="SHA-256 over all weights, 16 hexadecimal digits.")
+
+
+class TaskEntry(_Strict):
+    """The task, and how its logits come about."""
+
+    name: str
+    metric: str
+    label_names: list[str]
+    pooling: Pooling = Field(description="How tokens become the feature that the head reads.")
+
+
+class ModuleEntry(_Strict):
+    """A module with every setting, defaults too."""
+
+    type: str
+    settings: dict[str, Setting]
+
+
+class ConnectionEntry(_Strict):
+    """One connection; its id is also the prefix of its weights."""
+
+    id: str = Field(description="'connection.<index>', in canonical order.")
+    kind: Kind
+    source: int = Field(ge=0)
+    target: int = Field(ge=0)
+    module: ModuleEntry
+
+
+class CostEntry(_Strict):
+    """Counted costs; factors are relative to the bare backbone with its head."""
+
+    n_adapter_parameters: int
+    n_head_parameters: int
+    n_bytes: int
+    n_flops: int
+    flops_factor: float
+    latency_factor: float | None
+
+
+class ScoreEntry(_Strict):
+    """One evaluation of the layout."""
+
+    seed: int
+    validation: float
+    test: float | None
+
+
+class IntervalEntry(_Strict):
+    """A mean over seeds with its 95 % interval."""
+
+    mean: float
+    low: float
+    high: float
+    n: int
+
+
+class ScoresEntry(_Strict):
+    """What the layout scored."""
+
+    exported: ScoreEntry = Field(description="The evaluation whose weights lie beside this file.")
+    search: ScoreEntry = Field(description="The evaluation that the search ranked it by.")
+    finals: list[ScoreEntry] = Field(description="Retrainings from fresh seeds.")
+    validation: IntervalEntry | None = Field(description="Over the finals.")
+    test: IntervalEntry | None = Field(description="Over the finals.")
+
+
+class CheckEntry(_Strict):
+    """Logits of the exported model on made-up inputs, for whoever loads the weights."""
+
+    seed: int = Field(description="Fixes the inputs, together with the backbone's input format.")
+    logits: list[list[Finite]]
+
+
+class ProvenanceEntry(_Strict):
+    """Where the layout comes from."""
+
+    study: str
+    trial: int
+    role: str
+    data_fingerprint: str
+    command: str = Field(description="The search that found it.")
+    packages: dict[str, str] = Field(description="Versions that the study was made with.")
+
+
+class LayoutFile(_Strict):
+    """A trained layout, without its weights."""
+
+    schema_version: Literal[1]
+    tool_version: str
+    layout_id: str
+    notation: str
+    first_pass: FirstPass
+    backbone: BackboneEntry
+    task: TaskEntry
+    connections: list[ConnectionEntry]
+    costs: CostEntry
+    scores: ScoresEntry
+    check: CheckEntry
+    provenance: ProvenanceEntry
+
+    def layout(self) -> Layout:
+        """The layout itself, checked to be what kinds, id and notation say.
+
+        Raises:
+            ExportError: If they disagree, or a module's settings break a rule.
+        """
+        try:
+            layout = Layout(tuple(map(_connection, self.connections)), self.first_pass)
+        except LayoutError as error:
+            raise ExportError(f"connections of the layout file: {error}") from error
+        if (layout.notation, layout.id) != (self.notation, self.layout_id):
+            raise ExportError(
+                f"the connections mean {layout.notation} with id {layout.id}, the layout file says "
+                f"{self.notation} with id {self.layout_id}; it was changed by hand or damaged"
+            )
+        return layout
+
+
+def _connection(entry: ConnectionEntry) -> Connection:
+    place = f"{entry.id} ({entry.source}>{entry.target})"
+    module = make_module(MODULE_TYPES, entry.module.type, entry.module.settings, place)
+    connection = Connection(entry.source, entry.target, module)
+    if connection.kind is not entry.kind:
+        raise LayoutError(f"{place} is {connection.kind}, the file says {entry.kind}")
+    return connection
+
+
+def connection_entries(layout: Layout) -> list[ConnectionEntry]:
+    """The connections of a layout as its file holds them."""
+    return [
+        ConnectionEntry(
+            id=f"connection.{index}",
+            kind=connection.kind,
+            source=connection.source,
+            target=connection.target,
+            module=ModuleEntry(
+                type=connection.module.type,
+                settings=MODULE_TYPES[connection.module.type].complete(connection.module.settings),
+            ),
+        )
+        for index, connection in enumerate(layout.connections)
+    ]
+
+
+def layout_json(file: LayoutFile) -> str:
+    """The text of a layout file: sorted keys, two spaces, a newline at the end, never NaN."""
+    data = file.model_dump(mode="json")
+    return json.dumps(data, indent=2, sort_keys=True, allow_nan=False) + "\n"
+
+
+def read_layout_file(path: Path) -> LayoutFile:
+    """Read and check a layout file.
+
+    Raises:
+        ExportError: If it is missing, is no JSON, or breaks its schema; all mistakes at once.
+    """
+    try:
+        data = json.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise ExportError(f"{path} can't be read: {error.strerror}") from error
+    except (json.JSONDecodeError, UnicodeDecodeError) as error:
+        raise ExportError(f"{path} is not JSON: {error}") from error
+    found = data.get("schema_version") if isinstance(data, dict) else None
+    if found != SCHEMA_VERSION:
+        raise ExportError(
+            f"{path} has schema_version {found!r}, this version of the tool reads {SCHEMA_VERSION}"
+        )
+    try:
+        return LayoutFile.model_validate(data)
+    except ValidationError as error:
+        lines = [
+            f"  {'.'.join(map(str, e['loc']))}: {e['msg']}, got {e['input']!r}"
+            for e in error.errors()
+        ]
+        raise ExportError("\n".join([f"{path} is not a layout file:", *lines])) from error
+
+
+def json_schema() -> dict[str, Any]:
+    """The JSON Schema of layout files, which ships as ``export/layout.schema.json``."""
+    schema = LayoutFile.model_json_schema()
+    return {"$schema": "https://json-schema.org/draft/2020-12/schema", **schema}
+
+
+def main() -> None:
+    """Print the schema: ``python -m placement_search.export.layout_file``."""
+    sys.stdout.write(json.dumps(json_schema(), indent=2, sort_keys=True) + "\n")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,125 @@
+"""Read an exported layout back onto its backbone, and verify that it is what was exported."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+from safetensors import SafetensorError
+from safetensors.torch import load_file
+from torch import Tensor
+
+from placement_search.adapted.model import AdaptedBackbone
+from placement_search.backbones.loading import Backbone, load_backbone
+from placement_search.errors import ExportError, LayoutError
+from placement_search.evaluation.fine_tune import accuracy
+from placement_search.evaluation.workbench import Workbench
+from placement_search.export.check import check_logits, put_weights
+from placement_search.export.layout_file import (
+    LAYOUT_NAME,
+    WEIGHTS_NAME,
+    LayoutFile,
+    read_layout_file,
+)
+from placement_search.tasks import TASKS, load_task
+
+TOLERANCE = 1e-4
+"""Largest difference, relative to the largest logit, that another machine's arithmetic may make."""
+
+
+@dataclass(frozen=True, slots=True)
+class Verified:
+    """What a verification found.
+
+    Args:
+        notation: The layout.
+        max_difference: Largest absolute difference of the check logits; 0 for bitwise equality.
+        is_same: Whether it is within `TOLERANCE` of the largest logit.
+        recorded_score: Validation score that the file holds.
+        measured_score: The same measured now; None where the data is not at hand.
+    """
+
+    notation: str
+    max_difference: float
+    is_same: bool
+    recorded_score: float
+    measured_score: float | None
+
+
+def load_layout(folder: Path, backbone: Backbone) -> AdaptedBackbone:
+    """The exported layout, attached to ``backbone``, with its weights and head.
+
+    Raises:
+        ExportError: If a file is missing or damaged, or the backbone is another one.
+    """
+    file = read_layout_file(folder / LAYOUT_NAME)
+    _check_backbone(file, backbone)
+    weights = _read_weights(folder / WEIGHTS_NAME)
+    try:
+        model = AdaptedBackbone(
+            backbone, file.layout(), len(file.task.label_names), pooling=file.task.pooling
+        )
+    except LayoutError as error:
+        raise ExportError(f"{folder / LAYOUT_NAME}: {error}") from error
+    put_weights(model, weights)
+    return model.eval()
+
+
+def verify_layout(folder: Path, model: str | None = None) -> Verified:
+    """Load an exported layout and compare it with what its file says.
+
+    Args:
+        folder: Where ``layout.json`` and ``layout.safetensors`` lie.
+        model: The backbone; None for the one that the file names.
+
+    Raises:
+        ExportError: If a file is missing or damaged, or the backbone is another one.
+        BackboneError: If the backbone can't be loaded.
+    """
+    file = read_layout_file(folder / LAYOUT_NAME)
+    backbone = load_backbone(model or file.backbone.id)
+    adapted = load_layout(folder, backbone)
+    stored = torch.tensor(file.check.logits)
+    difference = float((check_logits(adapted, file.check.seed) - stored).abs().max())
+    return Verified(
+        notation=file.notation,
+        max_difference=difference,
+        is_same=difference <= TOLERANCE * max(1.0, float(stored.abs().max())),
+        recorded_score=file.scores.exported.validation,
+        measured_score=_measured(file, adapted),
+    )
+
+
+def _measured(file: LayoutFile, adapted: AdaptedBackbone) -> float | None:
+    """The validation score, where the file's task comes with the package and is unchanged."""
+    if file.task.name not in TASKS:
+        return None
+    task = load_task(file.task.name)
+    if task.fingerprint != file.provenance.data_fingerprint:
+        return None
+    return accuracy(adapted, Workbench(adapted.backbone, task).validation)
+
+
+def _check_backbone(file: LayoutFile, backbone: Backbone) -> None:
+    ours, facts = file.backbone, backbone.facts
+    wrong = [
+        f"{name} is {given}, the layout file says {stored}"
+        for name, given, stored in (
+            ("architecture", facts.architecture, ours.architecture),
+            ("number of blocks", facts.n_blocks, ours.n_blocks),
+            ("width", facts.width, ours.width),
+            ("fingerprint of the weights", facts.fingerprint, ours.fingerprint),
+        )
+        if given != stored
+    ]
+    if wrong:
+        raise ExportError(f"{facts.id!r} is another backbone: " + "; ".join(wrong))
+
+
+def _read_weights(path: Path) -> dict[str, Tensor]:
+    try:
+        weights: dict[str, Tensor] = load_file(path)
+    except OSError as error:
+        raise ExportError(f"{path} can't be read: {error}") from error
+    except SafetensorError as error:
+        raise ExportError(f"{path} is not a safetensors file: {error}") from error
+    return weights
