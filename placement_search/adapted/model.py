@@ -10,6 +10,7 @@ from contextlib import ExitStack, contextmanager
 
 import torch
 from torch import Tensor, nn
+from torch.nn.utils import skip_init
 
 from placement_search.adapted.states import bare_states, pooled
 from placement_search.backbones.families import Pooling
@@ -78,7 +79,8 @@ class AdaptedBackbone(nn.Module):
         self.layout = layout
         self.pooling = pooling or backbone.graph.family.pooling
         self.adapters = nn.ModuleList(build_modules(layout, backbone.width, seed))
-        self.head = nn.Linear(backbone.width, n_outputs)
+        # Plain construction would draw from the global generator, for values that no one uses.
+        self.head = skip_init(nn.Linear, backbone.width, n_outputs)
         nn.init.zeros_(self.head.weight)
         nn.init.zeros_(self.head.bias)
 

@@ -68,7 +68,7 @@ def fine_tune(
         for indices in _shuffled(len(train.labels), plan.batch_size, generator):
             loss = functional.cross_entropy(_logits(model, train, indices), train.labels[indices])
             optimizer.zero_grad(set_to_none=True)
-            loss.backward()  # type: ignore[no-untyped-call]
+            loss.backward()
             optimizer.step()
             schedule.step()
             total += loss.detach() * len(indices)

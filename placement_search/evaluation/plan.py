@@ -15,8 +15,8 @@ class TrainingPlan:
         warm_up: Share of all steps over which the rate rises linearly; then it falls by a cosine.
     """
 
-    epochs: int = 8
+    epochs: int = 5
     batch_size: int = 64
-    learning_rate: float = 5e-3
+    learning_rate: float = 1e-2
     weight_decay: float = 0.01
     warm_up: float = 0.1

@@ -5,6 +5,7 @@ import time
 import torch
 from torch import nn
 from torch.nn import functional
+from torch.nn.utils import skip_init
 
 from placement_search.adapted.probe import ProbedHead
 from placement_search.adapted.states import take
@@ -45,6 +46,7 @@ def compute_proxy_map(bench: Workbench, seed: int, n_examples: int = N_EXAMPLES)
 
 
 def _linear(probed: ProbedHead) -> nn.Linear:
-    head = nn.Linear(probed.weight.shape[1], probed.weight.shape[0])
+    head: nn.Linear = skip_init(nn.Linear, probed.weight.shape[1], probed.weight.shape[0])
     probed.copy_into(head)
-    return head.requires_grad_(requires_grad=False)
+    head.requires_grad_(requires_grad=False)
+    return head

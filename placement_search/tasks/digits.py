@@ -20,7 +20,7 @@ from placement_search.tasks.task import Examples, Task
 SPLIT_SIZES: Mapping[str, int] = {"train": 800, "validation": 400, "test": 597}
 """Digit images of each split."""
 
-CANVASES: Mapping[str, int] = {"train": 800, "validation": 1200, "test": 1194}
+CANVASES: Mapping[str, int] = {"train": 800, "validation": 800, "test": 1194}
 """Canvases of each split, of every task but the digits themselves."""
 
 N_ROWS_OF_CELLS = 4

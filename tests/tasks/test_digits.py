@@ -101,7 +101,7 @@ def test_no_canvas_comes_twice(name: str, tasks: dict[str, Task]) -> None:
 
     n_repeated = len(canvases) - len(torch.unique(canvases, dim=0))
 
-    # 1200 canvases draw each image three times among 64 places: a few coincide by chance.
+    # 800 canvases draw each image twice among 64 places: a few coincide by chance.
     assert n_repeated <= (40 if name == "digits-location" else 0)
 
 

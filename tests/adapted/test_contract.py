@@ -1,0 +1,274 @@
+"""The promises of the residual graph, over every family and every kind of connection."""
+
+import itertools
+
+import pytest
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from placement_search.adapted.model import AdaptedBackbone, needed_nodes
+from placement_search.adapted.states import FrozenStates, frozen_states, take
+from placement_search.backbones.families import Pooling
+from placement_search.backbones.loading import Backbone, fingerprint
+from placement_search.errors import LayoutError
+from placement_search.modules import parse_layout
+from tests.tiny_backbones import tiny_bert
+
+Inputs = dict[str, Tensor]
+
+# Every node of the tiny backbones (7 nodes) is some connection's source and some one's target.
+LAYOUTS = {
+    "none": "none",
+    "sequential": "0>0:bottleneck(rank=2)+3>3:bottleneck(rank=2)+6>6:bottleneck(rank=2)",
+    "parallel": "0>1:bottleneck(rank=2)+1>2:bottleneck(rank=2)+5>6:bottleneck(rank=2)",
+    "long_range": "0>5:bottleneck(rank=2)+2>6:bottleneck(rank=2)+1>4:bottleneck(rank=2)",
+    "recurrent": "6>0:bottleneck(rank=2)+5>2:bottleneck(rank=2)",
+    "recurrent, adapted": "6>3:bottleneck(rank=2)+4>1:bottleneck(rank=2)+1>2:bottleneck(rank=2)"
+    "|first_pass=adapted",
+    "all kinds": "4>4:bottleneck(rank=2)+3>4:bottleneck(rank=2)+2>4:bottleneck(rank=2)"
+    "+5>4:bottleneck(rank=2)",
+    "late": "5>5:bottleneck(rank=2)+2>6:bottleneck(rank=2)+6>5:bottleneck(rank=2)",
+}
+
+
+@pytest.fixture(params=LAYOUTS)
+def notation(request: pytest.FixtureRequest) -> str:
+    """Each layout in turn."""
+    return LAYOUTS[request.param]
+
+
+def adapted(backbone: Backbone, notation: str, *, is_trained: bool) -> AdaptedBackbone:
+    """A layout attached, with a random head, and with random weights where it is trained."""
+    model = AdaptedBackbone(backbone, parse_layout(notation), n_outputs=3, seed=0)
+    generator = torch.Generator().manual_seed(1)
+    for name, parameter in model.named_parameters():
+        if name.startswith("head") or is_trained:
+            nn.init.normal_(parameter, std=0.3, generator=generator)
+    return model
+
+
+def hooks(model: nn.Module) -> int:
+    """Hooks and replaced forwards anywhere in a model."""
+    return sum(
+        len(m._forward_hooks) + len(m._forward_pre_hooks) + ("forward" in vars(m))
+        for m in model.modules()
+    )
+
+
+def bare_logits(backbone: Backbone, model: AdaptedBackbone, inputs: Inputs) -> Tensor:
+    """The head on the model's own output."""
+    hidden = backbone.graph.model(**inputs).last_hidden_state
+    logits: Tensor = model.head(hidden[:, 0])
+    return logits
+
+
+def test_a_fresh_layout_changes_no_bit(backbone: Backbone, inputs: Inputs, notation: str) -> None:
+    """Attaching an untrained layout leaves the logits bit-identical."""
+    model = adapted(backbone, notation, is_trained=False)
+
+    assert torch.equal(model(inputs), bare_logits(backbone, model, inputs))
+
+
+def test_a_trained_layout_changes_the_logits(
+    backbone: Backbone, inputs: Inputs, notation: str
+) -> None:
+    """The identity of fresh layouts is not that of a layout that is never read."""
+    model = adapted(backbone, notation, is_trained=True)
+
+    changed = not torch.allclose(model(inputs), bare_logits(backbone, model, inputs), atol=1e-4)
+
+    assert changed == (notation != "none")
+
+
+def test_every_connection_matters(backbone: Backbone, inputs: Inputs, notation: str) -> None:
+    """Silencing any one connection of a trained layout changes the logits."""
+    model = adapted(backbone, notation, is_trained=True)
+    whole = model(inputs).detach()
+
+    silenced = []
+    for index in range(len(model.adapters)):
+        other = adapted(backbone, notation, is_trained=True)
+        for name in ("weight", "bias"):
+            nn.init.zeros_(other.get_parameter(f"adapters.{index}.up.{name}"))
+        silenced.append(other(inputs))
+
+    assert not any(torch.equal(logits, whole) for logits in silenced)
+
+
+def test_detaching_leaves_the_backbone_as_it_was(
+    backbone: Backbone, inputs: Inputs, notation: str
+) -> None:
+    """After a pass, and after training, weights are the same bits and no hook is left."""
+    before = fingerprint(backbone.graph.model.state_dict())
+    model = adapted(backbone, notation, is_trained=True)
+    bare = backbone.graph.model(**inputs).last_hidden_state
+
+    optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
+    model(inputs).sum().backward()
+    optimizer.step()
+
+    assert fingerprint(backbone.graph.model.state_dict()) == before
+    assert hooks(backbone.graph.model) == 0
+    assert not backbone.graph.model.training
+    assert torch.equal(backbone.graph.model(**inputs).last_hidden_state, bare)
+
+
+def test_an_exception_leaves_no_trace(backbone: Backbone, inputs: Inputs) -> None:
+    """An adapter that raises in the middle of a pass from cached states leaves no hook behind."""
+    model = adapted(backbone, "4>4:bottleneck+6>5:bottleneck", is_trained=True)
+    nodes = needed_nodes(model.layout, backbone.n_nodes)
+    states = frozen_states(backbone, inputs, 10**9).batch(torch.arange(5), nodes)
+
+    def fail(_states: Tensor) -> Tensor:
+        raise RuntimeError("broken adapter")
+
+    model.adapters[1].forward = fail
+    for cached in (None, states):
+        with pytest.raises(RuntimeError, match="broken adapter"):
+            model(inputs, cached)
+        assert hooks(backbone.graph.model) == 0
+
+
+def test_only_adapters_and_head_receive_gradients(
+    backbone: Backbone, inputs: Inputs, notation: str
+) -> None:
+    """Every trainable parameter gets a gradient; no parameter of the backbone does."""
+    model = adapted(backbone, notation, is_trained=True)
+
+    functional.cross_entropy(model(inputs), torch.tensor([0, 1, 2, 0, 1])).backward()
+
+    assert all(parameter.grad is not None for parameter in model.parameters())
+    assert all(parameter.grad is None for parameter in backbone.graph.model.parameters())
+    assert not any(parameter.requires_grad for parameter in backbone.graph.model.parameters())
+    assert len(model.state_dict()) == sum(1 for _ in model.parameters())
+
+
+@pytest.mark.parametrize("memory_limit", [10**9, 0], ids=["cached", "recomputed"])
+def test_cached_states_give_the_losses_of_the_full_forward(
+    backbone: Backbone, inputs: Inputs, notation: str, memory_limit: int
+) -> None:
+    """Three training steps from frozen states give the losses of three full ones.
+
+    The tolerance is that of float32: a batch of another shape may be summed in another order.
+    """
+    states = frozen_states(backbone, inputs, memory_limit, batch_size=2)
+    losses = {
+        is_cached: train(adapted(backbone, notation, is_trained=True), inputs, states, is_cached)
+        for is_cached in (True, False)
+    }
+
+    torch.testing.assert_close(losses[True], losses[False], rtol=1e-5, atol=1e-5)
+
+
+def train(
+    model: AdaptedBackbone, inputs: Inputs, states: FrozenStates, is_cached: bool
+) -> Tensor:
+    """Losses of three steps over changing halves of the examples."""
+    optimizer = torch.optim.SGD(model.parameters(), lr=0.05)
+    labels = torch.tensor([0, 1, 2, 0, 1])
+    nodes = needed_nodes(model.layout, model.backbone.n_nodes)
+    losses = []
+    for indices in (torch.tensor([0, 2, 4]), torch.tensor([1, 3]), torch.tensor([4, 0])):
+        cached = states.batch(indices, nodes) if is_cached else None
+        loss = functional.cross_entropy(model(take(inputs, indices), cached), labels[indices])
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+        losses.append(loss.detach())
+    return torch.stack(losses)
+
+
+@pytest.mark.parametrize("pooling", list(Pooling))
+def test_padding_changes_nothing(notation: str, pooling: Pooling) -> None:
+    """A text alone and the same text padded, in other company, have the same logits.
+
+    The tolerance is that of float32 under another shape of the attention matrices.
+    """
+    backbone = tiny_bert()
+    layout = parse_layout(notation)
+    model = AdaptedBackbone(backbone, layout, n_outputs=3, seed=0, pooling=pooling)
+    for parameter in model.parameters():
+        nn.init.normal_(parameter, std=0.3, generator=torch.Generator().manual_seed(2))
+    ids = backbone.made_up_inputs(2, seed=3)["input_ids"]
+    short = {"input_ids": ids[:1, :6], "attention_mask": torch.ones(1, 6, dtype=torch.long)}
+    mask = torch.ones(2, 16, dtype=torch.long)
+    mask[0, 6:] = 0
+
+    padded = model({"input_ids": ids, "attention_mask": mask})[:1]
+
+    torch.testing.assert_close(padded, model(short), rtol=1e-4, atol=1e-5)
+
+
+def test_the_order_of_connections_does_not_matter(backbone: Backbone, inputs: Inputs) -> None:
+    """Layouts typed in any order are one layout with one set of logits."""
+    parts = ["0>3:bottleneck(rank=2)", "2>3:bottleneck(rank=2)", "6>3:bottleneck(rank=2)"]
+    logits = [
+        adapted(backbone, "+".join(order), is_trained=True)(inputs)
+        for order in itertools.permutations(parts)
+    ]
+
+    assert all(torch.equal(other, logits[0]) for other in logits)
+
+
+def test_an_attached_model_runs_through_its_own_forward(
+    backbone: Backbone, inputs: Inputs
+) -> None:
+    """Inside `attached` the backbone's own model gives the adapted states; afterwards its own."""
+    model = adapted(backbone, "1>3:bottleneck+4>4:bottleneck", is_trained=True)
+    bare = backbone.graph.model(**inputs).last_hidden_state
+
+    with model.attached() as inner:
+        within = inner(**inputs).last_hidden_state
+
+    assert torch.equal(within, model.hidden_states(inputs))
+    assert torch.equal(backbone.graph.model(**inputs).last_hidden_state, bare)
+
+
+def test_a_recurrent_layout_can_not_be_attached_for_one_pass(backbone: Backbone) -> None:
+    """One call of the model can't run it twice, and says so."""
+    model = adapted(backbone, "4>1:bottleneck", is_trained=True)
+
+    with pytest.raises(ValueError, match="two passes"), model.attached():
+        pass
+
+
+def test_first_pass_modes_differ_and_agree_where_they_must(
+    backbone: Backbone, inputs: Inputs
+) -> None:
+    """An adapted first pass matters exactly if a forward connection lies before the source."""
+    with_forward = "5>1:bottleneck+2>3:bottleneck"
+    frozen = adapted(backbone, with_forward, is_trained=True)(inputs)
+    carried = adapted(backbone, with_forward + "|first_pass=adapted", is_trained=True)(inputs)
+    behind = "2>1:bottleneck+4>5:bottleneck"
+    same = [
+        adapted(backbone, behind + mode, is_trained=True)(inputs)
+        for mode in ("", "|first_pass=adapted")
+    ]
+
+    assert not torch.allclose(frozen, carried, atol=1e-4)
+    assert torch.equal(*same)
+
+
+def test_an_adapted_first_pass_has_gradients_of_its_own(
+    backbone: Backbone, inputs: Inputs
+) -> None:
+    """A forward connection that only the first pass's source sees still learns from it."""
+    text = "5>3:bottleneck+3>5:bottleneck"
+    gradients = []
+    for mode in ("", "|first_pass=adapted"):
+        model = adapted(backbone, text + mode, is_trained=True)
+        model(inputs).sum().backward()
+        gradients.append(model.get_parameter("adapters.0.up.weight").grad)
+
+    frozen, carried = gradients
+    assert frozen is not None and carried is not None
+    assert not torch.allclose(frozen, carried)
+
+
+def test_nodes_beyond_the_last_are_refused(backbone: Backbone) -> None:
+    """The error names the connection and the last node."""
+    last = backbone.n_nodes - 1
+
+    with pytest.raises(LayoutError, match=f"3>{last + 1}.*last node {last}"):
+        AdaptedBackbone(backbone, parse_layout(f"3>{last + 1}:bottleneck"), 2)

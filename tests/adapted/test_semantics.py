@@ -1,0 +1,82 @@
+"""What a connection means, against a residual stream written out by hand."""
+
+import torch
+from torch import Tensor, nn
+from transformers import ViTConfig, ViTModel
+
+from placement_search.adapted.model import AdaptedBackbone, needed_nodes, start_node
+from placement_search.backbones.loading import ImageFormat, as_backbone
+from placement_search.modules import parse_layout
+
+
+def by_hand(model: ViTModel, adapters: dict[str, nn.Module], pixels: Tensor) -> Tensor:
+    """The second pass of ``1>1 + 0>1 + 0>3 + 4>2``, block by block, without any hook."""
+    first: list[Tensor] = []
+    hidden = model.embeddings(pixels)
+    first.append(hidden)
+    for block in model.layers:
+        hidden = hidden + block.attention(block.layernorm_before(hidden))[0]
+        first.append(hidden)
+        hidden = hidden + block.mlp(block.layernorm_after(hidden))
+        first.append(hidden)
+    hidden = start = model.embeddings(pixels)
+    for index, block in enumerate(model.layers):
+        hidden = hidden + block.attention(block.layernorm_before(hidden))[0]
+        if index == 0:
+            hidden = hidden + adapters["1>1"](hidden) + adapters["0>1"](start)
+        if index == 1:
+            hidden = hidden + adapters["0>3"](start)
+        hidden = hidden + block.mlp(block.layernorm_after(hidden))
+        if index == 0:
+            hidden = hidden + adapters["4>2"](first[4])
+    normed: Tensor = model.layernorm(hidden)
+    return normed
+
+
+def test_a_layout_is_the_formula_of_its_connections() -> None:
+    """Sequential reads before additions, the others after; all at one node are summed.
+
+    The tolerance is that of float32 sums in another order.
+    """
+    torch.manual_seed(0)
+    config = ViTConfig(
+        hidden_size=16, num_hidden_layers=2, num_attention_heads=2, intermediate_size=32,
+        image_size=8, patch_size=4, num_channels=1, initializer_range=0.2,
+    )  # fmt: skip
+    vit = ViTModel(config, add_pooling_layer=False)
+    backbone = as_backbone(vit, "tiny", ImageFormat(8, 1, (0.5,), (0.5,)))
+    layout = parse_layout("1>1:bottleneck+0>1:bottleneck+0>3:bottleneck+4>2:bottleneck")
+    model = AdaptedBackbone(backbone, layout, 2)
+    for parameter in model.adapters.parameters():
+        nn.init.normal_(parameter, std=0.3)
+    named = {
+        f"{c.source}>{c.target}": module
+        for c, module in zip(layout.connections, model.adapters, strict=True)
+    }
+    pixels = torch.randn(3, 1, 8, 8)
+
+    hidden = model.hidden_states({"pixel_values": pixels})
+
+    torch.testing.assert_close(hidden, by_hand(vit, named, pixels), rtol=1e-5, atol=1e-5)
+
+
+def test_a_pass_starts_at_its_lowest_target() -> None:
+    """Below the lowest target nothing runs, and sources down there come from the cache."""
+    layout = parse_layout("2>7:bottleneck+9>12:bottleneck")
+
+    assert start_node(layout, 25) == 6
+    assert needed_nodes(layout, 25) == {2, 6}
+
+
+def test_a_frozen_first_pass_is_read_from_the_cache() -> None:
+    """A recurrent source above the start is cached with a frozen first pass, and live otherwise."""
+    frozen = parse_layout("20>5:bottleneck+8>9:bottleneck")
+    carried = parse_layout("20>5:bottleneck+8>9:bottleneck|first_pass=adapted")
+
+    assert needed_nodes(frozen, 25) == {4, 20}
+    assert needed_nodes(carried, 25) == {4, 8}
+
+
+def test_the_head_alone_runs_no_block() -> None:
+    """A layout without connections starts at the last node."""
+    assert start_node(parse_layout("none"), 25) == 24

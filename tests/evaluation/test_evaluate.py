@@ -1,0 +1,140 @@
+"""From a layout and a seed to a score card."""
+
+import dataclasses
+
+import pytest
+import torch
+
+from placement_search.adapted.states import CachedStates
+from placement_search.errors import EvaluationError
+from placement_search.evaluation.evaluate import Evaluation, evaluate
+from placement_search.evaluation.plan import TrainingPlan
+from placement_search.evaluation.workbench import Workbench
+from placement_search.layout import Layout
+from placement_search.modules import parse_layout
+from tests.tiny_backbones import tiny_vit
+from tests.tiny_task import tiny_bench, tiny_task
+
+PLAN = TrainingPlan(epochs=3, batch_size=16, learning_rate=1e-2)
+LAYOUT = parse_layout("1>1:bottleneck(rank=2)+5>2:bottleneck(rank=4)")
+
+
+def ignore(_epoch: int, _score: float) -> None:
+    """A report that nobody reads."""
+
+
+@pytest.fixture(scope="module")
+def bench() -> Workbench:
+    """One workbench for the whole file; evaluations must not change it."""
+    return tiny_bench()
+
+
+def test_the_same_request_gives_the_same_numbers(bench: Workbench) -> None:
+    """Scores and weights depend on layout, seed and plan alone, not on what ran before."""
+    request = Evaluation(LAYOUT, seed=3, plan=PLAN)
+    first = evaluate(bench, request, ignore)
+    evaluate(bench, Evaluation(Layout(), seed=9, plan=PLAN), ignore)
+    second = evaluate(bench, request, ignore)
+
+    assert second.card.history == first.card.history
+    for name, tensor in first.model.state_dict().items():
+        assert torch.equal(second.model.state_dict()[name], tensor)
+
+
+def test_seeds_matter(bench: Workbench) -> None:
+    """Another seed starts from other weights."""
+    first, second = (
+        evaluate(bench, Evaluation(LAYOUT, seed, PLAN), ignore).model.state_dict()
+        for seed in (1, 2)
+    )
+
+    assert any(not torch.equal(tensor, second[name]) for name, tensor in first.items())
+
+
+def test_evaluating_leaves_global_random_state_alone(bench: Workbench) -> None:
+    """A user's own random numbers are the same with and without an evaluation in between."""
+    torch.manual_seed(5)
+    expected = torch.rand(3)
+    torch.manual_seed(5)
+    evaluate(bench, Evaluation(LAYOUT, 0, PLAN), ignore)
+
+    assert torch.equal(torch.rand(3), expected)
+
+
+def test_memory_for_frozen_states_does_not_change_scores(bench: Workbench) -> None:
+    """Where frozen states do not fit they are computed again, with the same scores."""
+    small = Workbench(tiny_vit(), tiny_task(), memory_limit=0)
+    request = Evaluation(LAYOUT, 0, PLAN)
+
+    assert isinstance(bench.train.states, CachedStates)
+    assert not isinstance(small.train.states, CachedStates)
+    assert (
+        evaluate(small, request, ignore).card.history
+        == evaluate(bench, request, ignore).card.history
+    )
+
+
+def test_the_probed_head_is_the_start(bench: Workbench) -> None:
+    """With a learning rate of next to nothing the score is that of the probed head."""
+    plan = dataclasses.replace(PLAN, epochs=1, learning_rate=1e-12)
+    card = evaluate(bench, Evaluation(LAYOUT, 0, plan), ignore).card
+    features = bench.validation.states.features
+    logits = features @ bench.head.weight.T + bench.head.bias
+
+    right = (logits.argmax(-1) == bench.validation.labels).float().mean()
+
+    assert card.score == pytest.approx(float(right))
+
+
+def test_every_epoch_is_reported(bench: Workbench) -> None:
+    """The report hears the score of each epoch, from 1, and the last one is the final score."""
+    heard: list[tuple[int, float]] = []
+    card = evaluate(
+        bench, Evaluation(LAYOUT, 0, PLAN), lambda epoch, score: heard.append((epoch, score))
+    ).card
+
+    assert [epoch for epoch, _ in heard] == [1, 2, 3]
+    assert tuple(score for _, score in heard) == card.history
+    assert card.score == card.history[-1]
+
+
+def test_the_test_split_is_read_by_finals_only() -> None:
+    """A search evaluation neither scores nor even prepares the test split."""
+    bench = tiny_bench()
+    card = evaluate(bench, Evaluation(LAYOUT, 0, PLAN), ignore).card
+
+    assert card.test_score is None
+    assert "test" not in vars(bench)
+    final = evaluate(bench, Evaluation(LAYOUT, 0, PLAN, is_final=True), ignore).card
+    assert final.test_score is not None
+    assert final.costs.latency_factor is not None
+
+
+def test_costs_are_those_of_the_layout(bench: Workbench) -> None:
+    """Parameters and bytes are counted, and a recurrent layout pays its second pass."""
+    costs = evaluate(bench, Evaluation(LAYOUT, 0, PLAN), ignore).card.costs
+    none = evaluate(bench, Evaluation(Layout(), 0, PLAN), ignore).card.costs
+    # down, up, biases, and the norm's two vectors at width 16, for ranks 2 and 4
+    expected = sum(2 * 16 * rank + rank + 16 + 2 * 16 for rank in (2, 4))
+
+    assert costs.n_adapter_parameters == expected
+    assert costs.n_bytes == 4 * (expected + costs.n_head_parameters)
+    assert none.flops_factor == 1
+    assert 2 < costs.flops_factor < 2.5
+
+
+def test_training_improves_on_the_head(bench: Workbench) -> None:
+    """On a task that the random backbone's features hide, adapters raise the training fit."""
+    plan = TrainingPlan(epochs=20, batch_size=16, learning_rate=1e-2)
+    alone = evaluate(bench, Evaluation(Layout(), 0, plan), ignore).card.score
+    adapted = evaluate(bench, Evaluation(LAYOUT, 0, plan), ignore).card.score
+
+    assert adapted >= alone
+
+
+def test_a_loss_that_is_not_finite_is_an_error(bench: Workbench) -> None:
+    """A diverged training has no score, not a bad one."""
+    plan = TrainingPlan(epochs=2, batch_size=16, learning_rate=1e30)
+
+    with pytest.raises(EvaluationError, match="loss is"):
+        evaluate(bench, Evaluation(LAYOUT, 0, plan), ignore)

@@ -1,0 +1,205 @@
+"""What the coordinator promises: totals, resumption, ends, and no layout twice."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import optuna
+import pytest
+
+from placement_search.engine.in_process import Infeasible
+from placement_search.errors import StudyError
+from placement_search.evaluation.plan import TrainingPlan
+from placement_search.modules import MODULE_TYPES
+from placement_search.space.budget import Budget
+from placement_search.space.file import read_space
+from placement_search.space.search_space import SearchSpace, bind_space
+from placement_search.study import records
+from placement_search.study.baselines import make_baselines
+from placement_search.study.coordinator import Coordinator, Trials
+from placement_search.study.progress import Silence
+from placement_search.study.pruners import PRUNERS
+from placement_search.study.storage import open_storage
+from tests.study.stub_engine import StubEngine
+
+N_BASELINES = 8
+
+
+def space(name: str = "extended", n_nodes: int = 9) -> SearchSpace:
+    """A shipped space on a small backbone."""
+    return bind_space(
+        read_space(name), MODULE_TYPES, n_nodes=n_nodes, width=16, budget=Budget()
+    )
+
+
+def run(
+    folder: Path,
+    engine: StubEngine,
+    n_trials: int,
+    *,
+    sampler: str = "tpe",
+    pruner: str = "median",
+    searched: SearchSpace | None = None,
+) -> list[optuna.trial.FrozenTrial]:
+    """What a process that starts the search does: open, continue, and give the trials."""
+    optuna.logging.set_verbosity(optuna.logging.WARNING)
+    searched = searched or space()
+    study = optuna.create_study(
+        study_name="study",
+        storage=open_storage(f"sqlite:///{folder}/study.db", must_exist=False),
+        direction="maximize",
+        sampler=optuna.samplers.RandomSampler(seed=0),
+        pruner=PRUNERS[pruner](3),
+        load_if_exists=True,
+    )
+    baselines = make_baselines(searched, 9, 4, seed=1)
+    trials = Trials(searched, 16, baselines, TrainingPlan(epochs=3), seed=0, sampler=sampler)
+    Coordinator(study, trials, engine, Silence()).run(n_trials)
+    return study.get_trials()
+
+
+def outcome(trials: list[optuna.trial.FrozenTrial]) -> list[tuple[object, ...]]:
+    """All of a study's trials that must not depend on interruptions."""
+    return [
+        (
+            t.number,
+            t.state,
+            t.params,
+            dict(t.intermediate_values),
+            {key: t.user_attrs.get(key) for key in (records.LAYOUT, records.ROLE, records.CARD)},
+        )
+        for t in trials
+    ]
+
+
+def interrupt_at(number: int, epoch: int) -> Callable[[int, int], None]:
+    """Raise Ctrl-C after that epoch of that evaluation, or of the first later one to reach it."""
+
+    def at_epoch(this_number: int, this_epoch: int) -> None:
+        if this_number >= number and this_epoch == epoch:
+            raise KeyboardInterrupt
+
+    return at_epoch
+
+
+@pytest.mark.parametrize("sampler", ["tpe", "random"])
+@pytest.mark.parametrize("pruner", ["median", "hyperband", "none"])
+def test_an_interrupted_study_ends_as_an_uninterrupted_one(
+    tmp_path: Path, sampler: str, pruner: str
+) -> None:
+    """Stopped in a baseline, in a search trial and between epochs, the trials are the same."""
+    (tmp_path / "whole").mkdir()
+    (tmp_path / "parts").mkdir()
+    whole = run(tmp_path / "whole", StubEngine(), 20, sampler=sampler, pruner=pruner)
+    for number, epoch in ((3, 2), (8, 1), (2, 3)):
+        engine = StubEngine(at_epoch=interrupt_at(number, epoch))
+        with pytest.raises(KeyboardInterrupt):
+            run(tmp_path / "parts", engine, 20, sampler=sampler, pruner=pruner)
+
+    parts = run(tmp_path / "parts", StubEngine(), 20, sampler=sampler, pruner=pruner)
+
+    assert outcome(parts) == outcome(whole)
+
+
+def test_an_interruption_before_the_first_score_loses_no_layout(tmp_path: Path) -> None:
+    """A trial that was asked for and never scored runs again with its own layout."""
+    first = StubEngine(before=lambda number: _interrupt(number == N_BASELINES + 1))
+    with pytest.raises(KeyboardInterrupt):
+        run(tmp_path, first, 20)
+    second = StubEngine()
+
+    trials = run(tmp_path, second, 12)
+
+    assert second.requests[0] == first.requests[-1]
+    assert len(trials) == 12
+
+
+def _interrupt(is_time: bool) -> None:
+    if is_time:
+        raise KeyboardInterrupt
+
+
+def test_n_trials_is_the_total(tmp_path: Path) -> None:
+    """Asking for the same total again evaluates nothing; asking for more adds the difference."""
+    run(tmp_path, StubEngine(), 12)
+    again, more = StubEngine(), StubEngine()
+
+    assert len(run(tmp_path, again, 12)) == 12
+    assert again.requests == []
+    assert len(run(tmp_path, more, 15)) == 15
+    assert len(more.requests) == 3
+
+
+def test_baselines_come_first_and_once(tmp_path: Path) -> None:
+    """The first trials are the baselines in order, also after a continuation."""
+    run(tmp_path, StubEngine(), 3)
+    trials = run(tmp_path, StubEngine(), 14)
+    roles = [trial.user_attrs[records.ROLE] for trial in trials]
+
+    assert roles[:N_BASELINES] == [
+        "head only",
+        "every layer, parallel",
+        "every layer, sequential",
+        "last layers",
+        *(f"random {index}" for index in range(1, 5)),
+    ]
+    assert set(roles[N_BASELINES:]) == {records.SEARCHED}
+
+
+def test_no_layout_is_evaluated_twice(tmp_path: Path) -> None:
+    """In a space of ten layouts every evaluation is of a new one, until none is left."""
+    small = bind_space(
+        read_space("per_layer").model_copy(
+            update={"sources": ["0-3"], "targets": ["0-2"]}
+        ),
+        MODULE_TYPES,
+        n_nodes=9,
+        width=16,
+        budget=Budget(400),
+    )
+    engine = StubEngine()
+
+    trials = run(tmp_path, engine, 10_000, searched=small)
+
+    ids = [request.layout.id for request in engine.requests]
+    assert len(set(ids)) == len(ids) == len(trials) < 10_000
+
+
+def test_the_four_ends_are_told_apart(tmp_path: Path) -> None:
+    """Complete, pruned, failed and infeasible trials are counted apart, with their reasons."""
+
+    def before(number: int) -> None:
+        if number == 9:
+            raise Infeasible("out of memory: 3 GiB")
+        if number == 10:
+            raise ZeroDivisionError("a bug")
+
+    trials = run(tmp_path, StubEngine(before=before), 30)
+    ends = [records._end(trial) for trial in trials]
+
+    assert ends[8] is records.TrialEnd.INFEASIBLE
+    assert trials[8].user_attrs[records.REASON] == "out of memory: 3 GiB"
+    assert ends[9] is records.TrialEnd.FAILED
+    assert "ZeroDivisionError: a bug" in trials[9].user_attrs[records.REASON]
+    assert {records.TrialEnd.COMPLETE, records.TrialEnd.PRUNED} <= set(ends)
+
+
+def test_a_search_that_only_fails_stops(tmp_path: Path) -> None:
+    """Three failures in a row end the search with the last one's words."""
+
+    def before(_number: int) -> None:
+        raise ZeroDivisionError("always")
+
+    engine = StubEngine(before=before)
+
+    with pytest.raises(StudyError, match="ZeroDivisionError: always"):
+        run(tmp_path, engine, 30)
+    assert len(engine.requests) == 3
+
+
+def test_baselines_are_never_pruned(tmp_path: Path) -> None:
+    """What the answer is measured by is always complete."""
+    trials = run(tmp_path, StubEngine(), 30)
+
+    assert all(
+        trial.state is optuna.trial.TrialState.COMPLETE for trial in trials[:N_BASELINES]
+    )

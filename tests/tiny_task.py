@@ -1,0 +1,28 @@
+"""A task of 8×8 images that a tiny vision backbone can learn, and a workbench on it."""
+
+import torch
+
+from placement_search.evaluation.workbench import Workbench
+from placement_search.tasks.task import Examples, Task
+from tests.tiny_backbones import tiny_vit
+
+
+def tiny_task() -> Task:
+    """Which quarter of the image is bright; 48 training, 24 validation and 24 test examples."""
+    generator = torch.Generator().manual_seed(0)
+    splits = []
+    for n_examples in (48, 24, 24):
+        labels = torch.arange(n_examples) % 4
+        images = 0.6 * torch.rand((n_examples, 1, 8, 8), generator=generator)
+        for image, label in zip(images, labels.tolist(), strict=True):
+            row, column = divmod(label, 2)
+            image[0, 4 * row : 4 * row + 4, 4 * column : 4 * column + 4] += 0.4
+        splits.append(Examples({"pixel_values": images}, labels))
+    names = ("top left", "top right", "bottom left", "bottom right")
+    train, validation, test = splits
+    return Task("quarters", "which quarter is bright", names, train, validation, test)
+
+
+def tiny_bench() -> Workbench:
+    """The tiny vision backbone on the tiny task."""
+    return Workbench(tiny_vit(), tiny_task())
