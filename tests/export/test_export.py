@@ -1,0 +1,89 @@
+"""What an export writes."""
+
+import json
+from pathlib import Path
+
+import pytest
+from jsonschema import Draft202012Validator
+from safetensors.torch import load_file
+
+from placement_search.errors import ExportError, StudyError
+from placement_search.evaluation.workbench import Workbench
+from placement_search.export.export import choose_trial, export_layout
+from placement_search.export.layout_file import json_schema, layout_json, read_layout_file
+from placement_search.modules import parse_layout
+from placement_search.study.answer import find_answer
+from placement_search.study.records import StudyRecord
+from tests.tiny_task import tiny_bench
+
+SCHEMA = Path("placement_search/export/layout.schema.json")
+
+
+def test_the_shipped_schema_is_the_generated_one() -> None:
+    """`python -m placement_search.export.layout_file` gives the file that ships."""
+    assert json.loads(SCHEMA.read_text()) == json_schema()
+
+
+def test_a_layout_file_obeys_its_schema(exported: Path) -> None:
+    """The file validates, its keys are sorted, and reading and writing it gives the same bytes."""
+    text = (exported / "layout.json").read_text()
+    data = json.loads(text)
+
+    Draft202012Validator(json_schema()).validate(data)
+    assert json.dumps(data, indent=2, sort_keys=True) + "\n" == text
+    assert layout_json(read_layout_file(exported / "layout.json")) == text
+
+
+def test_the_answer_is_what_is_exported(record: StudyRecord, exported: Path) -> None:
+    """Notation, scores over the finals' seeds and provenance are those of the study's answer."""
+    answer = find_answer(record)
+    file = read_layout_file(exported / "layout.json")
+
+    assert answer is not None
+    assert file.notation == answer.chosen.trial.layout
+    assert [entry.test for entry in file.scores.finals] == answer.chosen.test_scores
+    assert file.provenance.trial == answer.chosen.trial.number
+    assert file.provenance.command == record.command
+
+
+def test_training_again_gives_the_recorded_score(
+    record: StudyRecord, bench: Workbench, tmp_path: Path
+) -> None:
+    """The exported weights are those that the study scored, of a baseline as well."""
+    exported = export_layout(record, bench, tmp_path / "new folder", number=3)
+
+    assert exported.reproduced == exported.recorded
+    assert exported.trial.number == 3
+
+
+def test_exporting_twice_gives_the_same_bytes(
+    record: StudyRecord, bench: Workbench, exported: Path, tmp_path: Path
+) -> None:
+    """Both files depend on the study alone."""
+    export_layout(record, bench, tmp_path)
+
+    for name in ("layout.json", "layout.safetensors"):
+        assert (tmp_path / name).read_bytes() == (exported / name).read_bytes()
+
+
+def test_weights_are_named_after_the_connections(exported: Path) -> None:
+    """Every tensor belongs to a connection of the file or to the head."""
+    file = read_layout_file(exported / "layout.json")
+    owners = {name.rsplit(".", 2)[0] for name in load_file(exported / "layout.safetensors")}
+
+    prefixes = {entry.id for entry in file.connections} | {"head.weight", "head.bias"}
+    assert all(any(owner.startswith(p) or p.startswith(owner) for p in prefixes) for owner in owners)
+    assert file.layout() == parse_layout(file.notation)
+
+
+def test_unfinished_and_unknown_trials_are_refused(record: StudyRecord) -> None:
+    """A number that the study does not have is an error that says which ones it has."""
+    with pytest.raises(StudyError, match=r"trials 0 to 8, got 99"):
+        choose_trial(record, 99)
+
+
+def test_another_backbone_or_data_set_is_refused(record: StudyRecord, tmp_path: Path) -> None:
+    """Weights trained on something else would carry the study's name; nothing is written."""
+    with pytest.raises(ExportError, match="backbone has changed"):
+        export_layout(record, tiny_bench(), tmp_path / "out")
+    assert not (tmp_path / "out").exists()

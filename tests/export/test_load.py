@@ -1,0 +1,131 @@
+"""Reading an exported layout back: the same logits, or an error that says what is wrong."""
+
+import json
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from safetensors.torch import load_file, save_file
+
+from placement_search.backbones.loading import load_backbone
+from placement_search.errors import ExportError
+from placement_search.export.load import load_layout, verify_layout
+from tests.tiny_backbones import tiny_vit
+
+
+@pytest.fixture
+def copy(exported: Path, tmp_path: Path) -> Path:
+    """A copy of the exported folder, to damage."""
+    return Path(shutil.copytree(exported, tmp_path / "copy"))
+
+
+def changed(folder: Path, change: Callable[[dict[str, Any]], None]) -> Path:
+    """The folder after a change to its layout file."""
+    path = folder / "layout.json"
+    data = json.loads(path.read_text())
+    change(data)
+    path.write_text(json.dumps(data))
+    return folder
+
+
+def test_a_fresh_process_computes_the_same_logits(exported: Path) -> None:
+    """`verify` in another process finds no difference, and the recorded validation score."""
+    command = [sys.executable, "-m", "placement_search", "verify", str(exported), "--format", "json"]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    found = json.loads(done.stdout)
+
+    assert done.returncode == 0, done.stderr
+    assert found["is_same"]
+    assert found["max_difference"] == 0
+    assert found["measured_score"] == found["recorded_score"]
+
+
+def test_changed_weights_are_noticed(copy: Path) -> None:
+    """One altered weight is found by the check logits."""
+    path = copy / "layout.safetensors"
+    weights = load_file(path)
+    weights["head.bias"][0] += 0.5
+    save_file(weights, path)
+
+    verified = verify_layout(copy)
+
+    assert not verified.is_same
+    assert verified.max_difference == pytest.approx(0.5, rel=1e-3)
+
+
+def _rename(data: dict[str, Any]) -> None:
+    data["connections"][0]["module"]["settings"]["rnak"] = 4
+
+
+def _move(data: dict[str, Any]) -> None:
+    data["connections"][0]["target"] += 1
+
+
+def _misname(data: dict[str, Any]) -> None:
+    data["connections"][0]["kind"] = "recurrent"
+
+
+def _outdate(data: dict[str, Any]) -> None:
+    data["schema_version"] = 2
+
+
+def _extend(data: dict[str, Any]) -> None:
+    data["colour"] = "blue"
+
+
+def _swap(data: dict[str, Any]) -> None:
+    data["backbone"]["fingerprint"] = "0" * 16
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (_rename, "unknown setting 'rnak'.*did you mean 'rank'"),
+        (_move, "changed by hand or damaged"),
+        (_misname, "is long_range, the file says recurrent"),
+        (_outdate, "schema_version 2, this version of the tool reads 1"),
+        (_extend, "colour: Extra inputs"),
+        (_swap, "another backbone: fingerprint"),
+    ],
+)
+def test_a_changed_layout_file_is_refused(
+    copy: Path, change: Callable[[dict[str, Any]], None], message: str
+) -> None:
+    """Each inconsistency is one error that names it."""
+    with pytest.raises(ExportError, match=f"(?s){message}"):
+        verify_layout(changed(copy, change))
+
+
+def test_missing_and_unknown_weights_are_all_named(copy: Path) -> None:
+    """The error lists every weight that does not fit."""
+    path = copy / "layout.safetensors"
+    weights = load_file(path)
+    weights["tail.bias"] = weights.pop("head.bias")
+    weights["head.weight"] = torch.zeros(2, 2)
+    save_file(weights, path)
+
+    with pytest.raises(ExportError, match=r"head\.bias is missing.*tail\.bias is unknown.*\(2, 2\)"):
+        load_layout(copy, load_backbone())
+
+
+@pytest.mark.parametrize("name", ["layout.json", "layout.safetensors"])
+def test_files_that_are_missing_or_garbage_are_refused(copy: Path, name: str) -> None:
+    """Either way the error names the file."""
+    (copy / name).write_bytes(b"\x00garbage")
+    with pytest.raises(ExportError, match=name):
+        verify_layout(copy)
+
+    (copy / name).unlink()
+    with pytest.raises(ExportError, match=name):
+        verify_layout(copy)
+
+
+def test_another_backbone_is_refused(exported: Path) -> None:
+    """A layout is loaded onto the very backbone that it was trained on."""
+    with pytest.raises(ExportError, match=r"number of blocks is 3.*12"):
+        load_layout(exported, tiny_vit())
