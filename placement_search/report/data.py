@@ -1,0 +1,147 @@
+"""The report as plain data: ``report.json`` and ``trials.csv``."""
+
+import json
+import math
+from collections import Counter
+from dataclasses import asdict
+from datetime import datetime
+
+import pandas as pd
+
+from placement_search.report.findings import Findings, RankedTrial, reason_line
+from placement_search.study.answer import Comparison, Finalist
+from placement_search.study.records import StudyRecord, TrialEnd
+
+SCHEMA_VERSION = 1
+
+CSV_COLUMNS = (
+    "rank", "trial", "role", "end", "is_eligible", "score", "n_adapter_parameters",
+    "n_head_parameters", "n_bytes", "n_flops", "flops_factor", "train_seconds", "n_steps", "seed",
+    "n_epochs", "last_score", "started", "layout_id", "layout", "reason",
+)  # fmt: skip
+
+
+def as_csv(findings: Findings) -> str:
+    """One row per trial: complete ones by rank, then the others by number; unknown cells empty."""
+    rows = [_csv_row(ranked) for ranked in findings.trials]
+    frame = pd.DataFrame(rows, columns=list(CSV_COLUMNS), dtype=object)
+    text: str = frame.to_csv(index=False, lineterminator="\n")
+    return text
+
+
+def as_json(findings: Findings) -> str:
+    """All that the page shows, as JSON with sorted keys; what is not a finite number is null."""
+    record = findings.record
+    data = {
+        "schema_version": SCHEMA_VERSION,
+        "study": record.name,
+        "storage": record.storage,
+        "command": record.command,
+        "definition": record.definition.as_json(),
+        "goal": asdict(record.goal),
+        "provenance": record.provenance,
+        "recommended": findings.recommended.number if findings.recommended else None,
+        "answer": _answer(findings),
+        "finalists": [_finalist(finalist) for finalist in findings.finalists],
+        "finals": [asdict(final) for final in record.finals],
+        "trials": [{"rank": ranked.rank, **asdict(ranked.trial)} for ranked in findings.trials],
+        "measured_connections": [asdict(connection) for connection in findings.measured],
+        "correlations": [
+            {**asdict(proxy), "verdict": proxy.verdict} for proxy in findings.correlations
+        ],
+        "proxy_map": asdict(record.proxy_map) if record.proxy_map else None,
+        "ends": _ends(record),
+        "costs": _costs(record),
+    }
+    return json.dumps(_plain(data), sort_keys=True, indent=1, allow_nan=False) + "\n"
+
+
+def _csv_row(ranked: RankedTrial) -> dict[str, object]:
+    trial, card = ranked.trial, ranked.trial.card
+    row: dict[str, object] = {
+        "rank": ranked.rank,
+        "trial": trial.number,
+        "role": trial.role,
+        "end": trial.end.value,
+        "is_eligible": trial.is_eligible,
+        "n_adapter_parameters": trial.n_adapter_parameters,
+        "n_epochs": len(trial.history),
+        "last_score": trial.history[-1] if trial.history else None,
+        "started": trial.started.isoformat() if trial.started else None,
+        "layout_id": trial.layout_id,
+        "layout": trial.layout,
+        "reason": reason_line(trial.reason) if trial.reason else None,
+    }
+    if card:
+        row |= {
+            "score": card.score,
+            "n_head_parameters": card.costs.n_head_parameters,
+            "n_bytes": card.costs.n_bytes,
+            "n_flops": card.costs.n_flops,
+            "flops_factor": card.costs.flops_factor,
+            "train_seconds": card.train_seconds,
+            "n_steps": card.n_steps,
+            "seed": card.seed,
+        }
+    return row
+
+
+def _answer(findings: Findings) -> dict[str, object] | None:
+    answer = findings.answer
+    if answer is None:
+        return None
+    return {
+        "chosen": _finalist(answer.chosen),
+        "best": _finalist(answer.best),
+        "comparisons": [_comparison(c) for c in answer.comparisons],
+    }
+
+
+def _finalist(finalist: Finalist) -> dict[str, object]:
+    """A finalist's figures; its trial and score cards stand under ``trials`` and ``finals``."""
+    return {
+        "name": finalist.name,
+        "trial": finalist.trial.number,
+        "layout_id": finalist.trial.layout_id,
+        "layout": finalist.trial.layout,
+        "is_eligible": finalist.trial.is_eligible,
+        "n_seeds": len(finalist.cards),
+        "validation": asdict(finalist.validation),
+        "test": asdict(finalist.test),
+        "costs": asdict(finalist.costs),
+    }
+
+
+def _comparison(comparison: Comparison) -> dict[str, object]:
+    return {**asdict(comparison), "verdict": comparison.verdict}
+
+
+def _ends(record: StudyRecord) -> dict[str, int]:
+    counts = Counter(trial.end for trial in record.trials)
+    return {end.value: counts[end] for end in TrialEnd}
+
+
+def _costs(record: StudyRecord) -> dict[str, object]:
+    trials = [trial.card for trial in record.trials if trial.card]
+    finals = [final.card for final in record.finals]
+    return {
+        "trials_seconds": math.fsum(card.train_seconds for card in trials),
+        "trials_steps": sum(card.n_steps for card in trials),
+        "finals_seconds": math.fsum(card.train_seconds for card in finals),
+        "finals_steps": sum(card.n_steps for card in finals),
+        "proxy_map_seconds": record.proxy_map.seconds if record.proxy_map else None,
+        "proxy_map_examples": record.proxy_map.n_examples if record.proxy_map else None,
+    }
+
+
+def _plain(value: object) -> object:
+    """``value`` in what JSON can hold."""
+    if isinstance(value, dict):
+        return {str(key): _plain(part) for key, part in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_plain(part) for part in value]
+    if isinstance(value, datetime):
+        return value.isoformat()
+    if isinstance(value, float):
+        return value if math.isfinite(value) else None
+    return value

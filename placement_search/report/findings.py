@@ -1,0 +1,158 @@
+"""What a report says, gathered once from a study's record."""
+
+import statistics
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+from placement_search.backbones.graph import nodes_of
+from placement_search.errors import ReportError
+from placement_search.layout import Layout, parse_layout
+from placement_search.modules import MODULE_TYPES
+from placement_search.study.answer import Answer, Finalist, find_answer, read_finalists
+from placement_search.study.correlations import ProxyCorrelation, proxy_correlations
+from placement_search.study.finalists import choose_finalists
+from placement_search.study.records import FinalRecord, StudyRecord, TrialEnd, TrialRecord
+
+WITH_REASON = (TrialEnd.FAILED, TrialEnd.INFEASIBLE)
+
+
+@dataclass(frozen=True, slots=True)
+class MeasuredConnection:
+    """What the trials say of one pair of nodes.
+
+    Args:
+        source: Node that is read.
+        target: Node that is added to.
+        mean_score: Mean validation score of the admitted complete trials that connect the two.
+        n_trials: How many those are, at least 1.
+    """
+
+    source: int
+    target: int
+    mean_score: float
+    n_trials: int
+
+
+@dataclass(frozen=True, slots=True)
+class RankedTrial:
+    """A trial with its place; None for one that is not complete."""
+
+    rank: int | None
+    trial: TrialRecord
+
+
+@dataclass(frozen=True, slots=True)
+class Findings:
+    """A study's record and what follows from it.
+
+    Args:
+        record: The study.
+        answer: What the finals recommend, from layouts with at least two seeds, since fewer give
+            no interval; None before any admitted layout has them.
+        finalists: All retrained layouts, best mean validation score first.
+        correlations: How well each proxy predicted the scores.
+        trials: All trials: complete ones by rank, then the others by number.
+        measured: By source, then target.
+    """
+
+    record: StudyRecord
+    answer: Answer | None
+    finalists: tuple[Finalist, ...]
+    correlations: tuple[ProxyCorrelation, ...]
+    trials: tuple[RankedTrial, ...]
+    measured: tuple[MeasuredConnection, ...]
+
+    @property
+    def n_nodes(self) -> int:
+        """Nodes of the backbone's residual stream."""
+        return len(nodes_of(self.record.definition.backbone.n_blocks))
+
+    @property
+    def recommended(self) -> TrialRecord | None:
+        """The answer's trial, the incumbent before the finals, None where there is neither."""
+        return self.answer.chosen.trial if self.answer else self.record.incumbent
+
+    @property
+    def layout(self) -> Layout:
+        """The recommended layout; the empty one where nothing is recommended."""
+        return layout_of(self.recommended) if self.recommended else Layout()
+
+    @property
+    def layout_name(self) -> str:
+        """What to call that layout."""
+        return "recommended layout" if self.answer else "incumbent"
+
+    @property
+    def has_incomplete_finals(self) -> bool:
+        """Whether some layout due for the finals lacks seeds, as after an interruption."""
+        held = Counter(final.layout_id for final in self.record.finals)
+        goal = self.record.goal
+        due = choose_finalists(self.record, goal.n_finalists)
+        return any(held[trial.layout_id] < goal.n_seeds for trial in due)
+
+    @property
+    def failures(self) -> list[TrialRecord]:
+        """The trials that ended with a reason, by number."""
+        return [trial for trial in self.record.trials if trial.end in WITH_REASON]
+
+
+def gather_findings(record: StudyRecord) -> Findings:
+    """Everything that the report's files show.
+
+    Raises:
+        ReportError: If the study has no complete trial.
+    """
+    if not record.ranking:
+        raise ReportError(
+            f"study {record.name!r} has no complete trial yet, so there is nothing to report; "
+            f"continue it with: {record.command}"
+        )
+    return Findings(
+        record=record,
+        answer=find_answer(replace(record, finals=tuple(_repeated(record.finals)))),
+        finalists=tuple(read_finalists(record)),
+        correlations=tuple(proxy_correlations(record)),
+        trials=tuple(_ranked(record)),
+        measured=tuple(measure_connections(record.trials)),
+    )
+
+
+def layout_of(trial: TrialRecord) -> Layout:
+    """A trial's layout, read from its notation."""
+    return parse_layout(trial.layout, MODULE_TYPES)
+
+
+def measure_connections(trials: Sequence[TrialRecord]) -> list[MeasuredConnection]:
+    """The mean score of each pair of nodes over the admitted complete trials that connect it.
+
+    A mean over layouts that hold other connections too, so not the effect of this one alone.
+    """
+    scores: dict[tuple[int, int], list[float]] = {}
+    for trial in trials:
+        if trial.score is not None and trial.is_eligible:
+            for pair in {(c.source, c.target) for c in layout_of(trial).connections}:
+                scores.setdefault(pair, []).append(trial.score)
+    return [
+        MeasuredConnection(source, target, statistics.fmean(found), len(found))
+        for (source, target), found in sorted(scores.items())
+    ]
+
+
+def reason_line(reason: str, limit: int = 160) -> str:
+    """The telling line of a reason: the last one of a traceback, else the first; capped."""
+    lines = [line.strip() for line in reason.splitlines() if line.strip()] or ["no reason given"]
+    line = lines[-1] if lines[0].startswith("Traceback") else lines[0]
+    return line if len(line) <= limit else f"{line[: limit - 1]}…"
+
+
+def _repeated(finals: Sequence[FinalRecord]) -> list[FinalRecord]:
+    """Those of layouts with at least two replicates."""
+    held = Counter(final.layout_id for final in finals)
+    return [final for final in finals if held[final.layout_id] > 1]
+
+
+def _ranked(record: StudyRecord) -> list[RankedTrial]:
+    complete = [RankedTrial(rank, trial) for rank, trial in enumerate(record.ranking, start=1)]
+    others = [RankedTrial(None, trial) for trial in record.trials if trial.card is None]
+    return complete + others

@@ -1,0 +1,100 @@
+"""The report as Markdown: the same sentences and tables as the page, without its pictures."""
+
+import re
+from collections.abc import Iterable, Iterator
+
+from placement_search.report import tables
+from placement_search.report.findings import Findings
+from placement_search.report.primer import PRIMER
+from placement_search.report.tables import Column, Table
+from placement_search.report.words import (
+    choice_sentences,
+    comparison_sentence,
+    headline,
+    key_figures,
+    proxy_sentences,
+)
+
+
+def as_markdown(findings: Findings) -> str:
+    """The whole report; ``report.html`` beside it has the pictures."""
+    return "\n\n".join(_blocks(findings)) + "\n"
+
+
+def escaped(text: str) -> str:
+    """Text that Markdown shows as it is, on one line."""
+    return re.sub(r"([\\`*_{}\[\]<>#|~$&])", r"\\\1", " ".join(text.split()))
+
+
+def code(text: str) -> str:
+    """Text set as code on one line; the bar is escaped, as cells of a table need it."""
+    return f"`{' '.join(text.replace('`', chr(39)).split())}`"
+
+
+def markdown_table(table: Table) -> str:
+    """A table with a rule under its titles, numbers to the right."""
+    rule = ["---:" if column.is_number else "---" for column in table.columns]
+    lines = [_line(escaped(column.title) for column in table.columns), _line(rule)]
+    for row in table.rows:
+        cells = zip(table.columns, row, strict=True)
+        lines.append(_line(_cell(column, text) for column, text in cells))
+    return "\n".join(lines)
+
+
+def _blocks(findings: Findings) -> Iterator[str]:
+    record = findings.record
+    yield f"# Placement Search: {escaped(record.name)}"
+    yield "Pictures, heat maps among them, are in `report.html` beside this file."
+    yield from _answer(findings)
+    yield "## What the words mean"
+    yield _list(f"**{escaped(term)}**: {escaped(meaning)}" for term, meaning in PRIMER.items())
+    if findings.finalists:
+        yield "## Finalists"
+        yield "Retrained with fresh seeds; mean and 95 % interval, best validation score first."
+        yield markdown_table(tables.finalists_table(findings))
+    yield "## Ranking of all trials"
+    yield tables.ranking_note(findings)
+    yield markdown_table(tables.ranking_table(findings))
+    yield "## Proxies"
+    yield markdown_table(tables.proxies_table(findings))
+    yield _list(escaped(sentence) for sentence in proxy_sentences(findings))
+    yield from _ends(findings)
+    yield "## Costs of the search"
+    yield markdown_table(tables.costs_table(findings))
+    yield "## How to repeat it"
+    yield f"```sh\n{record.command}\n```"
+    yield markdown_table(tables.facts_table(findings))
+    yield markdown_table(tables.versions_table(findings))
+
+
+def _answer(findings: Findings) -> Iterator[str]:
+    yield "## The answer"
+    yield escaped(headline(findings))
+    if findings.recommended:
+        yield code(findings.recommended.layout)
+        yield _list(f"{escaped(what)}: {escaped(figure)}" for what, figure in key_figures(findings))
+        yield markdown_table(tables.connections_table(findings))
+    if findings.answer:
+        chosen = findings.answer.chosen
+        said = (comparison_sentence(c, chosen) for c in findings.answer.comparisons)
+        yield _list(escaped(sentence) for sentence in said)
+    yield escaped(" ".join(choice_sentences(findings)))
+
+
+def _ends(findings: Findings) -> Iterator[str]:
+    yield "## How the trials ended"
+    yield markdown_table(tables.ends_table(findings))
+    if findings.failures:
+        yield markdown_table(tables.failures_table(findings))
+
+
+def _cell(column: Column, text: str) -> str:
+    return code(text).replace("|", r"\|") if column.is_code else escaped(text)
+
+
+def _line(cells: Iterable[str]) -> str:
+    return f"| {' | '.join(cells)} |"
+
+
+def _list(items: Iterable[str]) -> str:
+    return "\n".join(f"- {item}" for item in items)

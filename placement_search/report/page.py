@@ -1,0 +1,80 @@
+"""The report as one HTML page that needs nothing beside itself."""
+
+from jinja2 import Environment, PackageLoader, StrictUndefined
+from markupsafe import Markup
+
+from placement_search.report import tables, words
+from placement_search.report.curves import draw_gains, draw_history, draw_sizes
+from placement_search.report.findings import Findings
+from placement_search.report.heat_maps import draw_measured_map, draw_proxy_maps
+from placement_search.report.layout_picture import draw_layout
+from placement_search.report.primer import PRIMER
+
+TEMPLATE = "page.html.j2"
+
+
+def as_html(findings: Findings) -> str:
+    """The whole page: style, tables and pictures inside it, every name of the study escaped."""
+    environment = Environment(
+        loader=PackageLoader("placement_search", "report"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    template = environment.get_template(TEMPLATE)
+    return template.render(
+        findings=findings,
+        record=findings.record,
+        **_said(findings),
+        **_tables(findings),
+        pictures=_pictures(findings),
+    )
+
+
+def _said(findings: Findings) -> dict[str, object]:
+    return {
+        "headline": words.headline(findings),
+        "figures": words.key_figures(findings),
+        "comparisons": _comparisons(findings),
+        "choice": words.choice_sentences(findings),
+        "primer": PRIMER,
+        "proxy_words": words.proxy_sentences(findings),
+        "ranking_note": tables.ranking_note(findings),
+        "n_hidden_failures": max(0, len(findings.failures) - tables.SHOWN_FAILURES),
+    }
+
+
+def _comparisons(findings: Findings) -> list[tuple[str, str]]:
+    """Each comparison's verdict and sentence."""
+    if findings.answer is None:
+        return []
+    chosen = findings.answer.chosen
+    return [(c.verdict, words.comparison_sentence(c, chosen)) for c in findings.answer.comparisons]
+
+
+def _tables(findings: Findings) -> dict[str, tables.Table]:
+    return {
+        "connections": tables.connections_table(findings),
+        "finalists": tables.finalists_table(findings),
+        "ranking": tables.ranking_table(findings),
+        "proxies": tables.proxies_table(findings),
+        "ends": tables.ends_table(findings),
+        "failures": tables.failures_table(findings),
+        "costs": tables.costs_table(findings),
+        "facts": tables.facts_table(findings),
+        "versions": tables.versions_table(findings),
+    }
+
+
+def _pictures(findings: Findings) -> dict[str, Markup | None]:
+    """Pictures by name, marked safe: matplotlib escapes the text in them."""
+    drawn = {
+        "layout": draw_layout(findings.layout, findings.n_nodes) if findings.recommended else None,
+        "gains": draw_gains(findings),
+        "proxies": draw_proxy_maps(findings),
+        "measured": draw_measured_map(findings),
+        "history": draw_history(findings),
+        "sizes": draw_sizes(findings),
+    }
+    return {name: Markup(svg) if svg else None for name, svg in drawn.items()}  # noqa: S704

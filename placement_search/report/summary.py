@@ -1,0 +1,54 @@
+"""The few lines that end a search in the terminal: what was found, its cost, how it compares."""
+
+from placement_search.report.findings import Findings
+from placement_search.report.words import (
+    choice_sentences,
+    comparison_sentence,
+    headline,
+    key_figures,
+)
+
+
+def summary_lines(findings: Findings) -> list[str]:
+    """The answer in plain words, a line each; it says so where the answer does not win."""
+    recommended = findings.recommended
+    lines = [headline(findings)]
+    if recommended is not None:
+        lines.append(f"  layout {recommended.layout} (trial {recommended.number})")
+    lines += [f"  {name}: {value}" for name, value in key_figures(findings)]
+    lines += choice_sentences(findings)
+    if findings.answer is not None:
+        chosen = findings.answer.chosen
+        lines += ["On the test split the answer is:"]
+        lines += [f"  {comparison_sentence(c, chosen)}" for c in findings.answer.comparisons]
+    return lines
+
+
+def summary_facts(findings: Findings) -> dict[str, object]:
+    """The same for programs: plain numbers and words."""
+    answer, recommended = findings.answer, findings.recommended
+    facts: dict[str, object] = {
+        "study": findings.record.name,
+        "layout": recommended.layout if recommended else None,
+        "trial": recommended.number if recommended else None,
+        "n_adapter_parameters": recommended.n_adapter_parameters if recommended else None,
+        "is_final": answer is not None,
+    }
+    if answer is None:
+        return facts
+    return facts | {
+        "validation": answer.chosen.validation.mean,
+        "test": answer.chosen.test.mean,
+        "comparisons": [
+            {
+                "name": comparison.name,
+                "n_adapter_parameters": comparison.n_adapter_parameters,
+                "test": comparison.test.mean,
+                "gain": comparison.gain.mean,
+                "gain_low": comparison.gain.low,
+                "gain_high": comparison.gain.high,
+                "verdict": comparison.verdict,
+            }
+            for comparison in answer.comparisons
+        ],
+    }

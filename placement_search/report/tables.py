@@ -1,0 +1,246 @@
+"""The report's tables as plain text, for Markdown and HTML alike."""
+
+import statistics
+from collections import Counter
+from dataclasses import dataclass
+
+from placement_search.backbones.graph import nodes_of
+from placement_search.report.findings import Findings, RankedTrial, reason_line
+from placement_search.report.formats import (
+    UNKNOWN,
+    as_count,
+    as_estimate,
+    as_factor,
+    as_interval,
+    as_score,
+    as_seconds,
+    as_signed,
+    short_notation,
+)
+from placement_search.study.answer import Finalist
+from placement_search.study.correlations import ProxyCorrelation
+from placement_search.study.records import TrialEnd
+
+SHOWN_TRIALS = 200
+SHOWN_FAILURES = 20
+
+
+@dataclass(frozen=True, slots=True)
+class Column:
+    """A column: its title, and whether it holds numbers, or notation to be set as code."""
+
+    title: str
+    is_number: bool = False
+    is_code: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Table:
+    """Rows of text under columns; every row has as many cells as there are columns."""
+
+    columns: tuple[Column, ...]
+    rows: tuple[tuple[str, ...], ...]
+
+
+def connections_table(findings: Findings) -> Table:
+    """The recommended layout, one connection a row, its two nodes in words."""
+    nodes = nodes_of(findings.record.definition.backbone.n_blocks)
+    rows = [
+        (
+            f"{c.source}>{c.target}",
+            c.kind.value.replace("_", "-"),
+            nodes[c.source].title,
+            nodes[c.target].title,
+            c.module.notation,
+        )
+        for c in findings.layout.connections
+    ]
+    columns = (
+        Column("connection", is_code=True),
+        Column("kind"),
+        Column("reads the state at"),
+        Column("adds to the state at"),
+        Column("module", is_code=True),
+    )
+    return Table(columns, tuple(rows))
+
+
+def finalists_table(findings: Findings) -> Table:
+    """Every retrained layout with scores over seeds and costs."""
+    columns = (
+        Column("role"),
+        Column("layout", is_code=True),
+        Column("admitted"),
+        *_numbers("parameters", "validation", "test", "seeds", "FLOPs", "latency", "train seconds"),
+    )
+    return Table(columns, tuple(_finalist_row(finalist) for finalist in findings.finalists))
+
+
+def ranking_table(findings: Findings, limit: int = SHOWN_TRIALS) -> Table:
+    """The first ``limit`` trials: complete ones by score, then the others by number."""
+    columns = (
+        *_numbers("rank", "trial"),
+        Column("role"),
+        Column("layout", is_code=True),
+        *_numbers("score", "parameters", "FLOPs", "train seconds"),
+        Column("admitted"),
+        Column("end"),
+    )
+    return Table(columns, tuple(_trial_row(ranked) for ranked in findings.trials[:limit]))
+
+
+def proxies_table(findings: Findings) -> Table:
+    """Each proxy's rank correlation with the scores, and what that says."""
+    columns = (
+        Column("proxy"),
+        *_numbers("Spearman", "95 % interval", "trials"),
+        Column("in words"),
+    )
+    return Table(columns, tuple(_proxy_row(proxy) for proxy in findings.correlations))
+
+
+def ends_table(findings: Findings) -> Table:
+    """How many trials ended in each way."""
+    meanings = {
+        TrialEnd.COMPLETE: "trained to the last epoch and scored",
+        TrialEnd.PRUNED: "stopped early, since it lagged behind earlier trials",
+        TrialEnd.FAILED: "stopped by a bug or by the machine",
+        TrialEnd.INFEASIBLE: "did not fit the budget or the memory",
+        TrialEnd.RUNNING: "under way, or interrupted; it runs again when the study continues",
+        TrialEnd.WAITING: "still in the queue",
+    }
+    counts = Counter(trial.end for trial in findings.record.trials)
+    rows = [(end.value, as_count(counts[end]), meaning) for end, meaning in meanings.items()]
+    return Table((Column("end"), *_numbers("trials"), Column("meaning")), tuple(rows))
+
+
+def failures_table(findings: Findings, limit: int = SHOWN_FAILURES) -> Table:
+    """The first ``limit`` trials that failed or were infeasible, each with its reason's line."""
+    rows = [
+        (str(t.number), t.role, short_notation(t.layout), t.end.value, reason_line(t.reason))
+        for t in findings.failures[:limit]
+    ]
+    columns = (
+        *_numbers("trial"),
+        Column("role"),
+        Column("layout", is_code=True),
+        Column("end"),
+        Column("reason"),
+    )
+    return Table(columns, tuple(rows))
+
+
+def costs_table(findings: Findings) -> Table:
+    """What the search itself took."""
+    record = findings.record
+    trials = [trial.card for trial in record.trials if trial.card]
+    finals = [final.card for final in record.finals]
+    rows = [
+        (what, as_count(len(cards)), as_seconds(sum(c.train_seconds for c in cards)),
+         as_count(sum(c.n_steps for c in cards)))
+        for what, cards in (("complete trials", trials), ("retrainings of finalists", finals))
+    ]  # fmt: skip
+    if record.proxy_map:
+        examples = f"proxy map, from {as_count(record.proxy_map.n_examples)} examples"
+        rows.append((examples, "1", as_seconds(record.proxy_map.seconds), UNKNOWN))
+    columns = (Column("what"), *_numbers("runs", "seconds", "optimizer steps"))
+    return Table(columns, tuple(rows))
+
+
+def facts_table(findings: Findings) -> Table:
+    """What was searched: backbone, data, space, training and the study's own choices."""
+    asked = findings.record.definition
+    backbone, plan, space = asked.backbone, asked.training, asked.space
+    kinds = ", ".join(str(kind).replace("_", "-") for kind in space.get("kinds", ()))
+    count = space.get("connections", {})
+    rows = (
+        ("backbone", f"{backbone.id} ({backbone.architecture}, {backbone.model_type})"),
+        ("backbone size", (f"{backbone.n_blocks} blocks, width {backbone.width}, "
+         f"{as_count(backbone.n_parameters)} parameters, all frozen")),
+        ("backbone fingerprint", backbone.fingerprint),
+        ("data", asked.data),
+        ("data fingerprint", asked.data_fingerprint),
+        ("search space", f"{space.get('name', asked.space_file)}: {space.get('description', '')}"),
+        ("kinds of connection", kinds or UNKNOWN),
+        ("connections per layout", (f"{count.get('at_least', UNKNOWN)} to "
+         f"{count.get('at_most', UNKNOWN)}")),
+        ("budget of a layout", asked.max_params or "no limit on parameters"),
+        ("sampler and pruner", f"{asked.sampler}, {asked.pruner}"),
+        ("seed", str(asked.seed)),
+        ("training", (f"{plan.epochs} epochs, batch size {plan.batch_size}, "
+         f"learning rate {plan.learning_rate:g}, weight decay {plan.weight_decay:g}, "
+         f"warm-up over {plan.warm_up:.0%} of the steps")),
+    )  # fmt: skip
+    return Table((Column("what"), Column("value")), rows)
+
+
+def versions_table(findings: Findings) -> Table:
+    """Package versions and platform, by name."""
+    rows = tuple(sorted(findings.record.provenance.items()))
+    return Table((Column("package"), Column("version")), rows)
+
+
+def ranking_note(findings: Findings, limit: int = SHOWN_TRIALS) -> str:
+    """What part of all trials the ranking shows."""
+    total = len(findings.trials)
+    if total <= limit:
+        return f"All {as_count(total)} trials; trials.csv holds them with more columns."
+    return f"The first {limit} of {as_count(total)} trials; trials.csv holds all of them."
+
+
+def _numbers(*titles: str) -> tuple[Column, ...]:
+    return tuple(Column(title, is_number=True) for title in titles)
+
+
+def _finalist_row(finalist: Finalist) -> tuple[str, ...]:
+    costs = finalist.costs
+    return (
+        finalist.trial.role,
+        _finalist_notation(finalist),
+        _yes(is_so=finalist.trial.is_eligible),
+        as_count(finalist.trial.n_adapter_parameters),
+        as_estimate(finalist.validation),
+        as_estimate(finalist.test),
+        str(len(finalist.cards)),
+        as_factor(costs.flops_factor),
+        as_factor(costs.latency_factor),
+        as_seconds(_median_seconds(finalist)),
+    )
+
+
+def _median_seconds(finalist: Finalist) -> float:
+    return statistics.median(card.train_seconds for card in finalist.cards)
+
+
+def _trial_row(ranked: RankedTrial) -> tuple[str, ...]:
+    trial, card = ranked.trial, ranked.trial.card
+    return (
+        UNKNOWN if ranked.rank is None else str(ranked.rank),
+        str(trial.number),
+        trial.role,
+        short_notation(trial.layout),
+        as_score(trial.score),
+        as_count(trial.n_adapter_parameters),
+        as_factor(card.costs.flops_factor if card else None),
+        as_seconds(card.train_seconds if card else None),
+        _yes(is_so=trial.is_eligible),
+        trial.end.value,
+    )
+
+
+def _proxy_row(proxy: ProxyCorrelation) -> tuple[str, ...]:
+    name = proxy.proxy.replace("_", " ")
+    if proxy.correlation is None:
+        return name, UNKNOWN, UNKNOWN, UNKNOWN, proxy.verdict
+    found = proxy.correlation
+    return name, as_signed(found.mean), as_interval(found), str(found.n), proxy.verdict
+
+
+def _yes(*, is_so: bool) -> str:
+    return "yes" if is_so else "no"
+
+
+def _finalist_notation(finalist: Finalist) -> str:
+    """Baselines have a name; their connections stand in the ranking."""
+    trial = finalist.trial
+    return short_notation(trial.layout, 1) if trial.is_baseline else short_notation(trial.layout)

@@ -1,0 +1,225 @@
+"""The report's sentences: the answer, what it is worth, and what the words mean."""
+
+from collections.abc import Sequence
+
+from placement_search.report.findings import Findings
+from placement_search.report.formats import (
+    as_count,
+    as_estimate,
+    as_factor,
+    as_interval,
+    as_score,
+    as_share,
+    as_signed,
+)
+from placement_search.study.answer import Answer, Comparison, Finalist
+from placement_search.study.baselines import HEAD_ONLY
+from placement_search.study.correlations import N_PARAMETERS
+from placement_search.study.records import TrialRecord
+
+FEW_TRIALS = 20
+
+
+def headline(findings: Findings) -> str:
+    """The whole answer in one sentence."""
+    if findings.answer is None:
+        return _headline_without_finals(findings.recommended)
+    told = _names_by_verdict(findings.answer)
+    parts = [_counted(verdict, names) for verdict, names in told.items()]
+    total = sum(len(names) for names in told.values())
+    chosen = findings.answer.chosen
+    size = _plural(len(findings.layout.connections), "connection")
+    if chosen.trial.is_baseline:
+        start = (
+            f"The answer is a baseline, “{chosen.name}” ({size}): nothing that the search proposed "
+            "was both as good and as small"
+        )
+    else:
+        start = f"The search recommends a layout of {size}"
+    if not total:
+        return f"{start}; there is no baseline among the finalists to compare it with."
+    of_all = _plural(total, "baseline")
+    return f"{start}. On the test split, against {of_all}, it is {_joined(parts)}."
+
+
+def key_figures(findings: Findings) -> list[tuple[str, str]]:
+    """The recommended layout's scores and costs, each with what it is."""
+    if findings.answer:
+        return _figures_of_finalist(findings.answer.chosen, findings)
+    trial = findings.recommended
+    if trial is None or trial.card is None:
+        return []
+    return [
+        ("validation score, one seed", as_score(trial.score)),
+        _size(trial, findings),
+        ("forward FLOPs of the bare backbone", as_factor(trial.card.costs.flops_factor)),
+    ]
+
+
+def choice_sentences(findings: Findings) -> list[str]:
+    """How the layout was chosen, and what to keep in mind."""
+    if findings.answer is None:
+        return _without_finals(findings)
+    sentences = _how_chosen(findings.answer, findings)
+    told = _names_by_verdict(findings.answer)
+    if HEAD_ONLY in told.get("worse", []):
+        sentences.append(
+            "The head alone, without any adapter, is better on the test split: with this backbone, "
+            "these data and this training, adapters did not pay."
+        )
+    if findings.has_incomplete_finals:
+        sentences.append(
+            "The finals are not complete: some finalists lack seeds, so this answer may change. "
+            "Run the command at the end again to complete them."
+        )
+    if findings.layout.is_recurrent:
+        sentences.append(
+            "The layout has recurrent connections, so the backbone runs twice per example."
+        )
+    return sentences
+
+
+def comparison_sentence(comparison: Comparison, chosen: Finalist) -> str:
+    """What the answer gains over one baseline on the test split."""
+    name = comparison.name
+    if name.endswith("random layouts"):
+        name = f"the mean of {name}"
+    size = f"{as_count(comparison.n_adapter_parameters)} parameters"
+    return (
+        f"{_VERDICTS[comparison.verdict]} {name} ({size}): {as_signed(comparison.gain.mean)}, "
+        f"95 % interval {as_interval(comparison.gain)}; {as_score(chosen.test.mean)} "
+        f"against {as_score(comparison.test.mean)}."
+    )
+
+
+def proxy_sentences(findings: Findings) -> list[str]:
+    """How far this study's proxies can be trusted."""
+    known = {p.proxy: p.correlation for p in findings.correlations if p.correlation}
+    size = known.pop(N_PARAMETERS, None)
+    if findings.record.proxy_map is None:
+        return ["The study has no proxy map yet."]
+    if not known:
+        return ["Too few admitted trials are complete, or too alike, to correlate proxies with."]
+    best = max(known, key=lambda name: known[name].mean)
+    found = known[best]
+    sentences = [
+        (
+            f"The highest correlation is that of {best.replace('_', ' ')}, "
+            f"{as_signed(found.mean)} ({as_interval(found)})."
+        )
+    ]
+    if found.low <= 0:
+        sentences.append("No proxy's interval lies above zero: trust none of them here.")
+    elif size is not None and found.mean <= size.mean:
+        sentences.append(
+            f"The number of parameters alone does as well ({as_signed(size.mean)}), so the "
+            "proxies add nothing to knowing a layout's size."
+        )
+    if found.n < FEW_TRIALS:
+        sentences.append(f"With {found.n} trials the intervals are wide; read them with care.")
+    sentences.append(
+        "The sampler prefers some layouts to others, so these trials are no random draw from the "
+        "space, and a correlation found here need not hold for another task or backbone."
+    )
+    return sentences
+
+
+_COUNTED = {
+    "better": "better than",
+    "no different": "no different from",
+    "worse": "worse than",
+}
+_VERDICTS = {
+    "better": "Better than",
+    "no different": "No different, as far as the interval tells, from",
+    "worse": "Worse than",
+}
+
+
+def _names_by_verdict(answer: Answer) -> dict[str, list[str]]:
+    told: dict[str, list[str]] = {verdict: [] for verdict in _COUNTED}
+    for comparison in answer.comparisons:
+        told[comparison.verdict].append(comparison.name)
+    return {verdict: names for verdict, names in told.items() if names}
+
+
+def _counted(verdict: str, names: Sequence[str]) -> str:
+    """How many baselines, and which unless the answer is better."""
+    counted = f"{_COUNTED[verdict]} {len(names)}"
+    return counted if verdict == "better" else f"{counted} ({'; '.join(names)})"
+
+
+def _headline_without_finals(trial: TrialRecord | None) -> str:
+    if trial is None:
+        return "No layout that the space and the budget admit is complete yet."
+    return (
+        "There is no final answer yet; the best layout so far scored "
+        f"{as_score(trial.score)} on the validation split with one seed."
+    )
+
+
+def _without_finals(findings: Findings) -> list[str]:
+    n_admitted = sum(trial.is_eligible for trial in findings.record.ranking)
+    if not n_admitted:
+        return ["Only baselines outside the search space are complete; continue the study."]
+    return [
+        (
+            "Finals were not held or are not complete, so the layout shown is the incumbent: the "
+            "admitted trial with the best validation score."
+        ),
+        (
+            "That score is optimistic: it is the largest of "
+            f"{_plural(n_admitted, 'score')}, each from a single seed, and luck is part of what "
+            "made it the largest."
+        ),
+    ]
+
+
+def _how_chosen(answer: Answer, findings: Findings) -> list[str]:
+    n_admitted = sum(f.trial.is_eligible for f in findings.finalists)
+    best = answer.best
+    sentences = [
+        (
+            "How it was chosen: the best trials and all baselines were retrained with "
+            f"{_plural(findings.record.goal.n_seeds, 'fresh seed')} each. Among the {n_admitted} "
+            "finalists that space and budget admit, the answer is the one with the fewest "
+            "parameters whose mean validation score lies within one standard error of the best."
+        ),
+    ]
+    if best is answer.chosen:
+        sentences.append("Here that is the best one itself.")
+    else:
+        sentences.append(
+            f"The best mean was {as_estimate(best.validation)} with "
+            f"{as_count(best.trial.n_adapter_parameters)} parameters."
+        )
+    sentences.append(
+        "The test split took no part in the choice; it was read once by each retraining."
+    )
+    return sentences
+
+
+def _figures_of_finalist(chosen: Finalist, findings: Findings) -> list[tuple[str, str]]:
+    seeds = _plural(len(chosen.cards), "seed")
+    return [
+        (f"test score, mean and 95 % interval over {seeds}", as_estimate(chosen.test)),
+        ("validation score over the same seeds", as_estimate(chosen.validation)),
+        _size(chosen.trial, findings),
+        ("forward FLOPs of the bare backbone", as_factor(chosen.costs.flops_factor)),
+        ("latency of the bare backbone", as_factor(chosen.costs.latency_factor)),
+    ]
+
+
+def _size(trial: TrialRecord, findings: Findings) -> tuple[str, str]:
+    n_parameters = trial.n_adapter_parameters
+    share = as_share(n_parameters, findings.record.definition.backbone.n_parameters)
+    what = f"trainable parameters of the adapters, {share} of the backbone's"
+    return what, as_count(n_parameters)
+
+
+def _plural(count: int, noun: str) -> str:
+    return f"{count} {noun}" if count == 1 else f"{as_count(count)} {noun}s"
+
+
+def _joined(parts: Sequence[str]) -> str:
+    return parts[0] if len(parts) == 1 else f"{', '.join(parts[:-1])} and {parts[-1]}"

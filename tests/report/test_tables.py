@@ -1,0 +1,85 @@
+import pytest
+
+from placement_search.report import tables
+from placement_search.report.findings import Findings, gather_findings
+from placement_search.report.tables import Table
+from placement_search.study.records import StudyRecord
+
+ALL = [
+    tables.connections_table,
+    tables.finalists_table,
+    tables.ranking_table,
+    tables.proxies_table,
+    tables.ends_table,
+    tables.failures_table,
+    tables.costs_table,
+    tables.facts_table,
+    tables.versions_table,
+]
+
+
+def column(table: Table, title: str) -> list[str]:
+    index = [c.title for c in table.columns].index(title)
+    return [row[index] for row in table.rows]
+
+
+@pytest.mark.parametrize("make", ALL)
+def test_every_row_fills_every_column(record: StudyRecord, make: object) -> None:
+    """No table has a ragged row, so that no cell stands under a wrong title."""
+    assert callable(make)
+    table = make(gather_findings(record))
+    assert table.rows
+    assert {len(row) for row in table.rows} == {len(table.columns)}
+
+
+def test_connections_are_told_in_words(record: StudyRecord) -> None:
+    """Both ends of a connection are named for readers who don't count nodes."""
+    table = tables.connections_table(gather_findings(record))
+    assert table.rows[0] == (
+        "3>9",
+        "long-range",
+        "block 1, after attention",
+        "block 4, after attention",
+        "bottleneck(rank=4)",
+    )
+
+
+def test_finalists_are_sorted_by_validation(record: StudyRecord) -> None:
+    """The best mean validation score stands first, baselines under their names."""
+    table = tables.finalists_table(gather_findings(record))
+    roles = ["search", "every layer, parallel", "random 2", "last layers", "random 1", "head only"]
+    assert column(table, "role") == roles
+    assert column(table, "latency") == ["1.25×"] * 6
+
+
+def test_the_ranking_is_capped_and_says_so(large_findings: Findings) -> None:
+    """A page of 10,000 rows would not open; the note names the file that has them."""
+    assert len(tables.ranking_table(large_findings).rows) == tables.SHOWN_TRIALS
+    assert "first 200 of 10,000" in tables.ranking_note(large_findings)
+
+
+def test_all_ends_are_counted(record: StudyRecord) -> None:
+    """Ends that no trial had count 0 and stay in the table, and the counts add up."""
+    table = tables.ends_table(gather_findings(record))
+    assert dict(zip(column(table, "end"), column(table, "trials"), strict=True)) == {
+        "complete": "23",
+        "pruned": "3",
+        "failed": "1",
+        "infeasible": "1",
+        "running": "1",
+        "waiting": "1",
+    }
+
+
+def test_reasons_are_one_line_each(record: StudyRecord) -> None:
+    """Failed and infeasible trials are listed with what went wrong."""
+    table = tables.failures_table(gather_findings(record))
+    assert column(table, "reason") == ["RuntimeError: <b>loss</b> | is nan", "out of memory: 3 GB"]
+
+
+def test_costs_add_up(record: StudyRecord) -> None:
+    """Seconds and steps are sums over the runs that the row counts."""
+    table = tables.costs_table(gather_findings(record))
+    assert table.rows[0] == ("complete trials", "23", "34.5", "598")
+    assert table.rows[1] == ("retrainings of finalists", "18", "27.0", "468")
+    assert table.rows[2][0] == "proxy map, from 256 examples"

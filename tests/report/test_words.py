@@ -1,0 +1,103 @@
+from dataclasses import replace
+
+from placement_search.report.findings import Findings, gather_findings
+from placement_search.report.words import (
+    choice_sentences,
+    comparison_sentence,
+    headline,
+    key_figures,
+    proxy_sentences,
+)
+from placement_search.study.records import FinalRecord, StudyRecord
+
+
+def with_test_scores(record: StudyRecord, layout_id: str, score: float) -> Findings:
+    """Findings where a finalist's test scores lie about ``score``."""
+
+    def scored(final: FinalRecord) -> FinalRecord:
+        if final.layout_id != layout_id:
+            return final
+        card = replace(final.card, test_score=score + final.replicate / 1000)
+        return replace(final, card=card)
+
+    return gather_findings(replace(record, finals=tuple(scored(f) for f in record.finals)))
+
+
+def sentences_of(findings: Findings) -> list[str]:
+    assert findings.answer is not None
+    chosen = findings.answer.chosen
+    return [comparison_sentence(c, chosen) for c in findings.answer.comparisons]
+
+
+def test_each_baseline_gets_an_honest_sentence(record: StudyRecord) -> None:
+    """A gain whose interval crosses zero is called no different, however large its mean."""
+    said = sentences_of(gather_findings(record))
+    assert [sentence.split(" (")[0] for sentence in said] == [
+        "Better than head only",
+        "No different, as far as the interval tells, from every layer, parallel",
+        "Better than last layers",
+        "Better than the mean of 2 random layouts",
+    ]
+    assert "+0.2200, 95 % interval +0.1973 to +0.2427; 0.6400 against 0.4200" in said[0]
+
+
+def test_a_lost_comparison_is_named_in_the_headline(record: StudyRecord) -> None:
+    """Where the head alone is better, the answer says so first and again below."""
+    findings = with_test_scores(record, record.trials[0].layout_id, 0.9)
+    assert "worse than 1 (head only)" in headline(findings)
+    assert sentences_of(findings)[0].startswith("Worse than head only")
+    assert any("adapters did not pay" in said for said in choice_sentences(findings))
+
+
+def test_a_single_seed_gives_no_answer(record: StudyRecord) -> None:
+    """Without a second seed there is no interval, so the incumbent is shown."""
+    kept = [final for final in record.finals if final.replicate == 1]
+    findings = gather_findings(replace(record, finals=tuple(kept)))
+    assert "no final answer yet" in headline(findings)
+
+
+def test_incomplete_finals_are_said(record: StudyRecord) -> None:
+    """An interruption leaves an answer that may change, from the layouts that have their seeds."""
+    findings = gather_findings(replace(record, finals=record.finals[2:]))
+    assert any("finals are not complete" in sentence for sentence in choice_sentences(findings))
+    assert len(sentences_of(findings)) == 3
+    complete = choice_sentences(gather_findings(record))
+    assert not any("finals are not complete" in sentence for sentence in complete)
+
+
+def test_a_baseline_may_be_the_answer(record: StudyRecord) -> None:
+    """The headline does not call a baseline a find of the search."""
+    best = record.trials[5].layout_id
+    kept = tuple(final for final in record.finals if final.layout_id != best)
+    assert headline(gather_findings(replace(record, finals=kept))).startswith(
+        "The answer is a baseline, “random 2” (2 connections)"
+    )
+
+
+def test_without_finals_the_score_is_called_optimistic(unfinished: StudyRecord) -> None:
+    """A score picked as the best of many is never passed off as an estimate."""
+    findings = gather_findings(unfinished)
+    assert "no final answer yet" in headline(findings)
+    assert "optimistic" in " ".join(choice_sentences(findings))
+    assert key_figures(findings)[0] == ("validation score, one seed", "0.6600")
+
+
+def test_a_study_of_references_alone_recommends_nothing(unfinished: StudyRecord) -> None:
+    """Layouts outside the space can't be the answer, however good."""
+    findings = gather_findings(replace(unfinished, trials=unfinished.trials[:2]))
+    assert findings.recommended is None
+    assert headline(findings).startswith("No layout that the space and the budget admit")
+    assert key_figures(findings) == []
+
+
+def test_untrustworthy_proxies_are_called_so(record: StudyRecord) -> None:
+    """Where no interval lies above zero, the words say to trust none."""
+    assert any("trust none" in said for said in proxy_sentences(gather_findings(record)))
+
+
+def test_few_trials_or_no_map_are_said(record: StudyRecord) -> None:
+    """Missing correlations are explained instead of shown as numbers."""
+    few = gather_findings(replace(record, trials=record.trials[:4], finals=()))
+    assert proxy_sentences(few)[0].startswith("Too few admitted trials")
+    without = gather_findings(replace(record, proxy_map=None))
+    assert proxy_sentences(without) == ["The study has no proxy map yet."]
