@@ -89,7 +89,7 @@ def test_twelve_blocks_have_the_papers_number_of_connections_of_each_kind() -> N
     ],
 )
 def test_the_two_ends_fix_the_kind(source: int, target: int, kind: Kind) -> None:
-    """i = j, j = i+1, j > i+1 and i > j."""
+    """Sequential i = j, parallel j = i+1, long range j > i+1, recurrent i > j."""
     assert Connection(source, target, bottleneck()).kind is kind
 
 
@@ -149,9 +149,7 @@ def test_layouts_have_equal_ids_exactly_if_they_are_equal(one: Layout, other: La
 
 def test_equal_scales_of_either_sign_of_zero_have_one_id() -> None:
     """0.0 == -0.0, so these layouts are equal."""
-    zero, negative = (
-        Layout((Connection(1, 2, bottleneck(scale=scale)),)) for scale in (0.0, -0.0)
-    )
+    zero, negative = (Layout((Connection(1, 2, bottleneck(scale=scale)),)) for scale in (0.0, -0.0))
 
     assert zero == negative
     assert zero.id == negative.id
@@ -258,7 +256,7 @@ def test_a_node_beyond_the_backbone_is_named() -> None:
     [
         ("", ["source>target:type(setting=value)", "got ''"]),
         ("3-9:bottleneck", ["source>target:type(setting=value)", "3-9:bottleneck"]),
-        ("1>2:bias+3>:bias", ["source>target:type(setting=value)", "'1>2:bias+3>:bias'"]),
+        ("1>2:bias+3>:bias", ["source>target:type(setting=value)", "got '3>:bias'"]),
         ("3>9:botleneck", ["'botleneck'", "3>9:botleneck", "did you mean 'bottleneck'?"]),
         ("3>9:convolution", ["'convolution'", "known: bias, bottleneck"]),
         (

@@ -158,7 +158,7 @@ def _export_and_verify(record: "StudyRecord", settings: SearchSettings, folder: 
 def _print_summary(record: "StudyRecord", paths: list[Path], form: Format) -> None:
     """What was found, what it costs, how it compares, and where the files are."""
     from placement_search.report.findings import gather_findings
-    from placement_search.report.words import summary_facts, summary_lines
+    from placement_search.report.summary import summary_facts, summary_lines
 
     findings = gather_findings(record)
     if form is Format.TABLE:

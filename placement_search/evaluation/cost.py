@@ -30,7 +30,7 @@ def count_flops(model: AdaptedBackbone, example: Inputs) -> int:
     return counter.get_total_flops()
 
 
-def measure_latency_factor(model: AdaptedBackbone, inputs: Inputs, *, repeats: int = 15) -> float:
+def measure_latency_factor(model: AdaptedBackbone, inputs: Inputs, *, repeats: int = 9) -> float:
     """Median over pairs of the time of one pass over that of the bare backbone with its head.
 
     The two are timed in turn, so that what else the machine does hits both.

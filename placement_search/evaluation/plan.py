@@ -15,7 +15,7 @@ class TrainingPlan:
         warm_up: Share of all steps over which the rate rises linearly; then it falls by a cosine.
     """
 
-    epochs: int = 5
+    epochs: int = 4
     batch_size: int = 64
     learning_rate: float = 1e-2
     weight_decay: float = 0.01

@@ -67,6 +67,7 @@ def _csv_row(ranked: RankedTrial) -> dict[str, object]:
         "n_adapter_parameters": trial.n_adapter_parameters,
         "n_epochs": len(trial.history),
         "last_score": trial.history[-1] if trial.history else None,
+        "train_seconds": trial.seconds,
         "started": trial.started.isoformat() if trial.started else None,
         "layout_id": trial.layout_id,
         "layout": trial.layout,
@@ -79,7 +80,6 @@ def _csv_row(ranked: RankedTrial) -> dict[str, object]:
             "n_bytes": card.costs.n_bytes,
             "n_flops": card.costs.n_flops,
             "flops_factor": card.costs.flops_factor,
-            "train_seconds": card.train_seconds,
             "n_steps": card.n_steps,
             "seed": card.seed,
         }
@@ -126,6 +126,7 @@ def _costs(record: StudyRecord) -> dict[str, object]:
     finals = [final.card for final in record.finals]
     return {
         "trials_seconds": math.fsum(card.train_seconds for card in trials),
+        "pruned_seconds": math.fsum(t.seconds or 0 for t in record.ended(TrialEnd.PRUNED)),
         "trials_steps": sum(card.n_steps for card in trials),
         "finals_seconds": math.fsum(card.train_seconds for card in finals),
         "finals_steps": sum(card.n_steps for card in finals),

@@ -30,8 +30,8 @@ PRIMER: Mapping[str, str] = MappingProxyType(
             "connections."
         ),
         "score": (
-            "The task's metric, larger is better. Trials are scored on the validation split; the "
-            "test split is read by the finalists alone."
+            "The task's metric, named under Repeat it; larger is better. Trials are scored on the "
+            "validation split; the test split is read by the finalists alone."
         ),
         "baselines": (
             "Layouts that every study evaluates first, to measure the answer by: head only (no "

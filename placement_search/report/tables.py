@@ -140,6 +140,9 @@ def costs_table(findings: Findings) -> Table:
          as_count(sum(c.n_steps for c in cards)))
         for what, cards in (("complete trials", trials), ("retrainings of finalists", finals))
     ]  # fmt: skip
+    pruned = record.ended(TrialEnd.PRUNED)
+    seconds = as_seconds(sum(trial.seconds or 0 for trial in pruned))
+    rows.insert(1, ("pruned trials", as_count(len(pruned)), seconds, UNKNOWN))
     if record.proxy_map:
         examples = f"proxy map, from {as_count(record.proxy_map.n_examples)} examples"
         rows.append((examples, "1", as_seconds(record.proxy_map.seconds), UNKNOWN))
@@ -160,6 +163,7 @@ def facts_table(findings: Findings) -> Table:
         ("backbone fingerprint", backbone.fingerprint),
         ("data", asked.data),
         ("data fingerprint", asked.data_fingerprint),
+        ("metric", asked.metric),
         ("search space", f"{space.get('name', asked.space_file)}: {space.get('description', '')}"),
         ("kinds of connection", kinds or UNKNOWN),
         ("connections per layout", (f"{count.get('at_least', UNKNOWN)} to "
@@ -222,7 +226,7 @@ def _trial_row(ranked: RankedTrial) -> tuple[str, ...]:
         as_score(trial.score),
         as_count(trial.n_adapter_parameters),
         as_factor(card.costs.flops_factor if card else None),
-        as_seconds(card.train_seconds if card else None),
+        as_seconds(trial.seconds),
         _yes(is_so=trial.is_eligible),
         trial.end.value,
     )

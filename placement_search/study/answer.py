@@ -1,6 +1,5 @@
 """The answer of a study: the recommended layout, and what it gains over the baselines."""
 
-import statistics
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -48,17 +47,8 @@ class Finalist:
 
     @property
     def costs(self) -> Costs:
-        """Counted costs, with the median of the measured latencies."""
-        first = self.cards[0].costs
-        factors = [c.costs.latency_factor for c in self.cards if c.costs.latency_factor]
-        return Costs(
-            first.n_adapter_parameters,
-            first.n_head_parameters,
-            first.n_bytes,
-            first.n_flops,
-            first.flops_factor,
-            statistics.median(factors) if factors else None,
-        )
+        """Counted costs and the measured latency, which the first seed's evaluation holds."""
+        return self.cards[0].costs
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,8 +90,12 @@ class Answer:
     comparisons: tuple[Comparison, ...]
 
 
+MIN_SEEDS = 2
+"""Retrainings that a layout needs to be compared: one has no spread."""
+
+
 def read_finalists(record: StudyRecord) -> list[Finalist]:
-    """All layouts that were retrained, best mean validation score first."""
+    """All layouts that were retrained at least once, best mean validation score first."""
     by_layout: dict[str, list[ScoreCard]] = {}
     for final in record.finals:
         by_layout.setdefault(final.layout_id, []).append(final.card)
@@ -121,10 +115,11 @@ def find_answer(record: StudyRecord) -> Answer | None:
     """The answer after the finals; None before any admitted layout went through them.
 
     The choice reads validation scores of fresh seeds alone. Among the layouts that space and
-    budget admit it takes the one with the fewest parameters whose mean is within one standard
-    error of the best mean; baselines that are admitted, random ones too, may be the answer.
+    budget admit, and that were retrained at least twice, it takes the one with the fewest
+    parameters whose mean is within one standard error of the best mean; baselines that are
+    admitted, random ones too, may be the answer.
     """
-    finalists = read_finalists(record)
+    finalists = [f for f in read_finalists(record) if len(f.cards) >= MIN_SEEDS]
     admitted = [finalist for finalist in finalists if finalist.trial.is_eligible]
     if not admitted:
         return None

@@ -5,6 +5,7 @@ sampler's proposal is queued and taken in one go. A trial that an interruption l
 its layout and its seed, so running it again gives what it would have given.
 """
 
+import time
 import traceback
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -25,6 +26,7 @@ from placement_search.space.search_space import SearchSpace
 from placement_search.study import records
 from placement_search.study.baselines import Baseline
 from placement_search.study.progress import Progress
+from placement_search.study.pruners import PRUNERS, Judge
 from placement_search.study.samplers import Proposer, SpaceExhaustedError, distribution
 from placement_search.study.seeds import derive_seed
 
@@ -45,6 +47,7 @@ class Trials:
         plan: How every layout is trained.
         seed: The study's seed.
         sampler: Name of the sampler.
+        pruner: Name of the pruner.
     """
 
     space: SearchSpace
@@ -53,13 +56,14 @@ class Trials:
     plan: TrainingPlan
     seed: int
     sampler: str
+    pruner: str
 
 
 class Coordinator:
     """Brings a study to a number of trials.
 
     Args:
-        study: The Optuna study, its pruner set.
+        study: The Optuna study; its own sampler and pruner are not asked.
         trials: What to evaluate.
         engine: Who evaluates.
         progress: Who is told.
@@ -74,6 +78,8 @@ class Coordinator:
         self._progress = progress
         self._encoding = Encoding(trials.space)
         self._proposer = Proposer(self._encoding, trials.sampler, trials.seed)
+        pruner = PRUNERS[trials.pruner](trials.plan.epochs)
+        self._judge = Judge(study.study_name, pruner)
 
     def run(self, n_trials: int) -> None:
         """Evaluate until the study has ``n_trials`` finished trials, or its space is exhausted.
@@ -152,9 +158,11 @@ class Coordinator:
         seed = derive_seed(self._trials.seed, layout.id, 0)
         may_prune = attributes[records.ROLE] == records.SEARCHED
         request = Evaluation(layout, seed, self._trials.plan)
+        started = time.perf_counter()
         try:
             card = self._engine.run(request, self._report(trial, may_prune=may_prune))
         except Pruned:
+            trial.set_user_attr(records.SECONDS, time.perf_counter() - started)
             self._study.tell(trial, state=TrialState.PRUNED)
         except Infeasible as error:
             self._fail(trial, records.TrialEnd.INFEASIBLE, str(error))
@@ -172,10 +180,14 @@ class Coordinator:
         def report(epoch: int, score: float) -> None:
             if epoch > last:
                 trial.report(score, epoch)
-            if epoch >= last and may_prune and trial.should_prune():
+            if epoch >= last and may_prune and self._is_hopeless(trial.number):
                 raise Pruned
 
         return report
+
+    def _is_hopeless(self, number: int) -> bool:
+        finished = [t for t in self._all() if t.state in FINISHED and t.number < number]
+        return self._judge.is_hopeless(finished, self._frozen(number))
 
     def _complete(self, trial: Trial, card: ScoreCard) -> None:
         trial.set_user_attr(records.CARD, records.CARDS.dump_python(card, mode="json"))

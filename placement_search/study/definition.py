@@ -37,6 +37,7 @@ class StudyDefinition:
         training: How every layout is trained.
         backbone: Facts of the backbone, its weights' fingerprint among them.
         data_fingerprint: Fingerprint of all splits.
+        metric: What scores are, e.g. ``accuracy``; higher is better.
     """
 
     model: str
@@ -51,6 +52,7 @@ class StudyDefinition:
     training: TrainingPlan
     backbone: BackboneFacts
     data_fingerprint: str
+    metric: str
 
     def as_json(self) -> dict[str, Any]:
         """A form that JSON can hold."""

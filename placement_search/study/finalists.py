@@ -58,7 +58,7 @@ def run_finals(
     for trial, replicate in open_:
         layout = parse_layout(trial.layout, MODULE_TYPES)
         seed = derive_seed(finals.seed, layout.id, replicate)
-        request = Evaluation(layout, seed, finals.plan, is_final=True)
+        request = Evaluation(layout, seed, finals.plan, is_final=True, is_timed=replicate == 1)
         card = engine.run(request, lambda _epoch, _score: None)
         key = f"{records.FINALIST}{layout.id}/{replicate}"
         study.set_user_attr(key, records.CARDS.dump_python(card, mode="json"))

@@ -24,7 +24,7 @@ GOAL = "goal"
 LAYOUT, LAYOUT_ID, ROLE, N_PARAMETERS, IS_ELIGIBLE = (
     "layout", "layout_id", "role", "n_adapter_parameters", "is_eligible",
 )  # fmt: skip
-END, REASON, CARD = "end", "reason", "card"
+END, REASON, CARD, SECONDS = "end", "reason", "card", "seconds"
 
 
 class TrialEnd(StrEnum):
@@ -53,6 +53,7 @@ class TrialRecord:
         reason: Why it failed or was infeasible; empty otherwise.
         history: Validation score after each epoch that it reached.
         card: Its score card, where it is complete.
+        seconds: Wall-clock time of its training; None where it failed or was interrupted.
         started: When it was asked for, UTC; None while it waits.
     """
 
@@ -66,6 +67,7 @@ class TrialRecord:
     reason: str
     history: tuple[float, ...]
     card: ScoreCard | None
+    seconds: float | None
     started: datetime | None
 
     @property
@@ -250,7 +252,7 @@ def read_finals(attributes: Mapping[str, Any]) -> tuple[FinalRecord, ...]:
 def _record(trial: FrozenTrial) -> TrialRecord:
     attributes = trial.user_attrs
     end = _end(trial)
-    is_complete = end is TrialEnd.COMPLETE
+    card = CARDS.validate_python(attributes[CARD]) if end is TrialEnd.COMPLETE else None
     return TrialRecord(
         number=trial.number,
         role=attributes[ROLE],
@@ -261,7 +263,8 @@ def _record(trial: FrozenTrial) -> TrialRecord:
         end=end,
         reason=attributes.get(REASON, ""),
         history=tuple(value for _, value in sorted(trial.intermediate_values.items())),
-        card=CARDS.validate_python(attributes[CARD]) if is_complete else None,
+        card=card,
+        seconds=card.train_seconds if card else attributes.get(SECONDS),
         started=trial.datetime_start,
     )
 

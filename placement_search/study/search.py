@@ -70,6 +70,7 @@ def load_ingredients(settings: SearchSettings) -> Ingredients:
         training=settings.training,
         backbone=backbone.facts,
         data_fingerprint=task.fingerprint,
+        metric=task.metric,
     )
     return Ingredients(backbone, task, space, definition)
 
@@ -134,6 +135,7 @@ def _trials(settings: SearchSettings, ingredients: Ingredients) -> Trials:
         plan=settings.training,
         seed=settings.seed,
         sampler=settings.sampler,
+        pruner=settings.pruner,
     )
 
 
@@ -146,7 +148,6 @@ def _open_study(settings: SearchSettings, definition: StudyDefinition) -> optuna
         storage=storage,
         direction="maximize",
         sampler=RandomSampler(seed=settings.seed),
-        pruner=PRUNERS[settings.pruner](settings.training.epochs),
         load_if_exists=True,
     )
     stored = study.user_attrs.get(records.DEFINITION)

@@ -161,9 +161,7 @@ def test_cached_states_give_the_losses_of_the_full_forward(
     torch.testing.assert_close(losses[True], losses[False], rtol=1e-5, atol=1e-5)
 
 
-def train(
-    model: AdaptedBackbone, inputs: Inputs, states: FrozenStates, is_cached: bool
-) -> Tensor:
+def train(model: AdaptedBackbone, inputs: Inputs, states: FrozenStates, is_cached: bool) -> Tensor:
     """Losses of three steps over changing halves of the examples."""
     optimizer = torch.optim.SGD(model.parameters(), lr=0.05)
     labels = torch.tensor([0, 1, 2, 0, 1])
@@ -211,9 +209,7 @@ def test_the_order_of_connections_does_not_matter(backbone: Backbone, inputs: In
     assert all(torch.equal(other, logits[0]) for other in logits)
 
 
-def test_an_attached_model_runs_through_its_own_forward(
-    backbone: Backbone, inputs: Inputs
-) -> None:
+def test_an_attached_model_runs_through_its_own_forward(backbone: Backbone, inputs: Inputs) -> None:
     """Inside `attached` the backbone's own model gives the adapted states; afterwards its own."""
     model = adapted(backbone, "1>3:bottleneck+4>4:bottleneck", is_trained=True)
     bare = backbone.graph.model(**inputs).last_hidden_state
@@ -250,9 +246,7 @@ def test_first_pass_modes_differ_and_agree_where_they_must(
     assert torch.equal(*same)
 
 
-def test_an_adapted_first_pass_has_gradients_of_its_own(
-    backbone: Backbone, inputs: Inputs
-) -> None:
+def test_an_adapted_first_pass_has_gradients_of_its_own(backbone: Backbone, inputs: Inputs) -> None:
     """A forward connection that only the first pass's source sees still learns from it."""
     text = "5>3:bottleneck+3>5:bottleneck"
     gradients = []

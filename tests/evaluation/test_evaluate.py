@@ -107,7 +107,15 @@ def test_the_test_split_is_read_by_finals_only() -> None:
     assert "test" not in vars(bench)
     final = evaluate(bench, Evaluation(LAYOUT, 0, PLAN, is_final=True), ignore).card
     assert final.test_score is not None
-    assert final.costs.latency_factor is not None
+
+
+def test_latency_is_measured_on_request(bench: Workbench) -> None:
+    """The factor is a positive number where it was asked for, and absent elsewhere."""
+    timed = evaluate(bench, Evaluation(LAYOUT, 0, PLAN, is_timed=True), ignore).card.costs
+    untimed = evaluate(bench, Evaluation(LAYOUT, 0, PLAN), ignore).card.costs
+
+    assert timed.latency_factor is not None and timed.latency_factor > 0
+    assert untimed.latency_factor is None
 
 
 def test_costs_are_those_of_the_layout(bench: Workbench) -> None:

@@ -72,7 +72,9 @@ def test_weights_are_named_after_the_connections(exported: Path) -> None:
     owners = {name.rsplit(".", 2)[0] for name in load_file(exported / "layout.safetensors")}
 
     prefixes = {entry.id for entry in file.connections} | {"head.weight", "head.bias"}
-    assert all(any(owner.startswith(p) or p.startswith(owner) for p in prefixes) for owner in owners)
+    assert all(
+        any(owner.startswith(p) or p.startswith(owner) for p in prefixes) for owner in owners
+    )
     assert file.layout() == parse_layout(file.notation)
 
 

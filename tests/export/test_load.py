@@ -35,7 +35,15 @@ def changed(folder: Path, change: Callable[[dict[str, Any]], None]) -> Path:
 
 def test_a_fresh_process_computes_the_same_logits(exported: Path) -> None:
     """`verify` in another process finds no difference, and the recorded validation score."""
-    command = [sys.executable, "-m", "placement_search", "verify", str(exported), "--format", "json"]
+    command = [
+        sys.executable,
+        "-m",
+        "placement_search",
+        "verify",
+        str(exported),
+        "--format",
+        "json",
+    ]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     found = json.loads(done.stdout)
 
@@ -109,7 +117,9 @@ def test_missing_and_unknown_weights_are_all_named(copy: Path) -> None:
     weights["head.weight"] = torch.zeros(2, 2)
     save_file(weights, path)
 
-    with pytest.raises(ExportError, match=r"head\.bias is missing.*tail\.bias is unknown.*\(2, 2\)"):
+    with pytest.raises(
+        ExportError, match=r"head\.bias is missing.*tail\.bias is unknown.*\(2, 2\)"
+    ):
         load_layout(copy, load_backbone())
 
 

@@ -49,6 +49,7 @@ DEFINITION = StudyDefinition(
     training=TrainingPlan(epochs=2),
     backbone=BackboneFacts("embedded", "ViTModel", "vit", N_BLOCKS, WIDTH, 602_176, "fdbb689264"),
     data_fingerprint="e9ea2202df",
+    metric="accuracy",
 )
 
 
@@ -78,6 +79,7 @@ def trial(
         reason="",
         history=(score / 2, score),
         card=card(layout, score),
+        seconds=1.5,
         started=datetime(2026, 1, 2) + timedelta(seconds=number),  # noqa: DTZ001 - stored as UTC
     )
 

@@ -81,5 +81,6 @@ def test_costs_add_up(record: StudyRecord) -> None:
     """Seconds and steps are sums over the runs that the row counts."""
     table = tables.costs_table(gather_findings(record))
     assert table.rows[0] == ("complete trials", "23", "34.5", "598")
-    assert table.rows[1] == ("retrainings of finalists", "18", "27.0", "468")
-    assert table.rows[2][0] == "proxy map, from 256 examples"
+    assert table.rows[1] == ("pruned trials", "3", "4.5", "–")
+    assert table.rows[2] == ("retrainings of finalists", "18", "27.0", "468")
+    assert table.rows[3][0] == "proxy map, from 256 examples"

@@ -35,6 +35,6 @@ class StubEngine:
         for epoch, score in enumerate(history, start=1):
             report(epoch, score)
             self._at_epoch(number, epoch)
-        costs = Costs(100, 10, 440, 1000, 1.5, 1.2 if request.is_final else None)
+        costs = Costs(100, 10, 440, 1000, 1.5, 1.2 if request.is_timed else None)
         test = final if request.is_final else None
         return ScoreCard(final, history, test, request.seed, 30, 0.1, costs)

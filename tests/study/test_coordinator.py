@@ -17,7 +17,6 @@ from placement_search.study import records
 from placement_search.study.baselines import make_baselines
 from placement_search.study.coordinator import Coordinator, Trials
 from placement_search.study.progress import Silence
-from placement_search.study.pruners import PRUNERS
 from placement_search.study.storage import open_storage
 from tests.study.stub_engine import StubEngine
 
@@ -26,9 +25,7 @@ N_BASELINES = 8
 
 def space(name: str = "extended", n_nodes: int = 9) -> SearchSpace:
     """A shipped space on a small backbone."""
-    return bind_space(
-        read_space(name), MODULE_TYPES, n_nodes=n_nodes, width=16, budget=Budget()
-    )
+    return bind_space(read_space(name), MODULE_TYPES, n_nodes=n_nodes, width=16, budget=Budget())
 
 
 def run(
@@ -48,11 +45,11 @@ def run(
         storage=open_storage(f"sqlite:///{folder}/study.db", must_exist=False),
         direction="maximize",
         sampler=optuna.samplers.RandomSampler(seed=0),
-        pruner=PRUNERS[pruner](3),
         load_if_exists=True,
     )
     baselines = make_baselines(searched, 9, 4, seed=1)
-    trials = Trials(searched, 16, baselines, TrainingPlan(epochs=3), seed=0, sampler=sampler)
+    plan = TrainingPlan(epochs=3)
+    trials = Trials(searched, 16, baselines, plan, seed=0, sampler=sampler, pruner=pruner)
     Coordinator(study, trials, engine, Silence()).run(n_trials)
     return study.get_trials()
 
@@ -148,9 +145,7 @@ def test_baselines_come_first_and_once(tmp_path: Path) -> None:
 def test_no_layout_is_evaluated_twice(tmp_path: Path) -> None:
     """In a space of ten layouts every evaluation is of a new one, until none is left."""
     small = bind_space(
-        read_space("per_layer").model_copy(
-            update={"sources": ["0-3"], "targets": ["0-2"]}
-        ),
+        read_space("per_layer").model_copy(update={"sources": ["0-3"], "targets": ["0-2"]}),
         MODULE_TYPES,
         n_nodes=9,
         width=16,
@@ -200,6 +195,4 @@ def test_baselines_are_never_pruned(tmp_path: Path) -> None:
     """What the answer is measured by is always complete."""
     trials = run(tmp_path, StubEngine(), 30)
 
-    assert all(
-        trial.state is optuna.trial.TrialState.COMPLETE for trial in trials[:N_BASELINES]
-    )
+    assert all(trial.state is optuna.trial.TrialState.COMPLETE for trial in trials[:N_BASELINES])

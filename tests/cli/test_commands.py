@@ -1,0 +1,156 @@
+"""The commands on a small study: formats, exit codes, and what they leave behind."""
+
+import csv
+import io
+import json
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner, Result
+
+from placement_search.cli.main import app
+
+SMALL = [
+    "search", "--data", "digits", "--space", "long_range", "--n-trials", "8", "--n-random", "2",
+    "--finalists", "1", "--seeds", "2", "--epochs", "1", "--batch-size", "200",
+    "--max-params", "1500", "--study-name", "small",
+]  # fmt: skip
+
+
+def invoke(*arguments: str) -> Result:
+    """Run the command line in this process; exceptions that escape it are failures."""
+    return CliRunner().invoke(app, list(arguments), catch_exceptions=False)
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with a finished search."""
+    folder = tmp_path_factory.mktemp("cli")
+    result = invoke(*SMALL, "--storage", f"sqlite:///{folder}/s.db", "--out", f"{folder}/out")
+    assert result.exit_code == 0, result.output
+    (folder / "stdout.txt").write_text(result.stdout)
+    return folder
+
+
+@pytest.fixture
+def storage(folder: Path) -> str:
+    """The finished search's storage."""
+    return f"sqlite:///{folder}/s.db"
+
+
+def test_a_search_ends_with_the_answer_and_the_files(folder: Path) -> None:
+    """The last lines name the layout, the comparisons and every file, which exist."""
+    lines = (folder / "stdout.txt").read_text().splitlines()
+    written = [Path(line.removeprefix("wrote ")) for line in lines if line.startswith("wrote ")]
+
+    assert any(line.startswith("  layout ") for line in lines)
+    assert any("every layer, parallel" in line for line in lines)
+    assert any("random layouts" in line for line in lines)
+    assert lines[-1].startswith("wrote ")
+    assert {path.name for path in written} == {
+        "report.html", "report.md", "report.json", "trials.csv",
+        "layout.json", "layout.safetensors",
+    }  # fmt: skip
+    assert all(path.is_file() for path in written)
+
+
+def test_the_same_search_again_trains_nothing(folder: Path, storage: str) -> None:
+    """A finished study is only shown, as JSON here, and its files are the same bytes."""
+    before = (folder / "out/report/report.json").read_bytes()
+    result = invoke(*SMALL, "--storage", storage, "--out", f"{folder}/out", "--format", "json")
+
+    assert result.exit_code == 0
+    assert json.loads(result.stdout)["is_final"]
+    assert "8 of 8 done" in result.stderr
+    assert (folder / "out/report/report.json").read_bytes() == before
+
+
+def test_another_definition_under_the_same_name_is_refused(storage: str) -> None:
+    """Exit code 2, and the difference is shown."""
+    result = invoke(*SMALL, "--storage", storage, "--seed", "7")
+
+    assert result.exit_code == 2
+    assert "seed: 0 in the study, 7 asked" in result.stderr
+
+
+def test_status_counts_the_ends(storage: str) -> None:
+    """The counts add up, and the command is the one that continues the study."""
+    facts = json.loads(invoke("status", "--storage", storage, "--format", "json").stdout)
+
+    assert facts["complete"] + facts["pruned"] == 8
+    assert facts["n_trials"] == 8
+    assert facts["command"].startswith("placement-search search ")
+    assert "--max-params 1500" in facts["command"]
+
+
+@pytest.mark.parametrize("form", ["table", "json", "csv"])
+def test_trials_come_best_first(storage: str, form: str) -> None:
+    """Every format shows the same trials in the same order."""
+    output = invoke("trials", "--storage", storage, "--format", form).stdout
+    scores = {
+        "json": lambda: [row["score"] for row in json.loads(output)],
+        "csv": lambda: [
+            float(row["score"]) for row in csv.DictReader(io.StringIO(output)) if row["score"]
+        ],
+        "table": lambda: [float(line.split()[1]) for line in output.splitlines()[2:5]],
+    }[form]()
+    numbers = [score for score in scores if score is not None]
+
+    assert numbers == sorted(numbers, reverse=True)
+
+
+def test_best_is_the_answer_of_the_finals(storage: str) -> None:
+    """It has a test score over the seeds asked for, and keeps the budget."""
+    facts = json.loads(invoke("best", "--storage", storage, "--format", "json").stdout)
+
+    assert facts["is_final"]
+    assert facts["n_seeds"] == 2
+    assert facts["n_adapter_parameters"] <= 1500
+
+
+def test_a_trial_can_be_exported_and_verified(storage: str, tmp_path: Path) -> None:
+    """`export --trial` writes both files, and `verify` accepts them."""
+    out = tmp_path / "layout"
+    exported = invoke("export", "--storage", storage, "--trial", "3", "--out", str(out))
+    verified = invoke("verify", str(out))
+
+    assert exported.exit_code == 0
+    assert "trial 3: " in exported.stdout
+    assert exported.stdout.splitlines()[-1] == f"wrote {out}/layout.safetensors"
+    assert verified.exit_code == 0
+    assert "is_same         True" in verified.stdout
+
+
+def test_report_writes_where_it_is_told(storage: str, tmp_path: Path) -> None:
+    """Each file's path is printed, and the page is self-contained."""
+    result = invoke("report", "--storage", storage, "--out", str(tmp_path / "report"))
+    page = (tmp_path / "report/report.html").read_text()
+
+    assert result.stdout.count("wrote ") == 4
+    assert "http://" not in page.replace("http://www.w3.org/", "")
+    assert "<svg" in page
+
+
+def test_inspect_counts_the_kinds() -> None:
+    """25 + 24 + 276 + 300 = 625 connections for 12 blocks."""
+    facts = json.loads(invoke("inspect", "embedded", "--format", "json").stdout)
+    kinds = [facts[kind] for kind in ("sequential", "parallel", "long_range", "recurrent")]
+
+    assert kinds == [25, 24, 276, 300]
+    assert facts["n_connections"] == sum(kinds) == 625
+    assert len(facts["nodes"]) == facts["n_nodes"] == 25
+
+
+def test_map_scores_every_connection(tmp_path: Path) -> None:
+    """All 625 connections by all proxies go to the file, the best by one of them to the screen."""
+    result = invoke(
+        "map", "--data", "digits", "--examples", "32", "--proxy", "nuclear_norm",
+        "--limit", "3", "--format", "json", "--out", str(tmp_path),
+    )  # fmt: skip
+    shown = json.loads(result.stdout)
+    with (tmp_path / "map.csv").open() as stream:
+        rows = list(csv.DictReader(stream))
+
+    assert len(rows) == 625
+    assert len(shown) == 3
+    assert shown[0]["nuclear_norm"] == max(float(row["nuclear_norm"]) for row in rows)

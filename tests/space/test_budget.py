@@ -1,0 +1,71 @@
+import math
+from fractions import Fraction
+
+import pytest
+from hypothesis import example, given, settings
+from hypothesis import strategies as st
+
+from placement_search.errors import SpaceError
+from placement_search.space.budget import Budget, parse_budget
+
+
+def test_no_budget_allows_everything() -> None:
+    """Without ``--max-params`` nothing is refused."""
+    budget = parse_budget(None, 602_176)
+
+    assert budget == Budget(None)
+    assert budget.allows(10**12)
+    assert budget.how_many(1224, 6) == 6
+
+
+@pytest.mark.parametrize("text", ["5000", " 5000 ", "5,000", "5_000"])
+def test_a_count_is_taken_as_it_stands(text: str) -> None:
+    """Thousands may be set apart."""
+    assert parse_budget(text, 602_176) == Budget(5000)
+
+
+@given(st.integers(1, 9999), st.integers(0, 3), st.integers(1, 10**9))
+@example(digits=57, decimals=2, n_backbone=100_000)
+@settings(deadline=None)
+def test_a_share_is_the_largest_count_within_it(
+    digits: int, decimals: int, n_backbone: int
+) -> None:
+    """Exactly, as decimal arithmetic has it: 0.57 % of 100,000 are 570 and not 569."""
+    share = Fraction(digits, 10**decimals)
+    text = f"{digits / 10**decimals:.{decimals}f}%"
+
+    assert parse_budget(text, n_backbone) == Budget(math.floor(share * n_backbone / 100))
+
+
+@pytest.mark.parametrize("text", ["", "none", "-5", "0", "0%", "5000.5", "1e4", "% 5", "5 %%"])
+def test_anything_else_is_refused_with_both_forms_and_the_value(text: str) -> None:
+    """Neither a positive count nor a positive share."""
+    with pytest.raises(SpaceError) as raised:
+        parse_budget(text, 602_176)
+
+    assert all(part in str(raised.value) for part in ("--max-params", "5000", "0.5%", repr(text)))
+
+
+@pytest.mark.parametrize("text", ["0,5%", "1,5%", "50,00"])
+def test_a_decimal_comma_is_refused(text: str) -> None:
+    """Read as a thousands separator, ``0,5%`` would mean ten times what was meant."""
+    with pytest.raises(SpaceError, match="--max-params"):
+        parse_budget(text, 602_176)
+
+
+@given(st.integers(0, 10**6), st.integers(1, 10**5), st.integers(0, 100))
+@settings(deadline=None)
+def test_it_pays_for_as_many_connections_as_it_allows(limit: int, cost: int, at_most: int) -> None:
+    """That many are within the budget, and one more is not, unless ``at_most`` came first."""
+    budget = Budget(limit)
+    n = budget.how_many(cost, at_most)
+
+    assert 0 <= n <= at_most
+    assert budget.allows(n * cost)
+    assert n == at_most or not budget.allows((n + 1) * cost)
+
+
+def test_the_limit_in_words() -> None:
+    """Messages show it with its unit."""
+    assert Budget(5000).describe() == "5,000 parameters"
+    assert Budget().describe() == "unlimited"

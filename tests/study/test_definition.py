@@ -1,0 +1,124 @@
+import json
+import platform
+from collections.abc import Mapping
+from dataclasses import fields, replace
+from typing import Any
+
+import pytest
+
+from placement_search.errors import StudyError
+from placement_search.study.definition import RECORDED_PACKAGES, StudyDefinition, package_versions
+from tests.tiny_records import DEFINITION
+
+CHANGES: Mapping[str, Mapping[str, Any]] = {
+    "data": {"data": "digits-class"},
+    "space.connections.at_most": {
+        "space": {**DEFINITION.space, "connections": {"at_least": 1, "at_most": 4}}
+    },
+    "space.kinds": {"space": {**DEFINITION.space, "kinds": ["parallel", "recurrent"]}},
+    "sampler": {"sampler": "random"},
+    "pruner": {"pruner": "none"},
+    "seed": {"seed": 1},
+    "max_params": {"max_params": "1%"},
+    "n_random": {"n_random": 3},
+    "training.epochs": {"training": replace(DEFINITION.training, epochs=9)},
+    "training.learning_rate": {"training": replace(DEFINITION.training, learning_rate=0.5)},
+    "backbone.fingerprint": {"backbone": replace(DEFINITION.backbone, fingerprint="0123")},
+    "backbone.width": {"backbone": replace(DEFINITION.backbone, width=32)},
+    "data_fingerprint": {"data_fingerprint": "0123"},
+}
+"""One changed fact each, by the key that a user should read."""
+
+
+def differences(other: StudyDefinition) -> dict[str, str]:
+    """The lines of the refusal, by key."""
+    with pytest.raises(StudyError) as raised:
+        DEFINITION.check_same(other, "tiny")
+    lines = str(raised.value).splitlines()
+
+    assert "'tiny'" in lines[0]
+    assert "--study-name" in lines[-1]
+    return dict(line.strip().split(": ", 1) for line in lines[1:-1])
+
+
+def test_a_definition_survives_json() -> None:
+    """It is stored as JSON, and read back as the same."""
+    text = json.dumps(DEFINITION.as_json(), allow_nan=False)
+
+    assert StudyDefinition.from_json(json.loads(text)) == DEFINITION
+
+
+def test_the_same_settings_continue_a_study() -> None:
+    """Also when read from its storage."""
+    DEFINITION.check_same(StudyDefinition.from_json(DEFINITION.as_json()), "tiny")
+
+
+@pytest.mark.parametrize("key", CHANGES)
+def test_a_changed_fact_is_refused_and_shown(key: str) -> None:
+    """By its key, with the study's own value and the one asked for, and nothing else."""
+    other = replace(DEFINITION, **CHANGES[key])
+    shown = differences(other)
+
+    assert shown.keys() == {key}
+    assert " in the study, " in shown[key]
+    assert shown[key].endswith(" asked")
+
+
+def test_both_values_are_shown() -> None:
+    """First what the study has, then what was asked for."""
+    assert differences(replace(DEFINITION, seed=7)) == {"seed": "0 in the study, 7 asked"}
+
+
+def test_all_differences_are_shown_at_once() -> None:
+    """One error, so that one command line mends them all."""
+    changed = {name: value for change in CHANGES.values() for name, value in change.items()}
+    whole = replace(
+        DEFINITION,
+        **changed
+        | {
+            "training": replace(DEFINITION.training, epochs=9, learning_rate=0.5),
+            "backbone": replace(DEFINITION.backbone, width=32, fingerprint="0123"),
+            "space": {
+                **DEFINITION.space,
+                "kinds": ["recurrent"],
+                "connections": {"at_least": 1, "at_most": 4},
+            },
+        },
+    )
+
+    assert differences(whole).keys() == CHANGES.keys()
+
+
+def test_a_key_that_only_one_side_has_is_shown() -> None:
+    """A space file may have grown or lost an entry."""
+    grown = replace(DEFINITION, space={**DEFINITION.space, "targets": "all"})
+
+    assert differences(grown) == {"space.targets": "absent in the study, all asked"}
+
+
+def test_paths_may_change() -> None:
+    """A folder that was moved holds the same model and the same space; contents are compared."""
+    moved = replace(
+        DEFINITION,
+        model="/elsewhere/model",
+        space_file="/elsewhere/space.yaml",
+        backbone=replace(DEFINITION.backbone, id="/elsewhere/model"),
+    )
+
+    DEFINITION.check_same(moved, "tiny")
+
+
+def test_every_field_is_compared_or_is_a_path() -> None:
+    """A new choice cannot be forgotten here: the changes above cover all of them."""
+    changed = {key.split(".", maxsplit=1)[0] for key in CHANGES}
+
+    assert changed | {"model", "space_file"} == {field.name for field in fields(StudyDefinition)}
+
+
+def test_versions_of_all_that_numbers_depend_on_are_recorded() -> None:
+    """Python, the platform and the packages, none of them empty."""
+    versions = package_versions()
+
+    assert versions.keys() == {"python", "platform", *RECORDED_PACKAGES}
+    assert versions["python"] == platform.python_version()
+    assert all(versions.values())

@@ -1,0 +1,96 @@
+from collections.abc import Sequence
+
+import optuna
+import pytest
+from optuna.study import Study
+from optuna.trial import TrialState
+
+from placement_search.study.pruners import PRUNERS
+
+EPOCHS = 8
+
+
+@pytest.fixture(params=PRUNERS)
+def name(request: pytest.FixtureRequest) -> str:
+    """Each pruner in turn."""
+    chosen: str = request.param
+    return chosen
+
+
+def new_study(pruner: str, epochs: int = EPOCHS) -> Study:
+    return optuna.create_study(
+        study_name="pruned", direction="maximize", pruner=PRUNERS[pruner](epochs)
+    )
+
+
+def run(study: Study, scores: Sequence[float]) -> int | None:
+    """Report one score per epoch from 1; the epoch at which the trial was stopped, if it was."""
+    trial = study.ask()
+    for epoch, score in enumerate(scores, start=1):
+        trial.report(score, epoch)
+        if trial.should_prune():
+            study.tell(trial, state=TrialState.PRUNED)
+            return epoch
+    study.tell(trial, scores[-1])
+    return None
+
+
+def rising(level: float, epochs: int = EPOCHS) -> list[float]:
+    return [level + epoch / 100 for epoch in range(epochs)]
+
+
+@pytest.mark.parametrize("epochs", [1, 2, 3, 8, 30])
+def test_a_trial_better_than_all_before_is_never_stopped(name: str, epochs: int) -> None:
+    """Whatever else a pruner does, it keeps the best, for short and long trainings."""
+    study = new_study(name, epochs)
+    stopped = [run(study, rising(0.3 + number / 100, epochs)) for number in range(25)]
+
+    assert stopped == [None] * 25
+
+
+@pytest.mark.parametrize("pruner", ["median", "hyperband"])
+def test_hopeless_trials_are_stopped(pruner: str) -> None:
+    """Among better ones most of them end early, which is what a pruner is for."""
+    study = new_study(pruner)
+    for number in range(12):
+        run(study, rising(0.7 + number / 100))
+    stopped = [run(study, rising(0.1 - number / 100)) for number in range(12)]
+
+    # Hyperband's last bracket, a third of the trials or fewer, runs everything to its end.
+    assert sum(epoch is not None and epoch < EPOCHS for epoch in stopped) >= 6
+
+
+def test_no_pruner_stops_nothing() -> None:
+    """``none`` trains even the worst to its end."""
+    study = new_study("none")
+    stopped = [run(study, rising(0.9 - number / 50)) for number in range(20)]
+
+    assert stopped == [None] * 20
+
+
+def test_the_median_needs_five_trials_to_judge_by() -> None:
+    """The first five run to their end, however bad."""
+    study = new_study("median")
+    stopped = [run(study, rising(0.9 - number / 10)) for number in range(6)]
+
+    assert stopped[:5] == [None] * 5
+    assert stopped[5] is not None
+
+
+def test_the_median_waits_for_a_quarter_of_the_epochs() -> None:
+    """What the first epochs say is mostly the head's doing."""
+    study = new_study("median", epochs=12)
+    for number in range(5):
+        run(study, rising(0.5 + number / 100, 12))
+
+    assert run(study, rising(0.1, 12)) == 3
+
+
+def test_the_median_stops_below_it_and_not_above() -> None:
+    """Half of the trials before decide."""
+    study = new_study("median")
+    for level in (0.1, 0.2, 0.5, 0.8, 0.9):
+        run(study, rising(level))
+
+    assert run(study, rising(0.55)) is None
+    assert run(study, rising(0.45)) is not None

@@ -1,0 +1,100 @@
+"""Studies made by hand, as small as a test of what is concluded from them allows."""
+
+from collections.abc import Sequence
+
+from placement_search.backbones.facts import BackboneFacts
+from placement_search.evaluation.plan import TrainingPlan
+from placement_search.evaluation.score_card import Costs, ScoreCard
+from placement_search.modules import count_parameters, parse_layout
+from placement_search.study.definition import StudyDefinition
+from placement_search.study.records import (
+    SEARCHED,
+    FinalRecord,
+    Goal,
+    ProxyMap,
+    StudyRecord,
+    TrialEnd,
+    TrialRecord,
+)
+
+WIDTH = 64
+
+DEFINITION = StudyDefinition(
+    model="embedded",
+    data="digits-location",
+    space_file="extended",
+    space={"name": "extended", "connections": {"at_least": 1, "at_most": 6}, "kinds": ["parallel"]},
+    sampler="tpe",
+    pruner="median",
+    seed=0,
+    max_params=None,
+    n_random=2,
+    training=TrainingPlan(epochs=2),
+    backbone=BackboneFacts("embedded", "ViTModel", "vit", 12, WIDTH, 602_176, "fdbb689264"),
+    data_fingerprint="e9ea2202df",
+)
+
+
+def score_card(
+    notation: str, score: float, test_score: float | None = None, latency: float | None = None
+) -> ScoreCard:
+    """The outcome of one evaluation of a layout."""
+    n_parameters = count_parameters(parse_layout(notation), WIDTH)
+    costs = Costs(n_parameters, 650, 4 * n_parameters, 20_000_000, 1.1, latency)
+    return ScoreCard(score, (score,), test_score, 1, 10, 0.5, costs)
+
+
+def trial(
+    number: int,
+    notation: str,
+    score: float | None = 0.5,
+    *,
+    role: str = SEARCHED,
+    is_eligible: bool = True,
+) -> TrialRecord:
+    """A complete trial; one without a score is pruned."""
+    layout = parse_layout(notation)
+    return TrialRecord(
+        number=number,
+        role=role,
+        layout=layout.notation,
+        layout_id=layout.id,
+        n_adapter_parameters=count_parameters(layout, WIDTH),
+        is_eligible=is_eligible,
+        end=TrialEnd.PRUNED if score is None else TrialEnd.COMPLETE,
+        reason="",
+        history=(),
+        card=None if score is None else score_card(notation, score),
+        started=None,
+    )
+
+
+def finals(
+    notation: str, validation: Sequence[float], test: Sequence[float] | None = None
+) -> list[FinalRecord]:
+    """Retrainings of a layout, one per score; without test scores of their own these are equal."""
+    layout = parse_layout(notation)
+    return [
+        FinalRecord(layout.id, replicate, score_card(notation, score, tested))
+        for replicate, (score, tested) in enumerate(
+            zip(validation, test or validation, strict=True), start=1
+        )
+    ]
+
+
+def study_record(
+    trials: Sequence[TrialRecord],
+    finals: Sequence[FinalRecord] = (),
+    proxy_map: ProxyMap | None = None,
+) -> StudyRecord:
+    """A study of these trials."""
+    return StudyRecord(
+        name="tiny",
+        storage="sqlite:///tiny.db",
+        definition=DEFINITION,
+        goal=Goal(n_trials=len(trials), n_finalists=1, n_seeds=3),
+        provenance={},
+        trials=tuple(trials),
+        finals=tuple(finals),
+        proxy_map=proxy_map,
+    )
