@@ -7,7 +7,7 @@ STAMP := $(VENV)/.installed
 .PHONY: demo test fast check lint types format reports clean
 
 demo: $(STAMP)
-	$(BIN)/placement-search search --data digits-location --space extended --n-trials 34 \
+	$(BIN)/placement-search search --data digits-location --space extended --n-trials 32 \
 	  --storage sqlite:///runs/demo/study.db --study-name demo --out runs/demo
 
 test: $(STAMP)

@@ -195,7 +195,7 @@ def parse_layout(text: str, types: ModuleTypes) -> Layout:
 
 
 def _parse_first_pass(option: str, text: str) -> FirstPass:
-    name, _, value = option.partition("=")
+    name, _, value = (part.strip() for part in option.partition("="))
     if name != "first_pass" or value not in set(FirstPass):
         raise LayoutError(
             f"after the bar a layout says first_pass=frozen or first_pass=adapted, "

@@ -41,8 +41,8 @@ class Setting:
         Raises:
             LayoutError: If type, range or choice is broken; ``place`` says where it stands.
         """
-        if isinstance(self.default, float) and isinstance(value, int) and value is not True:
-            value = float(value)
+        if isinstance(self.default, float) and type(value) is int:
+            value = _as_float(value, place)
         if type(value) is not type(self.default):
             wanted = type(self.default).__name__
             raise LayoutError(f"{place} must be of type {wanted}, got {value!r}")
@@ -53,7 +53,15 @@ class Setting:
             raise LayoutError(f"{place} must be one of {known}; got {value!r}")
         if self.minimum is not None and not isinstance(value, str) and value < self.minimum:
             raise LayoutError(f"{place} must be at least {self.minimum:g}, got {value!r}")
-        return value
+        # Minus zero equals zero, but would be written otherwise and so have another id.
+        return value + 0.0 if isinstance(value, float) else value
+
+
+def _as_float(value: int, place: str) -> float:
+    try:
+        return float(value)
+    except OverflowError as error:
+        raise LayoutError(f"{place} is too large for a number with a fraction") from error
 
 
 @dataclass(frozen=True, slots=True)

@@ -32,6 +32,7 @@ DEFINITION = StudyDefinition(
     training=TrainingPlan(epochs=2),
     backbone=BackboneFacts("embedded", "ViTModel", "vit", 12, WIDTH, 602_176, "fdbb689264"),
     data_fingerprint="e9ea2202df",
+    metric="accuracy",
 )
 
 
@@ -65,6 +66,7 @@ def trial(
         reason="",
         history=(),
         card=None if score is None else score_card(notation, score),
+        seconds=0.5,
         started=None,
     )
 

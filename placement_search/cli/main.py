@@ -50,9 +50,11 @@ def _common(
 def main() -> None:
     """Run the command line.
 
-    Threads that wait for each other do so asleep, unless the user has said otherwise: spinning
-    gains nothing at our sizes, and beside another busy process it made training 25 to 50 times
-    slower. OpenMP reads the policy when torch is loaded, which no command has done yet.
+    Threads that wait for each other spin only shortly, unless the user has said otherwise. Beside
+    another busy process OpenMP's own patience made training 25 to 80 times slower on two cores;
+    without any, an idle machine loses what the second core gains. OpenMP reads this when torch is
+    loaded, which no command has done yet.
     """
-    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+    if "OMP_WAIT_POLICY" not in os.environ:
+        os.environ.setdefault("GOMP_SPINCOUNT", "1000")
     sys.exit(app())

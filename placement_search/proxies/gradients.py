@@ -91,9 +91,9 @@ def gradient_factors(
         with torch.enable_grad(), backbone.graph.visited(probe, range(n_nodes)):
             hidden = backbone.graph.model(**part).last_hidden_state
             logits = head(pooled(hidden, part, backbone.graph.family.pooling))
-            loss = functional.cross_entropy(logits, labels[indices], reduction="sum")
+            loss = functional.cross_entropy(logits, labels[indices], reduction="sum") / len(labels)
         leaves = [probe.leaves[node] for node in range(n_nodes)]
-        deltas.append(torch.stack(torch.autograd.grad(loss / len(labels), leaves)))
+        deltas.append(torch.stack(torch.autograd.grad(loss, leaves)))
         reads.append(torch.stack([_normed(probe.states[node]) for node in range(n_nodes)]))
     return GradientFactors(torch.cat(reads, 1), torch.cat(deltas, 1))
 

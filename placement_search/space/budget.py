@@ -2,6 +2,7 @@
 
 import re
 from dataclasses import dataclass
+from fractions import Fraction
 
 from placement_search.errors import SpaceError
 
@@ -39,11 +40,12 @@ def parse_budget(text: str | None, n_backbone: int) -> Budget:
     """
     if text is None:
         return Budget()
-    match = re.fullmatch(r"\s*(\d+(?:\.\d+)?)\s*(%?)\s*", text.replace(",", "").replace("_", ""))
-    if match is None or float(match[1]) <= 0 or (not match[2] and "." in match[1]):
+    match = re.fullmatch(r"\s*(\d{1,3}(?:[,_]\d{3})+|\d+(?:\.\d+)?)\s*(%?)\s*", text)
+    limit = Fraction(re.sub("[,_]", "", match[1])) if match else Fraction(0)
+    is_share = match is not None and match[2] == "%"
+    if limit <= 0 or (limit.denominator > 1 and not is_share):
         raise SpaceError(
             f"--max-params takes a count, e.g. 5000, or a share of the backbone's parameters, "
             f"e.g. 0.5%; got {text!r}"
         )
-    limit = float(match[1]) * n_backbone / 100 if match[2] else float(match[1])
-    return Budget(int(limit))
+    return Budget(int(limit * n_backbone / 100 if is_share else limit))

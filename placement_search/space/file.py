@@ -10,13 +10,21 @@ from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    StrictInt,
+    StrictStr,
+    ValidationError,
+    model_validator,
+)
 
 from placement_search.errors import SpaceError
 from placement_search.layout import FirstPass, Kind
 
 NodeRange = Annotated[
-    int | str,
+    StrictInt | StrictStr,
     Field(description="A node, e.g. 3, or a range with both ends, e.g. '3-9'."),
 ]
 Nodes = Literal["all"] | list[NodeRange]
@@ -30,8 +38,8 @@ class _Strict(BaseModel):
 class ConnectionCount(_Strict):
     """How many connections a layout has."""
 
-    at_least: int = Field(1, ge=1, description="Fewest connections of a layout.")
-    at_most: int = Field(..., ge=1, description="Most connections of a layout.")
+    at_least: StrictInt = Field(1, ge=1, description="Fewest connections of a layout.")
+    at_most: StrictInt = Field(..., ge=1, description="Most connections of a layout.")
 
     @model_validator(mode="after")
     def _check_order(self) -> "ConnectionCount":

@@ -56,9 +56,11 @@ class SearchSpace:
     def contains(self, layout: Layout) -> bool:
         """Whether a study over this space could propose ``layout``."""
         used = {c.module for c in layout.connections}
+        pairs = {(c.source, c.target) for c in layout.connections}
         return (
             self.at_least <= len(layout.connections) <= self.at_most
-            and {(c.source, c.target) for c in layout.connections} <= set(self.pairs)
+            and len(pairs) == len(layout.connections)
+            and pairs <= set(self.pairs)
             and used <= set(self.modules)
             and (len(used) == 1 or not self.is_module_shared)
             and (layout.first_pass is self.first_pass or not layout.is_recurrent)
@@ -90,8 +92,7 @@ def bind_space(
         SpaceError: If a node is impossible, a module's settings break a rule, no connection is
             left, or the budget can't pay for the smallest layout.
     """
-    sources = expand_nodes(file.sources, "sources", n_nodes)
-    targets = expand_nodes(file.targets, "targets", n_nodes)
+    sources, targets, costs = _read_choices(file, types, n_nodes, width)
     pairs = tuple(
         (s, t) for s in sorted(sources) for t in sorted(targets) if kind_of(s, t) in file.kinds
     )
@@ -101,12 +102,16 @@ def bind_space(
             f"space {file.name!r} is empty: kinds, sources and targets admit {len(pairs)} "
             f"connections, connections.at_least asks for {at_least}"
         )
-    costs = _module_costs(file, types, width)
-    affordable = {m: c for m, c in costs.items() if budget.allows(at_least * c)}
+    cheapest = min(costs.values())
+    rest = (at_least - 1) * cheapest
+    is_shared = file.module_per == "layout"
+    affordable = {
+        m: c for m, c in costs.items() if budget.allows(at_least * c if is_shared else c + rest)
+    }
     if not affordable:
         raise SpaceError(
             f"space {file.name!r} is empty under this budget: {at_least} connections cost at least "
-            f"{at_least * min(costs.values()):,} parameters, --max-params is {budget.describe()}"
+            f"{at_least * cheapest:,} parameters, --max-params is {budget.describe()}"
         )
     most = max(budget.how_many(min(affordable.values()), at_most), at_least)
     return SearchSpace(
@@ -116,10 +121,36 @@ def bind_space(
         costs=tuple(affordable.values()),
         at_least=at_least,
         at_most=min(at_most, most, len(pairs)),
-        is_module_shared=file.module_per == "layout",
+        is_module_shared=is_shared,
         first_pass=file.first_pass,
         budget=budget,
     )
+
+
+def _read_choices(
+    file: SpaceFile, types: ModuleTypes, n_nodes: int, width: int
+) -> tuple[frozenset[int], frozenset[int], Mapping[ModuleSpec, int]]:
+    """Sources, targets and modules with their costs.
+
+    Raises:
+        SpaceError: With the mistakes of all three at once.
+    """
+    mistakes: list[str] = []
+    nodes: list[frozenset[int]] = []
+    for key, given in (("sources", file.sources), ("targets", file.targets)):
+        try:
+            nodes.append(expand_nodes(given, key, n_nodes))
+        except SpaceError as error:
+            mistakes.append(str(error))
+    costs: Mapping[ModuleSpec, int] = {}
+    try:
+        costs = _module_costs(file, types, width)
+    except SpaceError as error:
+        mistakes.append(str(error))
+    if mistakes:
+        raise SpaceError("; ".join(mistakes))
+    sources, targets = nodes
+    return sources, targets, costs
 
 
 def _module_costs(file: SpaceFile, types: ModuleTypes, width: int) -> Mapping[ModuleSpec, int]:
@@ -127,6 +158,9 @@ def _module_costs(file: SpaceFile, types: ModuleTypes, width: int) -> Mapping[Mo
     costs: dict[ModuleSpec, int] = {}
     for index, choice in enumerate(file.modules):
         place = f"modules.{index} of space {file.name!r}"
+        for name, values in choice.options.items():
+            if not values:
+                raise SpaceError(f"{name} in {place} lists no value; give one, or leave it out")
         for values in itertools.product(*choice.options.values()):
             given = dict(zip(choice.options, values, strict=True))
             try:

@@ -25,9 +25,10 @@ RANDOM = "random"
 def make_baselines(space: SearchSpace, n_nodes: int, n_random: int, seed: int) -> list[Baseline]:
     """The baselines of a study, first to last; a layout that would repeat is left out.
 
-    All use the dearest module of the space. The every-layer ones put a connection at each
-    sub-layer and are references outside the budget; the last layers and the random layouts have as
-    many connections as the space and its budget admit, so they cost at least what an answer does.
+    All use one module, the one with which the most connections that the space and its budget admit
+    come nearest to the budget, so that random layouts cost what an answer may cost. The last layers
+    have as many connections; the every-layer ones put a connection at each sub-layer and are
+    references outside the budget.
 
     Args:
         space: The space, whose candidates the random layouts are drawn from.
@@ -35,8 +36,7 @@ def make_baselines(space: SearchSpace, n_nodes: int, n_random: int, seed: int) -
         n_random: How many random layouts.
         seed: Fixes them.
     """
-    module = space.modules[-1]
-    most = space.budget.how_many(space.costs[-1], space.at_most)
+    module, most = _dearest(space)
     made = [
         Baseline(HEAD_ONLY, Layout()),
         Baseline(EVERY_PARALLEL, _parallel(range(1, n_nodes), module)),
@@ -56,6 +56,14 @@ def make_baselines(space: SearchSpace, n_nodes: int, n_random: int, seed: int) -
     ]
     first = {baseline.layout.id: baseline for baseline in reversed(made)}
     return [baseline for baseline in made if first[baseline.layout.id] is baseline]
+
+
+def _dearest(space: SearchSpace) -> tuple[ModuleSpec, int]:
+    """The module, and how many connections of it, that spend most of the budget."""
+    counts = [space.budget.how_many(cost, space.at_most) for cost in space.costs]
+    spent = [count * cost for count, cost in zip(counts, space.costs, strict=True)]
+    index = max(range(len(spent)), key=lambda i: (spent[i], space.costs[i]))
+    return space.modules[index], counts[index]
 
 
 def _parallel(targets: range, module: ModuleSpec) -> Layout:

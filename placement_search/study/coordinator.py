@@ -180,7 +180,9 @@ class Coordinator:
         def report(epoch: int, score: float) -> None:
             if epoch > last:
                 trial.report(score, epoch)
-            if epoch >= last and may_prune and self._is_hopeless(trial.number):
+            # After the last epoch there is nothing left to save.
+            is_open = last <= epoch < self._trials.plan.epochs
+            if is_open and may_prune and self._is_hopeless(trial.number):
                 raise Pruned
 
         return report

@@ -4,7 +4,8 @@ from collections.abc import Callable, Mapping, Sequence
 
 import optuna
 from optuna.pruners import BasePruner
-from optuna.trial import FrozenTrial, TrialState
+from optuna.samplers import RandomSampler
+from optuna.trial import FrozenTrial, Trial, TrialState
 
 from placement_search.study import records
 
@@ -27,14 +28,23 @@ class Judge:
     below the median (31 of 32 did on the location task), and the search would learn from stumps.
     The pruner therefore sees a copy of the study in memory in which baselines do not count.
 
+    What pruners note down about a trial, such as Hyperband's rungs, lies in the copy alone. It is
+    made again by replaying the scores of the finished trials, so a resumed study decides alike.
+
     Args:
         study_name: Hyperband assigns its brackets by name and number.
         pruner: What decides.
     """
 
     def __init__(self, study_name: str, pruner: BasePruner) -> None:
-        self._copy = optuna.create_study(study_name=study_name, direction="maximize", pruner=pruner)
+        self._copy = optuna.create_study(
+            study_name=study_name,
+            direction="maximize",
+            sampler=RandomSampler(seed=0),
+            pruner=pruner,
+        )
         self._n_copied = 0
+        self._running: Trial | None = None
 
     def is_hopeless(self, history: Sequence[FrozenTrial], trial: FrozenTrial) -> bool:
         """Whether ``trial`` should stop after its last report.
@@ -44,15 +54,27 @@ class Judge:
             trial: The running trial with its reports.
         """
         for finished in history[self._n_copied :]:
-            self._copy.add_trial(_as_seen(finished))
+            self._replay(finished)
         self._n_copied = len(history)
-        return self._copy.pruner.prune(self._copy, trial)
+        self._running = self._running or self._copy.ask()
+        return self._judged(self._running, trial)
 
+    def _replay(self, finished: FrozenTrial) -> None:
+        """Bring a finished trial into the copy, as if it had been judged there while it ran."""
+        twin, self._running = self._running or self._copy.ask(), None
+        if finished.user_attrs[records.ROLE] != records.SEARCHED:
+            self._copy.tell(twin, state=TrialState.FAIL)
+            return
+        self._judged(twin, finished)
+        is_complete = finished.state is TrialState.COMPLETE
+        self._copy.tell(twin, finished.value if is_complete else None, state=finished.state)
 
-def _as_seen(trial: FrozenTrial) -> FrozenTrial:
-    """A copy that counts if a sampler proposed it, and else only keeps its number."""
-    if trial.user_attrs[records.ROLE] != records.SEARCHED:
-        return optuna.create_trial(state=TrialState.FAIL)
-    return optuna.create_trial(
-        state=trial.state, value=trial.value, intermediate_values=trial.intermediate_values
-    )
+    def _judged(self, twin: Trial, trial: FrozenTrial) -> bool:
+        """Report the scores that ``twin`` has not heard of, and the decision after the last."""
+        heard = self._copy.get_trials(deepcopy=False)[twin.number].intermediate_values
+        is_hopeless = False
+        for epoch, score in sorted(trial.intermediate_values.items()):
+            if epoch not in heard:
+                twin.report(score, epoch)
+                is_hopeless = twin.should_prune()
+        return is_hopeless

@@ -110,7 +110,8 @@ def test_an_unknown_family_is_explained(tmp_path: Path) -> None:
 def test_help_is_there_for_every_command() -> None:
     """Each command says what it does, shows an example and its options' meaning."""
     for command in app.registered_commands:
-        name = command.name or getattr(command.callback, "__name__", "")
+        assert command.callback is not None
+        name = command.name or command.callback.__name__
         result = CliRunner().invoke(app, [name, "--help"], env={"COLUMNS": "200"})
 
         assert result.exit_code == 0

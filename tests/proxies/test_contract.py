@@ -127,6 +127,26 @@ def test_the_soft_ranks_keep_their_order(name: str) -> None:
     assert (PROXIES[name](made) <= WIDTH + 1e-9).all()
 
 
+@pytest.mark.parametrize(
+    ("name", "score"),
+    [
+        ("numerical_rank", 3),
+        # Shares 1/2, 1/4, 1/4 have the entropy 1.5 log 2.
+        ("effective_rank", 2**1.5),
+        ("stable_rank", 6 / 4),
+        ("participation_ratio", 6**2 / (16 + 1 + 1)),
+        ("nuclear_norm", 4),
+        ("frobenius_norm", 6**0.5),
+    ],
+)
+def test_a_score_is_its_formula(name: str, score: float) -> None:
+    """Worked out by hand for the singular values 2, 1, 1."""
+    gradient = torch.diag(torch.tensor([1.0, 2.0, 1.0, 0.0]))
+
+    # A logarithm, an exponential and a few sums of float64.
+    assert PROXIES[name](of_matrix(gradient)).item() == pytest.approx(score, rel=1e-12)
+
+
 def test_norms_keep_their_order() -> None:
     """‖G‖_F ≤ ‖G‖_* ≤ √width ‖G‖_F."""
     made = gradient_map(factors())

@@ -150,7 +150,7 @@ def test_a_module_that_some_affordable_layout_uses_stays_in_the_space() -> None:
         ("+".join(f"{n}>9:bottleneck(rank=4)" for n in range(3)), True),
     ],
 )
-def test_it_contains_what_file_and_budget_admit(notation: str, is_contained: bool) -> None:  # noqa: FBT001
+def test_it_contains_what_file_and_budget_admit(notation: str, is_contained: bool) -> None:
     """Kind, count, module, its sharing, the first pass and the budget all have their say."""
     file = space_file(kinds=["long_range", "recurrent"])
     space = bound(file, max_parameters=2 * N_RANK_8)

@@ -1,4 +1,3 @@
-import math
 from collections.abc import Sequence
 
 import pytest
@@ -217,20 +216,29 @@ def test_the_verdict_is_the_intervals(low: float, high: float, verdict: str) -> 
     assert Comparison("x", 0, Estimate(0.5, 0.5, 0.5, 3), gain).verdict == verdict
 
 
-def test_interrupted_finals_claim_nothing_from_a_single_seed() -> None:
-    """Reports of a search that was stopped come without a crash and without false certainty."""
-    record = study_record(
-        [trial(0, SMALL), trial(1, "none", role="head only", is_eligible=False)],
-        [*finals(SMALL, (0.8, 0.81, 0.82)), *finals("none", (0.4,))],
+def test_a_baseline_with_a_single_seed_is_not_compared() -> None:
+    """One value has no spread, so interrupted finals claim nothing from it."""
+    answer = answer_of(
+        [
+            trial(0, SMALL),
+            trial(1, "none", role="head only", is_eligible=False),
+            trial(2, EVERY_LAYER, role="every layer, sequential", is_eligible=False),
+        ],
+        finals(SMALL, (0.8, 0.81, 0.82)),
+        finals("none", (0.4, 0.41, 0.42)),
+        finals(EVERY_LAYER, (0.5,)),
     )
-    both_once = study_record(record.trials, [*finals(SMALL, (0.8,)), *finals("none", (0.4,))])
 
-    for interrupted in (record, both_once):
-        answer = find_answer(interrupted)
-        assert answer is not None
-        for comparison in answer.comparisons:
-            assert comparison.verdict == "no different"
-            assert math.isfinite(comparison.gain.mean)
+    assert [comparison.name for comparison in answer.comparisons] == ["head only"]
+
+
+def test_a_layout_with_a_single_seed_is_not_chosen() -> None:
+    """However lucky; with nothing else there is no answer yet."""
+    lucky = finals(LARGE, (0.99,))
+    answer = answer_of(searched(LARGE, SMALL), lucky, finals(SMALL, (0.8, 0.81)))
+
+    assert answer.chosen.trial.layout == answer.best.trial.layout == SMALL
+    assert find_answer(study_record(searched(LARGE, SMALL), lucky)) is None
 
 
 def test_finalists_come_best_first_with_one_score_per_seed() -> None:

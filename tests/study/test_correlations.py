@@ -42,7 +42,7 @@ def test_a_layouts_score_is_the_sum_over_its_connections() -> None:
     """Read at ``[source][target]``, not the other way round."""
     scores = [[10.0 * source + target for target in range(N_NODES)] for source in range(N_NODES)]
 
-    assert layout_score(scores, parse_layout("1>3:bottleneck+4>2:bottleneck")) == 13 + 42
+    assert layout_score(scores, parse_layout("1>3:bottleneck+4>5:bottleneck")) == 13 + 45
     assert layout_score(scores, parse_layout("none")) == 0
 
 

@@ -26,6 +26,7 @@ CHANGES: Mapping[str, Mapping[str, Any]] = {
     "backbone.fingerprint": {"backbone": replace(DEFINITION.backbone, fingerprint="0123")},
     "backbone.width": {"backbone": replace(DEFINITION.backbone, width=32)},
     "data_fingerprint": {"data_fingerprint": "0123"},
+    "metric": {"metric": "macro F1"},
 }
 """One changed fact each, by the key that a user should read."""
 

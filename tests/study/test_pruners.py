@@ -3,9 +3,10 @@ from collections.abc import Sequence
 import optuna
 import pytest
 from optuna.study import Study
-from optuna.trial import TrialState
+from optuna.trial import FrozenTrial, TrialState
 
-from placement_search.study.pruners import PRUNERS
+from placement_search.study.pruners import PRUNERS, Judge
+from placement_search.study.records import ROLE, SEARCHED
 
 EPOCHS = 8
 
@@ -94,3 +95,57 @@ def test_the_median_stops_below_it_and_not_above() -> None:
 
     assert run(study, rising(0.55)) is None
     assert run(study, rising(0.45)) is not None
+
+
+def finished(level: float, role: str = SEARCHED) -> FrozenTrial:
+    """A complete trial with its reports."""
+    scores = dict(enumerate(rising(level), start=1))
+    return optuna.create_trial(
+        value=scores[EPOCHS], intermediate_values=scores, user_attrs={ROLE: role}
+    )
+
+
+def running(level: float, number: int) -> FrozenTrial:
+    """A trial that has just reported its fourth epoch."""
+    trial = optuna.create_trial(
+        state=TrialState.RUNNING,
+        intermediate_values=dict(enumerate(rising(level)[:4], start=1)),
+        user_attrs={ROLE: SEARCHED},
+    )
+    # SQLite counts from 1.
+    trial.number, trial._trial_id = number, number + 1
+    return trial
+
+
+def test_a_proposal_is_judged_among_proposals_alone() -> None:
+    """Large baselines would make every small layout look hopeless."""
+    baselines = [finished(0.9, role="every layer, parallel")] * 6
+    proposals = [finished(0.5 + number / 100) for number in range(6)]
+    judge, strict = (Judge("pruned", PRUNERS["median"](EPOCHS)) for _ in range(2))
+    as_proposals = [finished(0.9)] * 6
+
+    assert not judge.is_hopeless([*baselines, *proposals], running(0.7, 12))
+    assert judge.is_hopeless([*baselines, *proposals], running(0.3, 12))
+    assert strict.is_hopeless([*as_proposals, *proposals], running(0.55, 12))
+
+
+def test_baselines_alone_stop_nothing() -> None:
+    """The median needs proposals to judge by."""
+    judge = Judge("pruned", PRUNERS["median"](EPOCHS))
+
+    assert not judge.is_hopeless(
+        [finished(0.9, role=f"random {n}") for n in range(8)], running(0.1, 8)
+    )
+
+
+def test_a_judge_of_a_resumed_search_says_what_the_old_one_said(name: str) -> None:
+    """The history decides, whether it came at once or trial by trial."""
+    history = [finished(0.5 + number % 5 / 20) for number in range(20)]
+    old = Judge("pruned", PRUNERS[name](EPOCHS))
+    verdicts = [old.is_hopeless(history[:number], running(0.55, number)) for number in range(20)]
+    fresh = [
+        Judge("pruned", PRUNERS[name](EPOCHS)).is_hopeless(history[:number], running(0.55, number))
+        for number in range(20)
+    ]
+
+    assert fresh == verdicts

@@ -109,16 +109,17 @@ def test_a_space_that_was_seen_whole_is_exhausted(
         Proposer(SMALL, name, 0).propose(history_of(SMALL, proposals), 4, seen)
 
 
-def test_the_last_unseen_layout_is_found_even_where_the_sampler_avoids_it(
+def test_a_new_layout_is_found_even_where_the_sampler_insists_on_an_old_one(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """Random draws take over from a sampler that has made up its mind."""
-    monkeypatch.setattr(samplers, "N_SAMPLED", 0)
+    """Random draws take over from a sampler that has made up its mind, down to the last layout."""
+    stuck = {"stuck": lambda _seed: optuna.samplers.RandomSampler(seed=0)}
+    monkeypatch.setattr(samplers, "SAMPLERS", stuck)
     layouts = [SMALL.decode({"source_0": n / 4 + 0.1, "target_0": 0.5}) for n in range(4)]
 
     for last in layouts:
         seen = {layout.id for layout in layouts if layout != last}
-        assert Proposer(SMALL, "tpe", 0).propose([], 0, seen).layout == last
+        assert Proposer(SMALL, "stuck", 0).propose([], 0, seen).layout == last
 
 
 def test_a_resumed_search_goes_on_as_if_it_had_not_stopped(name: str) -> None:
