@@ -35,3 +35,7 @@ class ExportError(PlacementSearchError):
 
 class EvaluationError(PlacementSearchError):
     """An evaluation gave no usable score, such as a loss that is not finite."""
+
+
+class OutputError(PlacementSearchError):
+    """A place to write to can't be used."""

@@ -85,20 +85,25 @@ class ModuleType:
         They are those that differ from their defaults, and those that are always written.
 
         Raises:
-            LayoutError: If a setting is unknown or its value breaks a rule.
+            LayoutError: Naming every setting that is unknown or whose value breaks a rule.
         """
-        for name in given:
-            if name not in self.settings:
-                raise LayoutError(
-                    f"unknown setting {name!r} of {self.name} in {place}"
-                    + nearest(name, self.settings)
-                )
-        return {
-            name: value
-            for name, setting in sorted(self.settings.items())
-            for value in (self._value(name, given, place),)
-            if setting.is_always_written or value != setting.default
-        }
+        mistakes = [
+            f"unknown setting {name!r} of {self.name} in {place}" + nearest(name, self.settings)
+            for name in given
+            if name not in self.settings
+        ]
+        values: dict[str, Scalar] = {}
+        for name, setting in sorted(self.settings.items()):
+            try:
+                value = self._value(name, given, place)
+            except LayoutError as error:
+                mistakes.append(str(error))
+                continue
+            if setting.is_always_written or value != setting.default:
+                values[name] = value
+        if mistakes:
+            raise LayoutError("; ".join(mistakes))
+        return values
 
     def complete(self, given: Mapping[str, Scalar]) -> dict[str, Scalar]:
         """Every setting of the type, with the values of ``given`` where it has them."""

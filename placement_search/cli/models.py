@@ -1,6 +1,7 @@
 """``inspect`` and ``map``: what a backbone offers, before any search."""
 
 import csv
+import io
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -19,6 +20,7 @@ from placement_search.cli.options import (
 )
 from placement_search.cli.output import Row, print_facts, print_json, print_rows
 from placement_search.cli.progress import StderrProgress
+from placement_search.output_files import make_folder, write_whole
 
 if TYPE_CHECKING:
     from placement_search.backbones.loading import Backbone
@@ -141,9 +143,9 @@ def _map_rows(computed: "ProxyMap") -> list[Row]:
 
 
 def _write_rows(rows: Sequence[Row], path: Path) -> Path:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with path.open("w", newline="", encoding="utf-8") as stream:
-        writer = csv.DictWriter(stream, list(rows[0]))
-        writer.writeheader()
-        writer.writerows(rows)
-    return path
+    make_folder(path.parent)
+    text = io.StringIO()
+    writer = csv.DictWriter(text, list(rows[0]), lineterminator="\n")
+    writer.writeheader()
+    writer.writerows(rows)
+    return write_whole(path, text.getvalue())

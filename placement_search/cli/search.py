@@ -24,6 +24,7 @@ from placement_search.cli.output import print_json
 from placement_search.cli.progress import StderrProgress
 from placement_search.errors import ExportError
 from placement_search.evaluation.plan import TrainingPlan
+from placement_search.output_files import check_folder
 from placement_search.study.settings import SearchSettings
 
 if TYPE_CHECKING:
@@ -116,6 +117,7 @@ def _run(settings: SearchSettings, folder: Path, form: Format, progress: StderrP
     from placement_search.report.write import write_report
     from placement_search.study.search import search as run_search
 
+    check_folder(folder)
     try:
         record = run_search(settings, progress)
     except KeyboardInterrupt as error:

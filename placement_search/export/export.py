@@ -1,7 +1,5 @@
 """Export: train a study's layout again from its seed, check the score, write both files."""
 
-import os
-import tempfile
 from dataclasses import asdict, dataclass, replace
 from importlib.metadata import version
 from pathlib import Path
@@ -32,6 +30,7 @@ from placement_search.export.layout_file import (
 )
 from placement_search.layout import parse_layout
 from placement_search.modules import MODULE_TYPES
+from placement_search.output_files import check_folder, make_folder, write_whole
 from placement_search.study.answer import find_answer
 from placement_search.study.records import StudyRecord, TrialRecord
 from placement_search.study.seeds import derive_seed
@@ -76,7 +75,7 @@ def choose_trial(record: StudyRecord, number: int | None) -> TrialRecord:
 
 
 def export_layout(
-    record: StudyRecord, bench: Workbench, folder: Path, *, number: int | None = None
+    record: StudyRecord, bench: Workbench, folder: Path | str, *, number: int | None = None
 ) -> Exported:
     """Write ``layout.json`` and ``layout.safetensors`` of a study's layout into ``folder``.
 
@@ -92,7 +91,9 @@ def export_layout(
 
     Raises:
         ExportError: If there is no such complete trial, or backbone or data are not the study's.
+        OutputError: If ``folder`` is a file or can't be made.
     """
+    folder = check_folder(folder)
     _check_same_study(record, bench)
     trial = choose_trial(record, number)
     finals = [final.card for final in record.finals if final.layout_id == trial.layout_id]
@@ -105,27 +106,14 @@ def export_layout(
         record.definition.training,
     )
     evaluated = InProcessEngine(bench).train(request, lambda _epoch, _score: None)
-    folder.mkdir(parents=True, exist_ok=True)
+    make_folder(folder)
     source = _Source(record, bench, trial, finals, known)
     file = _describe(source, evaluated)
     paths = (folder / LAYOUT_NAME, folder / WEIGHTS_NAME)
     # Weights first: a layout file never lies beside weights that are not there yet.
     write_whole(paths[1], save(weights_of(evaluated.model), {"layout_id": layout.id}))
-    write_whole(paths[0], layout_json(file).encode())
+    write_whole(paths[0], layout_json(file))
     return Exported(paths, trial, known.score, evaluated.card.score)
-
-
-def write_whole(path: Path, content: bytes) -> None:
-    """Write a file in one step, so that an interruption leaves the old one or the new one."""
-    handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
-    try:
-        with os.fdopen(handle, "wb") as stream:
-            stream.write(content)
-        Path(name).chmod(0o644)
-        Path(name).replace(path)
-    except BaseException:
-        Path(name).unlink(missing_ok=True)
-        raise
 
 
 def _check_same_study(record: StudyRecord, bench: Workbench) -> None:

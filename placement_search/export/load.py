@@ -45,12 +45,13 @@ class Verified:
     measured_score: float | None
 
 
-def load_layout(folder: Path, backbone: Backbone) -> AdaptedBackbone:
+def load_layout(folder: Path | str, backbone: Backbone) -> AdaptedBackbone:
     """The exported layout, attached to ``backbone``, with its weights and head.
 
     Raises:
         ExportError: If a file is missing or damaged, or the backbone is another one.
     """
+    folder = Path(folder)
     file = read_layout_file(folder / LAYOUT_NAME)
     _check_backbone(file, backbone)
     weights = _read_weights(folder / WEIGHTS_NAME)
@@ -64,7 +65,7 @@ def load_layout(folder: Path, backbone: Backbone) -> AdaptedBackbone:
     return model.eval()
 
 
-def verify_layout(folder: Path, model: str | None = None) -> Verified:
+def verify_layout(folder: Path | str, model: str | None = None) -> Verified:
     """Load an exported layout and compare it with what its file says.
 
     Args:
@@ -75,6 +76,7 @@ def verify_layout(folder: Path, model: str | None = None) -> Verified:
         ExportError: If a file is missing or damaged, or the backbone is another one.
         BackboneError: If the backbone can't be loaded.
     """
+    folder = Path(folder)
     file = read_layout_file(folder / LAYOUT_NAME)
     backbone = load_backbone(model or file.backbone.id)
     adapted = load_layout(folder, backbone)

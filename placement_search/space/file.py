@@ -17,6 +17,7 @@ from pydantic import (
     StrictInt,
     StrictStr,
     ValidationError,
+    field_validator,
     model_validator,
 )
 
@@ -81,6 +82,13 @@ class SpaceFile(_Strict):
     first_pass: FirstPass = Field(
         FirstPass.FROZEN, description="What the first pass of a recurrent layout carries."
     )
+
+    @field_validator("schema_version", mode="before")
+    @classmethod
+    def _check_is_number(cls, value: object) -> object:
+        if isinstance(value, bool):  # Python's true equals 1, JSON's does not
+            raise ValueError("a version is a number")  # noqa: TRY004 - pydantic expects this one
+        return value
 
 
 def json_schema() -> dict[str, Any]:

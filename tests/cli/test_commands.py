@@ -90,10 +90,11 @@ def test_trials_come_best_first(storage: str, form: str) -> None:
     if form == "json":
         scores = [row["score"] for row in json.loads(output)]
     elif form == "csv":
-        scores = [float(row["score"] or "nan") for row in csv.DictReader(io.StringIO(output))]
+        cells = [row["score"] for row in csv.DictReader(io.StringIO(output))]
+        scores = [float(cell) if cell else None for cell in cells]
     else:
         scores = [float(line.split()[1]) for line in output.splitlines()[2:5]]
-    numbers = [score for score in scores if score is not None and score == score]
+    numbers = [score for score in scores if score is not None]
 
     assert numbers == sorted(numbers, reverse=True)
 

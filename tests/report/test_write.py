@@ -2,7 +2,7 @@ from pathlib import Path
 
 import pytest
 
-from placement_search.errors import ReportError
+from placement_search.errors import OutputError
 from placement_search.report import write
 from placement_search.report.write import write_report
 from placement_search.study.records import StudyRecord
@@ -32,7 +32,7 @@ def test_a_file_is_no_folder(record: StudyRecord, tmp_path: Path, inside: str) -
     """A file in the place of the folder, or above it, is named and left alone."""
     file = tmp_path / "report"
     file.write_text("mine")
-    with pytest.raises(ReportError, match="needs a folder"):
+    with pytest.raises(OutputError, match="needs a folder"):
         write_report(record, file / inside)
     assert file.read_text() == "mine"
 

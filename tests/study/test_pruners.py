@@ -117,16 +117,20 @@ def running(level: float, number: int) -> FrozenTrial:
     return trial
 
 
+def is_hopeless(history: Sequence[FrozenTrial], trial: FrozenTrial, pruner: str = "median") -> bool:
+    """What a judge says that has just been made, as after an interruption."""
+    return Judge("pruned", PRUNERS[pruner](EPOCHS)).is_hopeless(history, trial)
+
+
 def test_a_proposal_is_judged_among_proposals_alone() -> None:
     """Large baselines would make every small layout look hopeless."""
     baselines = [finished(0.9, role="every layer, parallel")] * 6
     proposals = [finished(0.5 + number / 100) for number in range(6)]
-    judge, strict = (Judge("pruned", PRUNERS["median"](EPOCHS)) for _ in range(2))
     as_proposals = [finished(0.9)] * 6
 
-    assert not judge.is_hopeless([*baselines, *proposals], running(0.7, 12))
-    assert judge.is_hopeless([*baselines, *proposals], running(0.3, 12))
-    assert strict.is_hopeless([*as_proposals, *proposals], running(0.55, 12))
+    assert not is_hopeless([*baselines, *proposals], running(0.7, 12))
+    assert is_hopeless([*baselines, *proposals], running(0.3, 12))
+    assert is_hopeless([*as_proposals, *proposals], running(0.55, 12))
 
 
 def test_baselines_alone_stop_nothing() -> None:
@@ -140,12 +144,11 @@ def test_baselines_alone_stop_nothing() -> None:
 
 def test_a_judge_of_a_resumed_search_says_what_the_old_one_said(name: str) -> None:
     """The history decides, whether it came at once or trial by trial."""
-    history = [finished(0.5 + number % 5 / 20) for number in range(20)]
+    levels = [0.5 + number % 5 / 20 for number in range(20)]
+    history = [finished(level) for level in levels]
+    trials = [running(level, number) for number, level in enumerate(levels)]
     old = Judge("pruned", PRUNERS[name](EPOCHS))
-    verdicts = [old.is_hopeless(history[:number], running(0.55, number)) for number in range(20)]
-    fresh = [
-        Judge("pruned", PRUNERS[name](EPOCHS)).is_hopeless(history[:number], running(0.55, number))
-        for number in range(20)
-    ]
+    verdicts = [old.is_hopeless(history[:n], trial) for n, trial in enumerate(trials)]
+    fresh = [is_hopeless(history[:n], trial, name) for n, trial in enumerate(trials)]
 
     assert fresh == verdicts

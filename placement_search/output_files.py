@@ -1,0 +1,52 @@
+"""Writing files where the user wants them: whole or not at all, and never over something else."""
+
+import os
+import tempfile
+from pathlib import Path
+
+from placement_search.errors import OutputError
+
+
+def check_folder(folder: Path | str) -> Path:
+    """``folder``, if it is a folder or could become one; nothing is made.
+
+    Raises:
+        OutputError: If it is a file, or lies in one.
+    """
+    for place in (Path(folder), *Path(folder).parents):
+        if place.exists():
+            if place.is_dir():
+                break
+            raise OutputError(f"output needs a folder, {str(folder)!r} is or lies in a file")
+    return Path(folder)
+
+
+def make_folder(folder: Path | str) -> Path:
+    """``folder``, made with its parents where it is missing.
+
+    Raises:
+        OutputError: If it can't be made.
+    """
+    checked = check_folder(folder)
+    try:
+        checked.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise OutputError(f"{str(folder)!r} can't be made: {error.strerror}") from error
+    return checked
+
+
+def write_whole(path: Path, content: str | bytes) -> Path:
+    """Write beside ``path`` and move into place, so that there is the old file or the new one.
+
+    Text is written as UTF-8 with plain newlines.
+    """
+    handle, written = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+    try:
+        with os.fdopen(handle, "wb") as stream:
+            stream.write(content.encode() if isinstance(content, str) else content)
+        Path(written).chmod(0o644)
+        Path(written).replace(path)
+    except BaseException:
+        Path(written).unlink(missing_ok=True)
+        raise
+    return path
