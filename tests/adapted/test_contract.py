@@ -1,5 +1,6 @@
 """The promises of the residual graph, over every family and every kind of connection."""
 
+import copy
 import itertools
 
 import pytest
@@ -8,7 +9,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from placement_search.adapted.model import AdaptedBackbone, needed_nodes
-from placement_search.adapted.states import FrozenStates, frozen_states, take
+from placement_search.adapted.states import FrozenStates, bare_states, frozen_states, take
 from placement_search.backbones.families import Pooling
 from placement_search.backbones.loading import Backbone, fingerprint
 from placement_search.errors import LayoutError
@@ -61,6 +62,17 @@ def bare_logits(backbone: Backbone, model: AdaptedBackbone, inputs: Inputs) -> T
     hidden = backbone.graph.model(**inputs).last_hidden_state
     logits: Tensor = model.head(hidden[:, 0])
     return logits
+
+
+def test_nodes_are_the_models_own_hidden_states(backbone: Backbone, inputs: Inputs) -> None:
+    """Node 0 and every block's output are bitwise what `output_hidden_states` gives."""
+    # transformers answers this request by hooks of its own, which it never takes away.
+    twin = copy.deepcopy(backbone.graph.model)
+    expected = twin(**inputs, output_hidden_states=True).hidden_states
+    states = bare_states(backbone, inputs, range(backbone.n_nodes))
+
+    assert len(expected) == backbone.facts.n_blocks + 1
+    assert all(torch.equal(states[2 * k], state) for k, state in enumerate(expected))
 
 
 def test_a_fresh_layout_changes_no_bit(backbone: Backbone, inputs: Inputs, notation: str) -> None:
