@@ -8,6 +8,7 @@ from importlib import import_module
 
 _HOMES = {
     "AdaptedBackbone": "placement_search.adapted.model",
+    "ImageFormat": "placement_search.backbones.loading",
     "Layout": "placement_search.layout",
     "PlacementSearchError": "placement_search.errors",
     "SearchSettings": "placement_search.study.settings",

@@ -37,5 +37,9 @@ class EvaluationError(PlacementSearchError):
     """An evaluation gave no usable score, such as a loss that is not finite."""
 
 
+class FailureError(PlacementSearchError):
+    """The tool itself failed at what it was asked; the command line exits with 1 on it."""
+
+
 class OutputError(PlacementSearchError):
     """A place to write to can't be used."""

@@ -11,13 +11,15 @@ def check_folder(folder: Path | str) -> Path:
     """``folder``, if it is a folder or could become one; nothing is made.
 
     Raises:
-        OutputError: If it is a file, or lies in one.
+        OutputError: If it is a file, or lies in one, or can't be written into.
     """
     for place in (Path(folder), *Path(folder).parents):
         if place.exists():
-            if place.is_dir():
-                break
-            raise OutputError(f"output needs a folder, {str(folder)!r} is or lies in a file")
+            if not place.is_dir():
+                raise OutputError(f"output needs a folder, {str(folder)!r} is or lies in a file")
+            if not os.access(place, os.W_OK):
+                raise OutputError(f"nothing can be written into {str(place)!r}")
+            break
     return Path(folder)
 
 

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 ARGUMENTS = [
-    "--data", "digits", "--space", "extended", "--n-trials", "14", "--n-random", "2",
+    "--data", "digits", "--space", "extended", "--n-trials", "14", "--n-random", "3",
     "--finalists", "1", "--seeds", "2", "--epochs", "2", "--batch-size", "100", "--quiet",
 ]  # fmt: skip
 

@@ -34,16 +34,15 @@ def start_node(layout: Layout, n_nodes: int) -> int:
 
 
 def needed_nodes(layout: Layout, n_nodes: int) -> frozenset[int]:
-    """The nodes whose frozen states a pass from `start_node` reads."""
+    """The nodes whose frozen states an evaluation from `start_node` reads, first pass included."""
     start = start_node(layout, n_nodes)
-    frozen_first = layout.first_pass is FirstPass.FROZEN
-    below = {
-        c.source
-        for c in layout.connections
-        if (c.source < start or frozen_first) and (c.kind is Kind.RECURRENT or c.source < start)
-    }
-    first = frozenset() if frozen_first else needed_nodes(layout.without_recurrent(), n_nodes)
-    return frozenset({start}) | below | first
+    needed = {start} | {c.source for c in layout.connections if c.source < start}
+    read_back = {c.source for c in layout.connections if c.kind is Kind.RECURRENT}
+    if layout.first_pass is FirstPass.FROZEN:
+        return frozenset(needed | read_back)
+    once = layout.without_recurrent()
+    bare = {source for source in read_back if source < start_node(once, n_nodes)}
+    return frozenset(needed | bare) | needed_nodes(once, n_nodes)
 
 
 class AdaptedBackbone(nn.Module):

@@ -14,7 +14,7 @@ class BackboneFacts:
         n_blocks: Number of blocks.
         width: Channels of the residual stream.
         n_parameters: Parameters of the base model, all frozen.
-        fingerprint: SHA-256 over names, shapes and bytes of all weights, 16 hexadecimal digits.
+        fingerprint: SHA-256 over weights, configuration and image format, 16 hexadecimal digits.
     """
 
     id: str

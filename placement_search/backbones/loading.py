@@ -10,12 +10,13 @@ from pathlib import Path
 
 import torch
 import transformers
+from safetensors import SafetensorError
 from torch import Tensor, nn
-from transformers import AutoConfig
+from transformers import AutoConfig, PretrainedConfig
 from transformers.models.auto.modeling_auto import MODEL_MAPPING
 
 from placement_search.backbones.facts import BackboneFacts
-from placement_search.backbones.families import FAMILIES
+from placement_search.backbones.families import FAMILIES, Family
 from placement_search.backbones.graph import ResidualGraph
 from placement_search.errors import BackboneError
 from placement_search.module_type import nearest
@@ -23,6 +24,8 @@ from placement_search.module_type import nearest
 EMBEDDED = "embedded"
 EMBEDDED_FOLDER = Path(__file__).parent / "embedded"
 
+NOT_COMPUTED = frozenset({"_name_or_path", "architectures", "dtype", "transformers_version"})
+"""Entries of a configuration that do not decide what the model computes."""
 N_MADE_UP_TOKENS = 16
 """Length of made-up texts."""
 
@@ -100,30 +103,59 @@ def load_backbone(model: str = EMBEDDED) -> Backbone:
 
 
 def as_backbone(model: nn.Module, name: str, image_format: ImageFormat | None = None) -> Backbone:
-    """Take a loaded base model as a backbone; freezes its parameters and sets evaluation mode.
+    """Take a loaded base model as a backbone, for good: frozen, and in evaluation mode.
+
+    Args:
+        model: A base model of ``transformers``, without task head.
+        name: How studies and layout files call it.
+        image_format: How a vision model wants its images; None for the size and channels of its
+            configuration, scaled from [0, 1] to [-1, 1].
 
     Raises:
         BackboneError: If its family is unknown.
     """
-    config = model.config
-    if config.model_type not in FAMILIES:  # type: ignore[union-attr, operator]
-        raise BackboneError(
-            f"no residual graph is known for model type {config.model_type!r} of {name!r}"  # type: ignore[union-attr]
-            + nearest(str(config.model_type), FAMILIES)  # type: ignore[union-attr]
-        )
-    graph = ResidualGraph(model, FAMILIES[str(config.model_type)])  # type: ignore[union-attr]
+    config: PretrainedConfig = model.config
+    family = _family(config, name)
+    graph = ResidualGraph(model, family)
     model.eval()
     model.requires_grad_(requires_grad=False)
+    if image_format is None and family.inputs == "pixel_values":
+        half = (0.5,) * int(config.num_channels)
+        image_format = ImageFormat(int(config.image_size), len(half), half, half)
     facts = BackboneFacts(
         id=name,
         architecture=type(model).__name__,
-        model_type=str(config.model_type),  # type: ignore[union-attr]
+        model_type=str(config.model_type),
         n_blocks=len(graph.blocks),
-        width=int(config.hidden_size),  # type: ignore[union-attr, arg-type]
+        width=int(config.hidden_size),
         n_parameters=sum(p.numel() for p in model.parameters()),
-        fingerprint=fingerprint(model.state_dict()),
+        fingerprint=_whole_fingerprint(model, config, image_format),
     )
     return Backbone(graph, facts, image_format)
+
+
+def _family(config: PretrainedConfig, name: str) -> Family:
+    """The family of a configuration.
+
+    Raises:
+        BackboneError: If it is unknown.
+    """
+    if config.model_type not in FAMILIES:
+        raise BackboneError(
+            f"no residual graph is known for model type {config.model_type!r} of {name!r}"
+            + nearest(str(config.model_type), FAMILIES)
+        )
+    return FAMILIES[str(config.model_type)]
+
+
+def _whole_fingerprint(
+    model: nn.Module, config: PretrainedConfig, image_format: ImageFormat | None
+) -> str:
+    """SHA-256 over all that decides what the backbone computes, 16 hexadecimal digits."""
+    settings = {key: value for key, value in config.to_dict().items() if key not in NOT_COMPUTED}
+    text = json.dumps(settings, sort_keys=True, default=str)
+    weights = fingerprint(model.state_dict())
+    return sha256(f"{weights}{text}{image_format}".encode()).hexdigest()[:16]
 
 
 def fingerprint(weights: Mapping[str, Tensor]) -> str:
@@ -140,21 +172,29 @@ def _load_model(folder: Path) -> nn.Module:
     try:
         with _quiet_transformers():
             config = AutoConfig.from_pretrained(folder, local_files_only=True)
-            if config.model_type not in FAMILIES:
-                raise BackboneError(
-                    f"no residual graph is known for model type {config.model_type!r} in {folder}"
-                    + nearest(config.model_type, FAMILIES)
-                )
+            _family(config, str(folder))
             architecture = MODEL_MAPPING[type(config)]
             # A pooler is a head: absent from many checkpoints, it would start at random weights.
             options = inspect.signature(architecture).parameters
             bare = {"add_pooling_layer": False} if "add_pooling_layer" in options else {}
-            model: nn.Module = architecture.from_pretrained(
-                folder, local_files_only=True, use_safetensors=True, **bare
+            model, found = architecture.from_pretrained(
+                folder,
+                local_files_only=True,
+                use_safetensors=True,
+                dtype=torch.float32,
+                output_loading_info=True,
+                **bare,
             )
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, RuntimeError, SafetensorError) as error:
         raise BackboneError(f"{folder} can't be loaded as a model: {error}") from error
-    return model
+    if found["missing_keys"]:
+        shown = ", ".join(sorted(found["missing_keys"])[:5])
+        raise BackboneError(
+            f"{folder} lacks {len(found['missing_keys'])} of the model's weights, which would "
+            f"start at random values: {shown}"
+        )
+    loaded: nn.Module = model
+    return loaded
 
 
 @contextmanager

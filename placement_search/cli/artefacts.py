@@ -8,6 +8,7 @@ import typer
 
 from placement_search.cli.options import (
     DEFAULTS,
+    DIFFERS,
     Format,
     FormatOption,
     OutOption,
@@ -33,7 +34,10 @@ def report(
         from placement_search.study.records import load_record
 
         record = load_record(storage, study_name)
-        for path in write_report(record, out or Path("runs") / record.name / "report"):
+        with StderrProgress() as progress:
+            progress.start("report", 1)
+            paths = write_report(record, out or Path("runs") / record.name / "report")
+        for path in paths:
             typer.echo(f"wrote {path}")
 
 
@@ -60,17 +64,18 @@ def export(
 
         record = load_record(storage, study_name)
         choose_trial(record, trial)
-        progress = StderrProgress(is_quiet=False)
-        progress.start("export", 1)
-        bench = load_bench(model or record.definition.model, record.definition.data)
         folder = out or Path("runs") / record.name / "layout"
-        exported = export_layout(record, bench, folder, number=trial)
-        progress.finish()
+        with StderrProgress() as progress:
+            progress.start("export", record.definition.training.epochs)
+            bench = load_bench(model or record.definition.model, record.definition.data)
+            exported = export_layout(record, bench, folder, number=trial, progress=progress)
         typer.echo(f"trial {exported.trial.number}: {exported.trial.layout}")
         typer.echo(
             f"validation score {exported.reproduced:.4f} after training again, "
             f"{exported.recorded:.4f} in the study"
         )
+        if exported.reproduced != exported.recorded:
+            typer.echo(DIFFERS, err=True)
         for path in exported.paths:
             typer.echo(f"wrote {path}")
 
@@ -91,7 +96,9 @@ def verify(
     with exit_codes():
         from placement_search.export.load import verify_layout
 
-        verified = verify_layout(folder, model)
+        with StderrProgress() as progress:
+            progress.start("verify", 1)
+            verified = verify_layout(folder, model)
         if form is Format.JSON:
             print_json(asdict(verified))
         else:

@@ -81,12 +81,9 @@ def map_(
 
         if proxy not in PROXIES:
             raise StudyError(f"--proxy: there is no proxy {proxy!r}{nearest(proxy, PROXIES)}")
-        progress = StderrProgress(is_quiet=False)
-        progress.start("frozen states", 1)
-        bench = load_bench(model, data)
-        progress.start("proxy map", 1)
-        computed = compute_proxy_map(bench, seed, examples)
-        progress.finish()
+        with StderrProgress() as progress:
+            progress.start("proxy map", 1)
+            computed = compute_proxy_map(load_bench(model, data), seed, examples)
         rows = sorted(_map_rows(computed), key=lambda row: -float(row[proxy] or 0))
         title = f"{len(rows)} connections in {computed.seconds:.2f} s, by {proxy}"
         print_rows(rows[: limit or None], form, title=title)

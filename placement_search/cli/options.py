@@ -9,11 +9,18 @@ from typing import Annotated
 
 import typer
 
-from placement_search.errors import PlacementSearchError
+from placement_search.errors import FailureError, PlacementSearchError
 from placement_search.study.settings import SearchSettings
 
 DEFAULTS = SearchSettings()
 """Defaults of a search; other commands share the ones that they have too."""
+
+
+DIFFERS = (
+    "warning: training again gave another score than the study's, as another machine or number "
+    "of threads may; the layout file says what was measured now, and leaves the test score out"
+)
+"""Said where an export did not reproduce the study's score."""
 
 
 class Format(StrEnum):
@@ -65,7 +72,7 @@ def exit_codes() -> Iterator[None]:
         yield
     except PlacementSearchError as error:
         typer.echo(f"error: {error}", err=True)
-        raise typer.Exit(2) from error
+        raise typer.Exit(1 if isinstance(error, FailureError) else 2) from error
     except KeyboardInterrupt as error:
         typer.echo("stopped", err=True)
         raise typer.Exit(1) from error

@@ -10,6 +10,7 @@ import typer
 
 from placement_search.cli.options import (
     DEFAULTS,
+    DIFFERS,
     DataOption,
     Format,
     FormatOption,
@@ -17,10 +18,9 @@ from placement_search.cli.options import (
     OutOption,
     SeedOption,
     StorageOption,
-    StudyOption,
     exit_codes,
 )
-from placement_search.cli.output import print_json
+from placement_search.cli.output import print_json, print_rows
 from placement_search.cli.progress import StderrProgress
 from placement_search.errors import ExportError
 from placement_search.evaluation.plan import TrainingPlan
@@ -40,7 +40,10 @@ def search(
             help="Search space: per_layer, long_range, recurrent, extended, or a file of your own."
         ),
     ] = DEFAULTS.space,
-    study_name: StudyOption = None,
+    study_name: Annotated[
+        str | None,
+        typer.Option(help="Name within the storage; made from data and space if not given."),
+    ] = None,
     storage: StorageOption = DEFAULTS.storage,
     n_trials: Annotated[
         int, typer.Option(min=1, help="Layouts of the study in total, baselines included.")
@@ -68,7 +71,7 @@ def search(
     ] = DEFAULTS.n_finalists,
     seeds: Annotated[int, typer.Option(min=2, help="Seeds per finalist.")] = DEFAULTS.n_seeds,
     n_random: Annotated[
-        int, typer.Option(min=2, help="Random layouts among the baselines.")
+        int, typer.Option(min=3, help="Random layouts among the baselines.")
     ] = DEFAULTS.n_random,
     epochs: Annotated[
         int, typer.Option(min=1, help="Epochs per training.")
@@ -85,7 +88,8 @@ def search(
 ) -> None:
     """Search for the best layout, report, export and verify it.
 
-    The same command again continues a study that was stopped, or only shows one that is done.
+    The same command again continues a study that was stopped; where all is done it trains nothing
+    but the layout to export.
 
     Example: placement-search search --data digits-location --space extended --n-trials 40
     """
@@ -109,10 +113,14 @@ def search(
             ),
         )
         folder = out or Path("runs") / settings.resolved_name
-        _run(settings, folder, form, StderrProgress(is_quiet=quiet))
+        with StderrProgress(is_quiet=quiet) as progress:
+            record, paths = _run(settings, folder, progress)
+        _print_summary(record, paths, form)
 
 
-def _run(settings: SearchSettings, folder: Path, form: Format, progress: StderrProgress) -> None:
+def _run(
+    settings: SearchSettings, folder: Path, progress: StderrProgress
+) -> tuple["StudyRecord", list[Path]]:
     from placement_search.export.export import choose_trial
     from placement_search.report.write import write_report
     from placement_search.study.search import search as run_search
@@ -135,18 +143,23 @@ def _run(settings: SearchSettings, folder: Path, form: Format, progress: StderrP
     except ExportError as error:
         progress.say(f"nothing is exported: {error}")
     else:
-        progress.start("export", 1)
-        paths += _export_and_verify(record, settings, folder / "layout")
-    progress.finish()
-    _print_summary(record, paths, form)
+        progress.start("export", settings.training.epochs)
+        paths += _export_and_verify(record, settings, folder / "layout", progress)
+    return record, paths
 
 
-def _export_and_verify(record: "StudyRecord", settings: SearchSettings, folder: Path) -> list[Path]:
+def _export_and_verify(
+    record: "StudyRecord", settings: SearchSettings, folder: Path, progress: StderrProgress
+) -> list[Path]:
     """Export the answer, and have a fresh process load it and compare the logits."""
     from placement_search.export.export import export_layout
     from placement_search.study.search import load_bench
 
-    exported = export_layout(record, load_bench(settings.model, settings.data), folder)
+    bench = load_bench(settings.model, settings.data)
+    exported = export_layout(record, bench, folder, progress=progress)
+    if exported.reproduced != exported.recorded:
+        progress.say(DIFFERS)
+    progress.start("verify", 1)
     command = [sys.executable, "-m", "placement_search", "verify", str(folder)]
     options = ["--model", settings.model, "--format", "json"]
     done = subprocess.run([*command, *options], capture_output=True, text=True, check=False)
@@ -160,7 +173,7 @@ def _export_and_verify(record: "StudyRecord", settings: SearchSettings, folder: 
 def _print_summary(record: "StudyRecord", paths: list[Path], form: Format) -> None:
     """What was found, what it costs, how it compares, and where the files are."""
     from placement_search.report.findings import gather_findings
-    from placement_search.report.summary import summary_facts, summary_lines
+    from placement_search.report.summary import summary_facts, summary_lines, summary_rows
 
     findings = gather_findings(record)
     if form is Format.TABLE:
@@ -168,5 +181,7 @@ def _print_summary(record: "StudyRecord", paths: list[Path], form: Format) -> No
             typer.echo(line)
         for path in paths:
             typer.echo(f"wrote {path}")
+    elif form is Format.CSV:
+        print_rows(summary_rows(findings), form)
     else:
         print_json({**summary_facts(findings), "paths": [str(path) for path in paths]})

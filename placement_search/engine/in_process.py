@@ -51,3 +51,8 @@ class InProcessEngine:
             return evaluate(self._bench, request, report)
         except (torch.OutOfMemoryError, MemoryError) as error:
             raise Infeasible(f"out of memory: {error}") from error
+        except RuntimeError as error:
+            # On the CPU torch has no class of its own for this.
+            if "can't allocate memory" not in str(error):
+                raise
+            raise Infeasible(f"out of memory: {error}") from error

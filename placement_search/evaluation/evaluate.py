@@ -2,13 +2,9 @@
 
 import time
 from dataclasses import dataclass, replace
-from functools import lru_cache
-
-import torch
 
 from placement_search.adapted.model import AdaptedBackbone
-from placement_search.adapted.states import take
-from placement_search.evaluation.cost import count_costs, count_flops, measure_latency_factor
+from placement_search.evaluation.cost import count_costs, measure_latency_factor
 from placement_search.evaluation.fine_tune import Report, accuracy, fine_tune
 from placement_search.evaluation.plan import TrainingPlan
 from placement_search.evaluation.score_card import ScoreCard
@@ -63,9 +59,9 @@ def evaluate(bench: Workbench, request: Evaluation, report: Report) -> Evaluated
         model, bench.train, bench.validation, request.plan, seed=request.seed, report=report
     )
     seconds = time.perf_counter() - started
-    costs = count_costs(model, _first(bench, 1), n_bare_flops=_bare_flops(bench))
+    costs = count_costs(model, bench.first(1), n_bare_flops=bench.n_bare_flops)
     if request.is_timed:
-        factor = measure_latency_factor(model, _first(bench, 32))
+        factor = measure_latency_factor(model, bench.first(32))
         costs = replace(costs, latency_factor=factor)
     card = ScoreCard(
         score=trained.history[-1],
@@ -77,15 +73,3 @@ def evaluate(bench: Workbench, request: Evaluation, report: Report) -> Evaluated
         costs=costs,
     )
     return Evaluated(card, model)
-
-
-@lru_cache(maxsize=4)
-def _bare_flops(bench: Workbench) -> int:
-    bare = AdaptedBackbone(bench.backbone, Layout(), bench.task.n_classes)
-    return count_flops(bare, _first(bench, 1))
-
-
-def _first(bench: Workbench, n_examples: int) -> dict[str, torch.Tensor]:
-    inputs = bench.validation.inputs
-    n_examples = min(n_examples, len(bench.validation.labels))
-    return take(inputs, torch.arange(n_examples))

@@ -2,6 +2,8 @@
 
 from dataclasses import dataclass
 
+from placement_search.errors import EvaluationError
+
 
 @dataclass(frozen=True, slots=True)
 class TrainingPlan:
@@ -20,3 +22,24 @@ class TrainingPlan:
     learning_rate: float = 1e-2
     weight_decay: float = 0.01
     warm_up: float = 0.1
+
+    def __post_init__(self) -> None:
+        """Check the ranges.
+
+        Raises:
+            EvaluationError: Naming every value that is out of range.
+        """
+        rules = {
+            "epochs must be at least 1": self.epochs >= 1,
+            "batch_size must be at least 1": self.batch_size >= 1,
+            "learning_rate must be above 0": self.learning_rate > 0,
+            "weight_decay must be at least 0": self.weight_decay >= 0,
+            "warm_up must lie within 0 and 1": 0 <= self.warm_up <= 1,
+        }
+        broken = [
+            f"{rule}, got {getattr(self, rule.split()[0])}"
+            for rule, is_kept in rules.items()
+            if not is_kept
+        ]
+        if broken:
+            raise EvaluationError("; ".join(broken))

@@ -4,12 +4,16 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
 
+import torch
 from torch import Tensor
 
+from placement_search.adapted.model import AdaptedBackbone
 from placement_search.adapted.probe import ProbedHead, probe_head
-from placement_search.adapted.states import FrozenStates, frozen_states
+from placement_search.adapted.states import FrozenStates, frozen_states, take
 from placement_search.backbones.loading import Backbone
 from placement_search.errors import TaskError
+from placement_search.evaluation.cost import count_flops
+from placement_search.layout import Layout
 from placement_search.tasks.task import Examples, Task
 
 MEMORY_LIMIT = 2 * 1024**3
@@ -47,8 +51,18 @@ class Workbench:
         self.backbone = backbone
         self.task = task
         self._memory_limit = memory_limit
-        self.train = self._prepared(task.train)
-        self.validation = self._prepared(task.validation)
+        for examples in task.splits.values():
+            _check_fit(examples, backbone)
+
+    @cached_property
+    def train(self) -> Split:
+        """The training split."""
+        return self._prepared(self.task.train)
+
+    @cached_property
+    def validation(self) -> Split:
+        """The validation split, which the search scores on."""
+        return self._prepared(self.task.validation)
 
     @cached_property
     def test(self) -> Split:
@@ -60,6 +74,17 @@ class Workbench:
         """The head that every evaluation starts from, fitted on the training split."""
         return probe_head(self.train.states.features, self.train.labels, self.task.n_classes)
 
+    @cached_property
+    def n_bare_flops(self) -> int:
+        """Floating-point operations of the bare backbone with its head, for one example."""
+        bare = AdaptedBackbone(self.backbone, Layout(), self.task.n_classes)
+        return count_flops(bare, self.first(1))
+
+    def first(self, n_examples: int) -> dict[str, Tensor]:
+        """Inputs of the first validation examples, or of all where there are fewer."""
+        n_examples = min(n_examples, len(self.validation.labels))
+        return take(self.validation.inputs, torch.arange(n_examples))
+
     def _prepared(self, examples: Examples) -> Split:
         inputs = _fitted(examples, self.backbone)
         return Split(
@@ -67,8 +92,8 @@ class Workbench:
         )
 
 
-def _fitted(examples: Examples, backbone: Backbone) -> dict[str, Tensor]:
-    """The examples' inputs in the form that the backbone takes.
+def _check_fit(examples: Examples, backbone: Backbone) -> None:
+    """Check that the backbone takes these inputs.
 
     Raises:
         TaskError: If the backbone takes another kind of input, or images of another shape.
@@ -79,12 +104,19 @@ def _fitted(examples: Examples, backbone: Backbone) -> dict[str, Tensor]:
             f"{backbone.facts.id} takes {wanted}, the task gives {', '.join(examples.inputs)}"
         )
     if form is None:
-        return dict(examples.inputs)
-    images = examples.inputs[wanted]
-    shape = (form.n_channels, form.size, form.size)
-    if tuple(images.shape[1:]) != shape:
+        return
+    shape, given = (form.n_channels, form.size, form.size), examples.inputs[wanted].shape[1:]
+    if tuple(given) != shape:
         raise TaskError(
             f"{backbone.facts.id} takes images of shape {shape} (channels, height, width), "
-            f"the task gives {tuple(images.shape[1:])}"
+            f"the task gives {tuple(given)}"
         )
-    return {**examples.inputs, wanted: form.pixel_values(images)}
+
+
+def _fitted(examples: Examples, backbone: Backbone) -> dict[str, Tensor]:
+    """The examples' inputs in the form that the backbone takes."""
+    if backbone.image_format is None:
+        return dict(examples.inputs)
+    name = backbone.graph.family.inputs
+    images = backbone.image_format.pixel_values(examples.inputs[name])
+    return {**examples.inputs, name: images}

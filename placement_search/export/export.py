@@ -1,6 +1,7 @@
-"""Export: train a study's layout again from its seed, check the score, write both files."""
+"""Export: train a study's layout again from its seed, compare the score, write both files."""
 
 from dataclasses import asdict, dataclass, replace
+from hashlib import sha256
 from importlib.metadata import version
 from pathlib import Path
 
@@ -32,6 +33,7 @@ from placement_search.layout import parse_layout
 from placement_search.modules import MODULE_TYPES
 from placement_search.output_files import check_folder, make_folder, write_whole
 from placement_search.study.answer import find_answer
+from placement_search.study.progress import Progress, Silence
 from placement_search.study.records import StudyRecord, TrialRecord
 from placement_search.study.seeds import derive_seed
 
@@ -75,7 +77,12 @@ def choose_trial(record: StudyRecord, number: int | None) -> TrialRecord:
 
 
 def export_layout(
-    record: StudyRecord, bench: Workbench, folder: Path | str, *, number: int | None = None
+    record: StudyRecord,
+    bench: Workbench,
+    folder: Path | str,
+    *,
+    number: int | None = None,
+    progress: Progress | None = None,
 ) -> Exported:
     """Write ``layout.json`` and ``layout.safetensors`` of a study's layout into ``folder``.
 
@@ -88,6 +95,7 @@ def export_layout(
         bench: The study's backbone and data.
         folder: Made where it is missing; files of an earlier export are replaced.
         number: A trial to export in place of the answer.
+        progress: Is told of every epoch.
 
     Raises:
         ExportError: If there is no such complete trial, or backbone or data are not the study's.
@@ -105,13 +113,17 @@ def export_layout(
         derive_seed(record.definition.seed, layout.id, replicate),
         record.definition.training,
     )
-    evaluated = InProcessEngine(bench).train(request, lambda _epoch, _score: None)
+    told = progress or Silence()
+    evaluated = InProcessEngine(bench).train(
+        request, lambda epoch, score: told.advance(f"export: epoch {epoch}, {score:.4f}")
+    )
     make_folder(folder)
     source = _Source(record, bench, trial, finals, known)
-    file = _describe(source, evaluated)
+    weights = save(weights_of(evaluated.model), {"layout_id": layout.id})
+    file = _describe(source, evaluated, sha256(weights).hexdigest())
     paths = (folder / LAYOUT_NAME, folder / WEIGHTS_NAME)
-    # Weights first: a layout file never lies beside weights that are not there yet.
-    write_whole(paths[1], save(weights_of(evaluated.model), {"layout_id": layout.id}))
+    # Interrupted in between, an older layout file does not own the newer weights, and says so.
+    write_whole(paths[1], weights)
     write_whole(paths[0], layout_json(file))
     return Exported(paths, trial, known.score, evaluated.card.score)
 
@@ -141,7 +153,7 @@ class _Source:
     known: ScoreCard
 
 
-def _describe(source: _Source, evaluated: Evaluated) -> LayoutFile:
+def _describe(source: _Source, evaluated: Evaluated, weights_sha256: str) -> LayoutFile:
     model, record, task = evaluated.model, source.record, source.bench.task
     layout = model.layout
     costs = replace(evaluated.card.costs, latency_factor=source.known.costs.latency_factor)
@@ -149,6 +161,7 @@ def _describe(source: _Source, evaluated: Evaluated) -> LayoutFile:
         schema_version=1,
         tool_version=version("placement-search"),
         layout_id=layout.id,
+        weights_sha256=weights_sha256,
         notation=layout.notation,
         first_pass=layout.first_pass,
         backbone=BackboneEntry(revision=None, **asdict(record.definition.backbone)),
@@ -175,7 +188,11 @@ def _describe(source: _Source, evaluated: Evaluated) -> LayoutFile:
 
 def _scores(source: _Source, evaluated: Evaluated) -> ScoresEntry:
     cards = source.finals
-    exported = replace(source.known, score=evaluated.card.score)
+    known, score = source.known, evaluated.card.score
+    # The test score belongs to the weights that the study scored; others have none.
+    exported = replace(
+        known, score=score, test_score=known.test_score if score == known.score else None
+    )
     return ScoresEntry(
         exported=_score(exported),
         search=_score(_card(source.trial)),

@@ -124,6 +124,7 @@ class LayoutFile(_Strict):
     schema_version: Literal[1]
     tool_version: str
     layout_id: str
+    weights_sha256: str = Field(description="SHA-256 of the safetensors file beside this one.")
     notation: str
     first_pass: FirstPass
     backbone: BackboneEntry

@@ -1,11 +1,11 @@
 """Read an exported layout back onto its backbone, and verify that it is what was exported."""
 
 from dataclasses import dataclass
+from hashlib import sha256
 from pathlib import Path
 
 import torch
-from safetensors import SafetensorError
-from safetensors.torch import load_file
+from safetensors.torch import load
 from torch import Tensor
 
 from placement_search.adapted.model import AdaptedBackbone
@@ -54,7 +54,7 @@ def load_layout(folder: Path | str, backbone: Backbone) -> AdaptedBackbone:
     folder = Path(folder)
     file = read_layout_file(folder / LAYOUT_NAME)
     _check_backbone(file, backbone)
-    weights = _read_weights(folder / WEIGHTS_NAME)
+    weights = _read_weights(folder / WEIGHTS_NAME, file.weights_sha256)
     try:
         model = AdaptedBackbone(
             backbone, file.layout(), len(file.task.label_names), pooling=file.task.pooling
@@ -117,11 +117,15 @@ def _check_backbone(file: LayoutFile, backbone: Backbone) -> None:
         raise ExportError(f"{facts.id!r} is another backbone: " + "; ".join(wrong))
 
 
-def _read_weights(path: Path) -> dict[str, Tensor]:
+def _read_weights(path: Path, expected_sha256: str) -> dict[str, Tensor]:
     try:
-        weights: dict[str, Tensor] = load_file(path)
+        content = path.read_bytes()
     except OSError as error:
-        raise ExportError(f"{path} can't be read: {error}") from error
-    except SafetensorError as error:
-        raise ExportError(f"{path} is not a safetensors file: {error}") from error
+        raise ExportError(f"{path} can't be read: {error.strerror}") from error
+    if sha256(content).hexdigest() != expected_sha256:
+        raise ExportError(
+            f"{path} does not hold the weights that the layout file was written with; "
+            "export the layout again"
+        )
+    weights: dict[str, Tensor] = load(content)
     return weights

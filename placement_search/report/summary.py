@@ -1,5 +1,6 @@
 """The few lines that end a search in the terminal: what was found, its cost, how it compares."""
 
+from placement_search.evaluation.estimates import Estimate
 from placement_search.report.findings import Findings
 from placement_search.report.words import (
     choice_sentences,
@@ -51,4 +52,34 @@ def summary_facts(findings: Findings) -> dict[str, object]:
             }
             for comparison in answer.comparisons
         ],
+    }
+
+
+def summary_rows(findings: Findings) -> list[dict[str, str | int | float | None]]:
+    """The same as rows: the answer, then each baseline with the answer's gain over it."""
+    recommended, answer = findings.recommended, findings.answer
+    rows: list[dict[str, str | int | float | None]] = []
+    if recommended is not None:
+        rows.append(
+            _row("answer", recommended.n_adapter_parameters, answer.chosen.test if answer else None)
+            | {"layout": recommended.layout}
+        )
+    for comparison in answer.comparisons if answer else ():
+        row = _row(comparison.name, comparison.n_adapter_parameters, comparison.test)
+        gain = comparison.gain
+        rows.append(row | {"gain": gain.mean, "gain_low": gain.low, "gain_high": gain.high})
+    return rows
+
+
+def _row(
+    name: str, n_parameters: int, test: Estimate | None
+) -> dict[str, str | int | float | None]:
+    return {
+        "name": name,
+        "n_adapter_parameters": n_parameters,
+        "test": test.mean if test else None,
+        "gain": None,
+        "gain_low": None,
+        "gain_high": None,
+        "layout": None,
     }

@@ -165,7 +165,8 @@ def _explained(error: ValidationError) -> Iterator[str]:
         place = ".".join(str(part) for part in mistake["loc"])
         if mistake["type"] == "extra_forbidden":
             key = str(mistake["loc"][-1])
-            yield f"{place}: unknown key{_nearest_key(key, mistake['loc'][:-1])}"
+            hint = _nearest_key(key, mistake["loc"][:-1])
+            yield f"{place}: unknown key with value {mistake['input']!r}{hint}"
         elif mistake["type"] == "missing":
             yield f"{place}: this key is missing"
         else:

@@ -62,7 +62,8 @@ def _dearest(space: SearchSpace) -> tuple[ModuleSpec, int]:
     """The module, and how many connections of it, that spend most of the budget."""
     counts = [space.budget.how_many(cost, space.at_most) for cost in space.costs]
     spent = [count * cost for count, cost in zip(counts, space.costs, strict=True)]
-    index = max(range(len(spent)), key=lambda i: (spent[i], space.costs[i]))
+    enough = [i for i, count in enumerate(counts) if count >= space.at_least]
+    index = max(enough, key=lambda i: (spent[i], space.costs[i]))
     return space.modules[index], counts[index]
 
 

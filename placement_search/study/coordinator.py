@@ -15,7 +15,7 @@ from optuna.distributions import FloatDistribution, IntDistribution
 from optuna.trial import FrozenTrial, Trial, TrialState
 
 from placement_search.engine.in_process import Engine, Infeasible, Pruned
-from placement_search.errors import StudyError
+from placement_search.errors import FailureError
 from placement_search.evaluation.evaluate import Evaluation
 from placement_search.evaluation.plan import TrainingPlan
 from placement_search.evaluation.score_card import ScoreCard
@@ -37,7 +37,7 @@ FINISHED = (TrialState.COMPLETE, TrialState.PRUNED, TrialState.FAIL)
 
 
 @dataclass(frozen=True, slots=True)
-class Trials:
+class TrialSetup:
     """What the trials of a study are made of.
 
     Args:
@@ -70,7 +70,7 @@ class Coordinator:
     """
 
     def __init__(
-        self, study: optuna.Study, trials: Trials, engine: Engine, progress: Progress
+        self, study: optuna.Study, trials: TrialSetup, engine: Engine, progress: Progress
     ) -> None:
         self._study = study
         self._trials = trials
@@ -85,7 +85,7 @@ class Coordinator:
         """Evaluate until the study has ``n_trials`` finished trials, or its space is exhausted.
 
         Raises:
-            StudyError: If several trials in a row failed.
+            FailureError: If several trials in a row failed.
         """
         self._queue_baselines()
         n_done = sum(trial.state in FINISHED for trial in self._all())
@@ -103,7 +103,12 @@ class Coordinator:
         self._progress.finish()
 
     def _queue_baselines(self) -> None:
-        queued = {trial.user_attrs.get(records.ROLE) for trial in self._all()}
+        # One that failed, by a bug or the machine, is queued again when the search is.
+        queued = {
+            trial.user_attrs.get(records.ROLE)
+            for trial in self._all()
+            if trial.user_attrs.get(records.END) != records.TrialEnd.FAILED
+        }
         for baseline in self._trials.baselines:
             if baseline.role not in queued:
                 contained = self._trials.space.contains(baseline.layout)
@@ -205,7 +210,7 @@ class Coordinator:
         last = finished[-MAX_FAILURES:]
         ends = [trial.user_attrs.get(records.END) for trial in last]
         if len(last) == MAX_FAILURES and set(ends) == {records.TrialEnd.FAILED.value}:
-            raise StudyError(
+            raise FailureError(
                 f"the last {MAX_FAILURES} trials failed, so the search stops; the last one said:\n"
                 f"{last[-1].user_attrs[records.REASON]}"
             )

@@ -5,7 +5,8 @@ from dataclasses import dataclass
 
 import optuna
 
-from placement_search.engine.in_process import Engine
+from placement_search.engine.in_process import Engine, Infeasible
+from placement_search.errors import EvaluationError
 from placement_search.evaluation.evaluate import Evaluation
 from placement_search.evaluation.plan import TrainingPlan
 from placement_search.layout import parse_layout
@@ -49,7 +50,8 @@ def run_finals(
 ) -> None:
     """Retrain every finalist with every seed, and keep each score card as soon as it is there.
 
-    Score cards that the study holds already are not made again.
+    Score cards that the study holds already are not made again. A retraining without a usable
+    score leaves a gap and a message; its finalist is judged by the others.
     """
     held = {(f.layout_id, f.replicate) for f in records.read_finals(study.user_attrs)}
     due = [(trial, replicate) for trial in finalists for replicate in range(1, finals.n_seeds + 1)]
@@ -59,9 +61,13 @@ def run_finals(
         layout = parse_layout(trial.layout, MODULE_TYPES)
         seed = derive_seed(finals.seed, layout.id, replicate)
         request = Evaluation(layout, seed, finals.plan, is_final=True, is_timed=replicate == 1)
-        card = engine.run(request, lambda _epoch, _score: None)
+        what = trial.role if trial.is_baseline else trial.layout
+        try:
+            card = engine.run(request, lambda _epoch, _score: None)
+        except (Infeasible, EvaluationError) as error:
+            progress.say(f"final: seed {replicate} of {what} gave no score: {error}")
+            continue
         key = f"{records.FINALIST}{layout.id}/{replicate}"
         study.set_user_attr(key, records.CARDS.dump_python(card, mode="json"))
-        what = trial.role if trial.is_baseline else trial.layout
         progress.advance(f"final: {card.score:.4f}  seed {replicate} of {what}")
     progress.finish()

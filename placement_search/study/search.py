@@ -16,7 +16,7 @@ from placement_search.space.file import SpaceFile, read_space
 from placement_search.space.search_space import SearchSpace, bind_space
 from placement_search.study import records
 from placement_search.study.baselines import make_baselines
-from placement_search.study.coordinator import Coordinator, Trials
+from placement_search.study.coordinator import Coordinator, TrialSetup
 from placement_search.study.definition import StudyDefinition, package_versions
 from placement_search.study.finalists import Finals, choose_finalists, run_finals
 from placement_search.study.progress import Progress, Silence
@@ -125,10 +125,10 @@ def _bound(settings: SearchSettings, file: SpaceFile, backbone: Backbone) -> Sea
         raise SpaceError(f"{settings.space}: {error}") from error
 
 
-def _trials(settings: SearchSettings, ingredients: Ingredients) -> Trials:
+def _trials(settings: SearchSettings, ingredients: Ingredients) -> TrialSetup:
     seed = derive_seed(settings.seed, "baselines")
     space, backbone = ingredients.space, ingredients.backbone
-    return Trials(
+    return TrialSetup(
         space=space,
         width=backbone.width,
         baselines=make_baselines(space, backbone.n_nodes, settings.n_random, seed),

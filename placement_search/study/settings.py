@@ -50,7 +50,7 @@ class SearchSettings:
         Raises:
             StudyError: Naming every count that is too small.
         """
-        least = {"n_trials": 1, "n_finalists": 0, "n_seeds": 2, "n_random": 2}
+        least = {"n_trials": 1, "n_finalists": 0, "n_seeds": 2, "n_random": 3}
         wrong = [
             f"{name} must be at least {low}, got {getattr(self, name)}"
             for name, low in least.items()

@@ -3,7 +3,7 @@
 import logging
 import sqlite3
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 
 import filelock
@@ -35,28 +35,50 @@ def database_path(address: str) -> Path:
 def open_storage(address: str, *, must_exist: bool) -> RDBStorage:
     """Open an SQLite file as Optuna's storage; a new file is made unless it ``must_exist``.
 
+    A file that must exist is looked at before it is opened, and nothing is written into it.
+
     Raises:
         StudyError: If the file is missing, is no study storage, or its folder can't be made.
     """
     path = database_path(address)
-    if must_exist and not path.is_file():
-        raise StudyError(f"there is no storage {address!r}; a search makes one, or give --storage")
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        return RDBStorage(address, engine_kwargs={"creator": lambda: _connected(path)})
+        if must_exist:
+            _check_holds_studies(path, address)
+        else:
+            path.parent.mkdir(parents=True, exist_ok=True)
+        return RDBStorage(
+            address, engine_kwargs={"creator": lambda: _connected(path, is_new=not must_exist)}
+        )
     except (sqlalchemy.exc.SQLAlchemyError, sqlite3.Error, OSError, RuntimeError) as error:
         raise StudyError(f"{path} can't be used as a storage: {error}") from error
 
 
-def _connected(path: Path) -> sqlite3.Connection:
-    """A connection with a write-ahead log: readers never block the search, and commits are quick.
+def _check_holds_studies(path: Path, address: str) -> None:
+    """Look into a file without changing it.
 
-    In this mode SQLite waits for the disk at checkpoints and not at every commit. A killed process
-    loses nothing; a power cut may lose the last commits, but never the file.
+    Raises:
+        StudyError: If it is missing, or is a database of something else.
+        sqlite3.Error: If it is no database.
+    """
+    if not path.is_file():
+        raise StudyError(f"there is no storage {address!r}; a search makes one, or give --storage")
+    with closing(sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True)) as connection:
+        found = connection.execute("select 1 from sqlite_master where name = 'studies'").fetchone()
+    if found is None:
+        raise StudyError(f"{path} is a database of something else: it has no studies")
+
+
+def _connected(path: Path, *, is_new: bool) -> sqlite3.Connection:
+    """A connection; one that a search makes sets a write-ahead log, which stays with the file.
+
+    With it readers never block the search, and SQLite waits for the disk at checkpoints and not at
+    every commit. A killed process loses nothing; a power cut may lose the last commits, but never
+    the file.
     """
     connection = sqlite3.connect(path, timeout=BUSY_SECONDS, check_same_thread=False)
-    connection.execute("PRAGMA journal_mode=WAL")
-    connection.execute("PRAGMA synchronous=NORMAL")
+    if is_new:
+        connection.execute("PRAGMA journal_mode=WAL")
+        connection.execute("PRAGMA synchronous=NORMAL")
     return connection
 
 
@@ -65,17 +87,19 @@ def sole_coordinator(address: str) -> Iterator[None]:
     """Hold the storage's lock; the system gives it back when the process ends, however it ends.
 
     Raises:
-        StudyError: If another search holds it.
+        StudyError: If another search holds it, or nothing can be written there.
     """
     path = database_path(address)
-    path.parent.mkdir(parents=True, exist_ok=True)
     lock = filelock.FileLock(f"{path}.lock")
     try:
+        path.parent.mkdir(parents=True, exist_ok=True)
         lock.acquire(timeout=0)
     except filelock.Timeout as error:
         raise StudyError(
             f"another search is running on {address!r}; wait for it or stop it"
         ) from error
+    except OSError as error:
+        raise StudyError(f"{path} can't be used as a storage: {error}") from error
     try:
         yield
     finally:

@@ -27,6 +27,8 @@ LAYOUTS = {
     "recurrent": "6>0:bottleneck(rank=2)+5>2:bottleneck(rank=2)",
     "recurrent, adapted": "6>3:bottleneck(rank=2)+4>1:bottleneck(rank=2)+1>2:bottleneck(rank=2)"
     "|first_pass=adapted",
+    "adapted, nothing before": "4>1:bottleneck(rank=2)+5>0:bottleneck(rank=2)|first_pass=adapted",
+    "adapted, late": "2>1:bottleneck(rank=2)+4>6:bottleneck(rank=2)|first_pass=adapted",
     "all kinds": "4>4:bottleneck(rank=2)+3>4:bottleneck(rank=2)+2>4:bottleneck(rank=2)"
     "+5>4:bottleneck(rank=2)",
     "late": "5>5:bottleneck(rank=2)+2>6:bottleneck(rank=2)+6>5:bottleneck(rank=2)",

@@ -11,7 +11,7 @@ from typer.testing import CliRunner, Result
 from placement_search.cli.main import app
 
 SMALL = [
-    "search", "--data", "digits", "--space", "long_range", "--n-trials", "8", "--n-random", "2",
+    "search", "--data", "digits", "--space", "long_range", "--n-trials", "8", "--n-random", "3",
     "--finalists", "1", "--seeds", "2", "--epochs", "1", "--batch-size", "200",
     "--max-params", "1500", "--study-name", "small",
 ]  # fmt: skip

@@ -23,7 +23,7 @@ def record(tmp_path_factory: pytest.TempPathFactory) -> StudyRecord:
         n_trials=9,
         n_finalists=1,
         n_seeds=2,
-        n_random=2,
+        n_random=3,
         max_params="1500",
         training=TrainingPlan(epochs=1, batch_size=200),
     )

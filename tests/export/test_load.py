@@ -5,6 +5,7 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Callable
+from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
@@ -53,12 +54,29 @@ def test_a_fresh_process_computes_the_same_logits(exported: Path) -> None:
     assert found["measured_score"] == found["recorded_score"]
 
 
-def test_changed_weights_are_noticed(copy: Path) -> None:
-    """One altered weight is found by the check logits."""
+def rewritten(folder: Path, weights: dict[str, torch.Tensor]) -> Path:
+    """The folder with other weights, and a layout file that owns them."""
+    save_file(weights, folder / "layout.safetensors")
+    digest = sha256((folder / "layout.safetensors").read_bytes()).hexdigest()
+    return changed(folder, lambda data: data.update(weights_sha256=digest))
+
+
+def test_weights_of_another_export_are_refused(copy: Path) -> None:
+    """Fitting shapes are not enough: the layout file knows its weights."""
     path = copy / "layout.safetensors"
     weights = load_file(path)
     weights["head.bias"][0] += 0.5
     save_file(weights, path)
+
+    with pytest.raises(ExportError, match="does not hold the weights"):
+        load_layout(copy, load_backbone())
+
+
+def test_other_logits_are_noticed(copy: Path) -> None:
+    """One altered weight is found by the check logits, even where the file claims it."""
+    weights = load_file(copy / "layout.safetensors")
+    weights["head.bias"][0] += 0.5
+    rewritten(copy, weights)
 
     verified = verify_layout(copy)
 
@@ -111,11 +129,10 @@ def test_a_changed_layout_file_is_refused(
 
 def test_missing_and_unknown_weights_are_all_named(copy: Path) -> None:
     """The error lists every weight that does not fit."""
-    path = copy / "layout.safetensors"
-    weights = load_file(path)
+    weights = load_file(copy / "layout.safetensors")
     weights["tail.bias"] = weights.pop("head.bias")
     weights["head.weight"] = torch.zeros(2, 2)
-    save_file(weights, path)
+    rewritten(copy, weights)
 
     with pytest.raises(
         ExportError, match=r"head\.bias is missing.*tail\.bias is unknown.*\(2, 2\)"

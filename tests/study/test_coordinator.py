@@ -7,7 +7,7 @@ import optuna
 import pytest
 
 from placement_search.engine.in_process import Infeasible
-from placement_search.errors import StudyError
+from placement_search.errors import FailureError
 from placement_search.evaluation.plan import TrainingPlan
 from placement_search.modules import MODULE_TYPES
 from placement_search.space.budget import Budget
@@ -15,7 +15,7 @@ from placement_search.space.file import read_space
 from placement_search.space.search_space import SearchSpace, bind_space
 from placement_search.study import records
 from placement_search.study.baselines import make_baselines
-from placement_search.study.coordinator import Coordinator, Trials
+from placement_search.study.coordinator import Coordinator, TrialSetup
 from placement_search.study.progress import Silence
 from placement_search.study.storage import open_storage
 from tests.study.stub_engine import StubEngine
@@ -49,7 +49,7 @@ def run(
     )
     baselines = make_baselines(searched, 9, 4, seed=1)
     plan = TrainingPlan(epochs=3)
-    trials = Trials(searched, 16, baselines, plan, seed=0, sampler=sampler, pruner=pruner)
+    trials = TrialSetup(searched, 16, baselines, plan, seed=0, sampler=sampler, pruner=pruner)
     Coordinator(study, trials, engine, Silence()).run(n_trials)
     return study.get_trials()
 
@@ -186,7 +186,7 @@ def test_a_search_that_only_fails_stops(tmp_path: Path) -> None:
 
     engine = StubEngine(before=before)
 
-    with pytest.raises(StudyError, match="ZeroDivisionError: always"):
+    with pytest.raises(FailureError, match="ZeroDivisionError: always"):
         run(tmp_path, engine, 30)
     assert len(engine.requests) == 3
 
