@@ -25,6 +25,13 @@ lint: $(STAMP)
 types: $(STAMP)
 	$(BIN)/mypy
 
+# Reference studies; each continues where it stopped.
+reports: $(STAMP)
+	for data in digits-location digits; do \
+	  $(BIN)/placement-search search --data $$data --space extended --n-trials 48 --seeds 5 --n-random 5 \
+	    --epochs 8 --storage sqlite:///runs/reports.db --study-name $$data --out reports/$$data || exit 1; \
+	done
+
 format: $(STAMP)
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .

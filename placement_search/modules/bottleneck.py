@@ -23,7 +23,7 @@ ACTIVATIONS: Mapping[str, type[nn.Module]] = {
 def _count(settings: Mapping[str, Scalar], width: int) -> int:
     """Down, up and their biases, the norm's two vectors, the scale's vector."""
     rank = int(settings["rank"])
-    n_vectors = 1 + 2 * bool(settings["norm"]) + (settings["scale_kind"] == "per_channel")
+    n_vectors = 1 + 2 * bool(settings["norm"]) + bool(settings["scale_per_channel"])
     return 2 * width * rank + rank + n_vectors * width
 
 
@@ -36,10 +36,8 @@ TYPE = ModuleType(
         "activation": Setting("gelu", "non-linearity between the maps", choices=(*ACTIVATIONS,)),
         "norm": Setting(default=True, doc="a trainable LayerNorm before the down map"),
         "scale": Setting(1.0, "factor on what is added, or its start when it is learned"),
-        "scale_kind": Setting(
-            "fixed",
-            "one fixed factor, or a learned one per channel",
-            choices=("fixed", "per_channel"),
+        "scale_per_channel": Setting(
+            default=False, doc="a learned factor per channel in place of one fixed factor"
         ),
     },
     count=_count,
@@ -62,7 +60,7 @@ class Bottleneck(nn.Module):
         self.activation = ACTIVATIONS[str(settings["activation"])]()
         self.up = nn.Linear(rank, width)
         scale = torch.tensor(float(settings["scale"]))
-        if settings["scale_kind"] == "per_channel":
+        if settings["scale_per_channel"]:
             self.scale: Tensor = nn.Parameter(scale.repeat(width))
         else:
             self.register_buffer("scale", scale, persistent=False)

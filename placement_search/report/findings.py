@@ -3,7 +3,7 @@
 import statistics
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from placement_search.backbones.graph import nodes_of
 from placement_search.errors import ReportError
@@ -12,7 +12,7 @@ from placement_search.modules import MODULE_TYPES
 from placement_search.study.answer import Answer, Finalist, find_answer, read_finalists
 from placement_search.study.correlations import ProxyCorrelation, proxy_correlations
 from placement_search.study.finalists import choose_finalists
-from placement_search.study.records import FinalRecord, StudyRecord, TrialEnd, TrialRecord
+from placement_search.study.records import StudyRecord, TrialEnd, TrialRecord
 
 WITH_REASON = (TrialEnd.FAILED, TrialEnd.INFEASIBLE)
 
@@ -110,7 +110,7 @@ def gather_findings(record: StudyRecord) -> Findings:
         )
     return Findings(
         record=record,
-        answer=find_answer(replace(record, finals=tuple(_repeated(record.finals)))),
+        answer=find_answer(record),
         finalists=tuple(read_finalists(record)),
         correlations=tuple(proxy_correlations(record)),
         trials=tuple(_ranked(record)),
@@ -144,12 +144,6 @@ def reason_line(reason: str, limit: int = 160) -> str:
     lines = [line.strip() for line in reason.splitlines() if line.strip()] or ["no reason given"]
     line = lines[-1] if lines[0].startswith("Traceback") else lines[0]
     return line if len(line) <= limit else f"{line[: limit - 1]}…"
-
-
-def _repeated(finals: Sequence[FinalRecord]) -> list[FinalRecord]:
-    """Those of layouts with at least two replicates."""
-    held = Counter(final.layout_id for final in finals)
-    return [final for final in finals if held[final.layout_id] > 1]
 
 
 def _ranked(record: StudyRecord) -> list[RankedTrial]:

@@ -10,6 +10,8 @@ from typer.testing import CliRunner, Result
 
 from placement_search.cli.main import app
 
+pytestmark = pytest.mark.slow
+
 SMALL = [
     "search", "--data", "digits", "--space", "long_range", "--n-trials", "8", "--n-random", "3",
     "--finalists", "1", "--seeds", "2", "--epochs", "1", "--batch-size", "200",

@@ -59,7 +59,7 @@ def test_a_fixed_scale_is_no_parameter() -> None:
 
 def test_a_scale_per_channel_is_learned_from_its_start() -> None:
     """One factor per channel, all of them the setting's value before training."""
-    module = Bottleneck(TYPE.complete({"scale": 0.25, "scale_kind": "per_channel"}), WIDTH)
+    module = Bottleneck(TYPE.complete({"scale": 0.25, "scale_per_channel": True}), WIDTH)
 
     assert isinstance(module.scale, nn.Parameter)
     assert torch.equal(module.scale.data, torch.full((WIDTH,), 0.25))
@@ -70,7 +70,7 @@ def test_a_scale_per_channel_is_learned_from_its_start() -> None:
     [
         ({"rank": 8}, 1224),
         ({"rank": 8, "norm": False}, 1096),
-        ({"rank": 8, "scale_kind": "per_channel"}, 1288),
+        ({"rank": 8, "scale_per_channel": True}, 1288),
         ({"rank": 1, "norm": False}, 193),
     ],
 )

@@ -14,7 +14,7 @@ from placement_search.space.budget import Budget
 from placement_search.space.file import read_space
 from placement_search.space.search_space import SearchSpace, bind_space
 from placement_search.study import records
-from placement_search.study.baselines import make_baselines
+from placement_search.study.baselines import EVERY_PARALLEL, make_baselines
 from placement_search.study.coordinator import Coordinator, TrialSetup
 from placement_search.study.progress import Silence
 from placement_search.study.storage import open_storage
@@ -189,6 +189,20 @@ def test_a_search_that_only_fails_stops(tmp_path: Path) -> None:
     with pytest.raises(FailureError, match="ZeroDivisionError: always"):
         run(tmp_path, engine, 30)
     assert len(engine.requests) == 3
+
+
+def test_a_baseline_that_failed_runs_again_with_the_next_search(tmp_path: Path) -> None:
+    """Without it the answer could not be measured; the failed trial stays on record."""
+
+    def before(number: int) -> None:
+        if number == 2:
+            raise ZeroDivisionError("a full disk, say")
+
+    run(tmp_path, StubEngine(before=before), 9)
+    trials = run(tmp_path, StubEngine(), 11)
+    ends = [records._end(t) for t in trials if t.user_attrs[records.ROLE] == EVERY_PARALLEL]
+
+    assert ends == [records.TrialEnd.FAILED, records.TrialEnd.COMPLETE]
 
 
 def test_baselines_are_never_pruned(tmp_path: Path) -> None:

@@ -1,0 +1,76 @@
+"""The finals: fresh seeds, kept as they come, and no retraining lost or repeated."""
+
+import optuna
+import pytest
+
+from placement_search.errors import EvaluationError
+from placement_search.evaluation.plan import TrainingPlan
+from placement_search.study.finalists import Finals, choose_finalists, run_finals
+from placement_search.study.progress import Silence
+from placement_search.study.records import read_finals
+from tests.study.stub_engine import StubEngine
+from tests.tiny_records import study_record, trial
+
+TRIALS = [
+    trial(0, "none", 0.2, role="head only", is_eligible=False),
+    trial(1, "1>2:bottleneck", 0.6),
+    trial(2, "3>3:bottleneck", 0.8),
+    trial(3, "5>1:bottleneck", None),
+]
+FINALS = Finals(n_finalists=1, n_seeds=3, seed=0, plan=TrainingPlan(epochs=3))
+
+
+@pytest.fixture
+def study() -> optuna.Study:
+    """An empty study in memory."""
+    optuna.logging.set_verbosity(optuna.logging.WARNING)
+    return optuna.create_study()
+
+
+def test_the_best_proposals_and_all_baselines_take_part() -> None:
+    """Pruned trials and lesser proposals stay out."""
+    chosen = choose_finalists(study_record(TRIALS), 1)
+
+    assert [finalist.number for finalist in chosen] == [2, 0]
+
+
+def test_every_retraining_has_a_seed_of_its_own(study: optuna.Study) -> None:
+    """No seed is the search's, none comes twice, and only the first is timed."""
+    engine = StubEngine()
+    run_finals(study, choose_finalists(study_record(TRIALS), 1), FINALS, engine, Silence())
+
+    assert len({request.seed for request in engine.requests}) == 6
+    assert all(request.is_final for request in engine.requests)
+    assert [request.is_timed for request in engine.requests] == [True, False, False] * 2
+
+
+def test_interrupted_finals_go_on_where_they_stopped(study: optuna.Study) -> None:
+    """What is held is not made again."""
+    finalists = choose_finalists(study_record(TRIALS), 1)
+
+    def stop(number: int) -> None:
+        if number == 4:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        run_finals(study, finalists, FINALS, StubEngine(before=stop), Silence())
+    rest = StubEngine()
+    run_finals(study, finalists, FINALS, rest, Silence())
+
+    assert len(rest.requests) == 3
+    assert len(read_finals(study.user_attrs)) == 6
+
+
+def test_a_retraining_without_a_score_leaves_a_gap(study: optuna.Study) -> None:
+    """The finals go on, and its finalist is judged by its other seeds."""
+
+    def fail(number: int) -> None:
+        if number == 2:
+            raise EvaluationError("the training loss is nan in epoch 1")
+
+    finalists = choose_finalists(study_record(TRIALS), 1)
+    run_finals(study, finalists, FINALS, StubEngine(before=fail), Silence())
+
+    held = [(final.layout_id, final.replicate) for final in read_finals(study.user_attrs)]
+    assert len(held) == 5
+    assert (TRIALS[2].layout_id, 2) not in held

@@ -1,0 +1,49 @@
+"""Storages are looked at before they are opened, and never changed by reading."""
+
+import hashlib
+import sqlite3
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+
+from placement_search.errors import StudyError
+from placement_search.study.storage import load_study, open_storage, sole_coordinator
+
+
+def test_a_foreign_database_is_left_as_it_is(tmp_path: Path) -> None:
+    """Reading it as a study is an error and changes no byte."""
+    path = tmp_path / "music.db"
+    with closing(sqlite3.connect(path)) as connection:
+        connection.execute("create table songs (name text)")
+        connection.commit()
+    before = hashlib.sha256(path.read_bytes()).hexdigest()
+
+    with pytest.raises(StudyError, match="no studies"):
+        load_study(f"sqlite:///{path}", None)
+    assert hashlib.sha256(path.read_bytes()).hexdigest() == before
+
+
+def test_a_place_that_is_no_folder_is_an_error(tmp_path: Path) -> None:
+    """Both for the lock and for the file itself."""
+    (tmp_path / "file").write_text("mine")
+    address = f"sqlite:///{tmp_path}/file/study.db"
+
+    with pytest.raises(StudyError, match="can't be used as a storage"), sole_coordinator(address):
+        pass
+    with pytest.raises(StudyError, match="can't be used as a storage"):
+        open_storage(address, must_exist=False)
+
+
+def test_the_lock_is_held_once_and_given_back(tmp_path: Path) -> None:
+    """A second coordinator is refused while the first works, and welcome afterwards."""
+    address = f"sqlite:///{tmp_path}/study.db"
+    with (
+        sole_coordinator(address),
+        pytest.raises(StudyError, match="another search is running"),
+        sole_coordinator(address),
+    ):
+        pass
+
+    with sole_coordinator(address):
+        pass
