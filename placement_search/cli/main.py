@@ -50,10 +50,10 @@ def _common(
 def main() -> None:
     """Run the command line.
 
-    Threads that wait for each other spin only shortly, unless the user has said otherwise. Beside
-    another busy process OpenMP's own patience made training 25 to 80 times slower on two cores;
-    without any, an idle machine loses what the second core gains. OpenMP reads this when torch is
-    loaded, which no command has done yet.
+    Threads that wait for each other spin only shortly, unless the user has said otherwise: beside
+    another busy process OpenMP's own patience makes training many times slower, and without any
+    an idle machine loses what the second core gains (docs/decisions/0007-threads.md). OpenMP
+    reads this when torch is loaded, which no command has done yet.
     """
     if "OMP_WAIT_POLICY" not in os.environ:
         os.environ.setdefault("GOMP_SPINCOUNT", "1000")
