@@ -51,7 +51,7 @@ def main() -> None:
     """Run the command line.
 
     Threads that wait for each other spin only shortly, unless the user has said otherwise: beside
-    another busy process OpenMP's own patience makes training many times slower, and without any
+    another busy process OpenMP's own patience makes training several times slower, and without any
     an idle machine loses what the second core gains (docs/decisions/0007-threads.md). OpenMP
     reads this when torch is loaded, which no command has done yet.
     """
