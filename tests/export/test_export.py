@@ -16,6 +16,8 @@ from placement_search.study.answer import find_answer
 from placement_search.study.records import StudyRecord
 from tests.tiny_task import tiny_bench
 
+pytestmark = pytest.mark.slow
+
 SCHEMA = Path("placement_search/export/layout.schema.json")
 
 

@@ -18,6 +18,8 @@ from placement_search.errors import ExportError
 from placement_search.export.load import load_layout, verify_layout
 from tests.tiny_backbones import tiny_vit
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture
 def copy(exported: Path, tmp_path: Path) -> Path:
