@@ -11,13 +11,16 @@ import argparse
 import time
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 from torch.nn import functional
 
-from placement_search.adapted.states import take
+from placement_search.adapted.batches import take
+from placement_search.adapted.states import pooled
+from placement_search.backbones.settings import ModelSettings
 from placement_search.evaluation.workbench import Workbench
-from placement_search.proxies.gradients import GradientFactors, gradient_factors, gradient_map
+from placement_search.proxies.gradients import gradient_factors, gradient_map
 from placement_search.study.search import load_bench
+from placement_search.tasks.settings import DataSettings
 
 N_EXAMPLES = 256
 
@@ -43,9 +46,7 @@ class OneMap:
             self._read = state
 
 
-def one_by_one(
-    bench: Workbench, head: nn.Linear, pairs: list[tuple[int, int]], indices: Tensor
-) -> list[Tensor]:
+def one_by_one(bench: Workbench, pairs: list[tuple[int, int]], indices: Tensor) -> list[Tensor]:
     """Singular values of each connection's gradient, from passes of their own."""
     values = []
     nodes = range(bench.backbone.n_nodes)
@@ -54,8 +55,9 @@ def one_by_one(
         states = bench.train.states.batch(indices, [source]) if source > target else {}
         visitor = OneMap(source, target, bench.backbone.width, states.get(source))
         with bench.backbone.graph.visited(visitor, nodes):
-            hidden = bench.backbone.graph.model(**inputs).last_hidden_state
-        functional.cross_entropy(head(hidden[:, 0]), labels).backward()
+            hidden = bench.backbone.graph.run(inputs)
+        features = pooled(hidden, bench.backbone.graph.token_mask(inputs), bench.pooling)
+        bench.task.loss(bench.head.logits(features), labels).backward()
         assert visitor.weight.grad is not None
         values.append(torch.linalg.svdvals(visitor.weight.grad.double()))
     return values
@@ -67,21 +69,23 @@ def main() -> None:
     parser.add_argument("--data", default="digits-location")
     parser.add_argument("--sample", type=int, default=25)
     arguments = parser.parse_args()
-    bench = load_bench("embedded", arguments.data)
-    head = nn.Linear(bench.backbone.width, bench.task.n_classes)
-    bench.head.copy_into(head)
-    head.requires_grad_(requires_grad=False)
+    bench = load_bench(ModelSettings(), DataSettings(arguments.data))
+    bench.head  # noqa: B018 - frozen states and probe are no part of what is timed
     indices = torch.arange(N_EXAMPLES)
     inputs, labels = take(bench.train.inputs, indices), bench.train.labels[indices]
     n = bench.backbone.n_nodes
     pairs = [divmod(int(k), n) for k in torch.linspace(0, n * n - 1, arguments.sample)]
 
     started = time.perf_counter()
-    factors: GradientFactors = gradient_factors(bench.backbone, head, inputs, labels)
+
+    def loss(features: Tensor, chosen: Tensor) -> Tensor:
+        return bench.task.loss(bench.head.logits(features), labels[chosen], reduction="sum")
+
+    factors = gradient_factors(bench.backbone, loss, bench.pooling, inputs)
     at_once = gradient_map(factors).singular_values
     seconds_at_once = time.perf_counter() - started
     started = time.perf_counter()
-    singly = one_by_one(bench, head, pairs, indices)
+    singly = one_by_one(bench, pairs, indices)
     seconds_singly = (time.perf_counter() - started) / len(pairs) * n * n
 
     worst = max(

@@ -18,10 +18,10 @@ SETTINGS: dict[str, dict[str, str]] = {
 }
 
 EVALUATION = """
-from placement_search import TrainingPlan, load_bench, parse_layout
+from placement_search import DataSettings, ModelSettings, TrainingPlan, load_bench, parse_layout
 from placement_search.evaluation.evaluate import Evaluation, evaluate
 
-bench = load_bench("embedded", "digits-location")
+bench = load_bench(ModelSettings(), DataSettings("digits-location"))
 request = Evaluation(parse_layout("0>1:bottleneck+20>4:bottleneck"), 0, TrainingPlan(epochs=1))
 evaluate(bench, request, lambda epoch, score: None)
 print(evaluate(bench, request, lambda epoch, score: None).card.train_seconds)

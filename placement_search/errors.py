@@ -1,4 +1,7 @@
-"""What a user can cause to go wrong, one class for each room that can say so."""
+"""What a user can cause to go wrong, one class for each room that can say so, and a hint."""
+
+import difflib
+from collections.abc import Iterable
 
 
 class PlacementSearchError(Exception):
@@ -43,3 +46,10 @@ class FailureError(PlacementSearchError):
 
 class OutputError(PlacementSearchError):
     """A place to write to can't be used."""
+
+
+def nearest(word: str, known: Iterable[str]) -> str:
+    """A hint that names the known word nearest to ``word``, or all of them; starts with a space."""
+    choices = sorted(known)
+    close = difflib.get_close_matches(word, choices, n=1, cutoff=0.5)
+    return f" (did you mean {close[0]!r}?)" if close else f" (known: {', '.join(choices)})"

@@ -15,8 +15,8 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Self
 
-from placement_search.errors import LayoutError
-from placement_search.module_type import ModuleType, Scalar, nearest
+from placement_search.errors import LayoutError, nearest
+from placement_search.module_type import ModuleType, Scalar
 
 ModuleTypes = Mapping[str, ModuleType]
 

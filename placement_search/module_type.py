@@ -1,20 +1,12 @@
 """What a module type says about itself without torch: its settings, their rules, its size."""
 
-import difflib
 import math
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
-from placement_search.errors import LayoutError
+from placement_search.errors import LayoutError, nearest
 
 Scalar = bool | int | float | str
-
-
-def nearest(word: str, known: Iterable[str]) -> str:
-    """A hint that names the known word nearest to ``word``, or all of them; starts with a space."""
-    choices = sorted(known)
-    close = difflib.get_close_matches(word, choices, n=1, cutoff=0.5)
-    return f" (did you mean {close[0]!r}?)" if close else f" (known: {', '.join(choices)})"
 
 
 @dataclass(frozen=True, slots=True)

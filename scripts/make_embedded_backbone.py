@@ -24,11 +24,14 @@ from torch import Generator, Tensor, nn
 from torch.nn.functional import cross_entropy
 from transformers import ViTConfig, ViTModel
 
-from placement_search.tasks import TASKS, Task, load_task
+from placement_search.input_format import ImageFormat
+from placement_search.tasks.loading import TASKS, load_task
+from placement_search.tasks.task import Task
 from scripts.glyphs import IMAGE_SIZE, Alphabet, draw_alphabet, draw_glyphs
 
 EMBEDDED = Path(__file__).parents[1] / "placement_search" / "backbones" / "embedded"
 PIXEL_MEAN, PIXEL_STD = 0.5, 0.5
+INPUTS = ImageFormat(None, IMAGE_SIZE, IMAGE_SIZE, 1, (PIXEL_MEAN,), (PIXEL_STD,))
 N_THREADS = 1
 """Alone, a second thread gains a third; beside another busy program two threads lose tenfold."""
 STEPS_PER_LINE = 100
@@ -63,8 +66,9 @@ class Classifier(nn.Module):
         self.head = nn.Linear(self.backbone.config.hidden_size, n_classes)
 
     def forward(self, images: Tensor) -> Tensor:
-        """Logits of shape ``(n, n_classes)`` for pictures as in `cls_states`."""
-        logits: Tensor = self.head(cls_states(self.backbone, images))
+        """Logits of shape ``(n, n_classes)`` for pictures ``(n, 1, 16, 16)`` within ``[0, 1]``."""
+        pixels = (images - PIXEL_MEAN) / PIXEL_STD
+        logits: Tensor = self.head(cls_states(self.backbone, pixels))
         return logits
 
 
@@ -107,13 +111,12 @@ def cls_states(backbone: ViTModel, images: Tensor) -> Tensor:
 
     Args:
         backbone: As `new_backbone` makes it.
-        images: Shape ``(n, 1, 16, 16)``, brightness within ``[0, 1]``.
+        images: Shape ``(n, 1, 16, 16)``, scaled from ``[0, 1]`` by `PIXEL_MEAN` and `PIXEL_STD`.
 
     Returns:
         Shape ``(n, width)``.
     """
-    pixels = (images - PIXEL_MEAN) / PIXEL_STD
-    states: Tensor = backbone(pixel_values=pixels).last_hidden_state
+    states: Tensor = backbone(pixel_values=images).last_hidden_state
     return states[:, 0]
 
 
@@ -210,7 +213,8 @@ def save(trained: Trained, recipe: Recipe, folder: Path) -> None:
         "train_accuracy": round(trained.train_accuracy, 4),
         "validation_accuracy": round(trained.validation_accuracy, 4),
         "probe_validation_accuracy": {
-            name: round(probe_accuracy(trained.backbone, load_task(name)), 4) for name in TASKS
+            name: round(probe_accuracy(trained.backbone, load_task(name, INPUTS)), 4)
+            for name in TASKS
         },
         "seconds": round(trained.seconds, 1),
         "n_threads": torch.get_num_threads(),

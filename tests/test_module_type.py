@@ -3,7 +3,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from placement_search.errors import LayoutError
-from placement_search.module_type import ModuleType, Scalar, Setting, nearest
+from placement_search.module_type import ModuleType, Scalar, Setting
 
 RANK = Setting(8, "width", minimum=1, is_always_written=True)
 SCALE = Setting(1.0, "factor", minimum=-2.0)
@@ -101,9 +101,3 @@ def test_an_unknown_setting_is_named_with_the_nearest_known_one() -> None:
     """A typing mistake is cured by its message."""
     with pytest.raises(LayoutError, match=r"setting 'nrom' of toy in line 3 .*mean 'norm'"):
         TYPE.written({"nrom": True}, "line 3")
-
-
-def test_a_word_like_no_other_gets_the_whole_list() -> None:
-    """Where no guess is near, all that is known is said, in order."""
-    assert nearest("zzz", ["relu", "gelu"]) == " (known: gelu, relu)"
-    assert nearest("geluu", ["relu", "gelu"]) == " (did you mean 'gelu'?)"

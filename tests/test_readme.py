@@ -5,11 +5,12 @@ from pathlib import Path
 
 import pytest
 
+from placement_search.cli.bundles import DATA_HELP, MODEL_HELP
 from placement_search.cli.main import app
 from placement_search.space.file import shipped_spaces
 from placement_search.study.pruners import PRUNERS
 from placement_search.study.samplers import SAMPLERS
-from placement_search.tasks import TASKS
+from placement_search.tasks.loading import TASKS
 
 README = Path("README.md").read_text(encoding="utf-8")
 EXAMPLE = re.search(r"```python\n(.*?)```", README, re.DOTALL)
@@ -38,7 +39,8 @@ def test_the_commands_of_the_readme_have_these_options() -> None:
     options = set(re.findall(r"--[a-z-]+", " ".join(shown)))
     source = "".join(path.read_text() for path in Path("placement_search/cli").glob("*.py"))
     known = set(re.findall(r'"(--[a-z-]+)"', source)) | {
-        "--" + name.replace("_", "-") for name in re.findall(r"^    (\w+): ", source, re.MULTILINE)
+        "--" + name.replace("_", "-")
+        for name in [*re.findall(r"^    (\w+): ", source, re.MULTILINE), *MODEL_HELP, *DATA_HELP]
     }
 
     assert options <= known

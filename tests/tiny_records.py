@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 
 from placement_search.backbones.facts import BackboneFacts
+from placement_search.backbones.settings import ModelSettings
 from placement_search.evaluation.plan import TrainingPlan
 from placement_search.evaluation.score_card import Costs, ScoreCard
 from placement_search.modules import count_parameters, parse_layout
@@ -16,12 +17,13 @@ from placement_search.study.records import (
     TrialEnd,
     TrialRecord,
 )
+from placement_search.tasks.settings import DataSettings
 
 WIDTH = 64
 
 DEFINITION = StudyDefinition(
-    model="embedded",
-    data="digits-location",
+    model=ModelSettings(),
+    data=DataSettings("digits-location"),
     space_file="extended",
     space={"name": "extended", "connections": {"at_least": 1, "at_most": 6}, "kinds": ["parallel"]},
     sampler="tpe",
@@ -30,9 +32,25 @@ DEFINITION = StudyDefinition(
     max_params=None,
     n_random=2,
     training=TrainingPlan(epochs=2),
-    backbone=BackboneFacts("embedded", "ViTModel", "vit", 12, WIDTH, 602_176, "fdbb689264"),
+    backbone=BackboneFacts(
+        "embedded",
+        "ViTModel",
+        "vit",
+        12,
+        WIDTH,
+        602_176,
+        "fdbb689264",
+        revision=None,
+        dtype="float32",
+        n_nodes=2 * 12 + 1,
+        sublayers=2,
+    ),
     data_fingerprint="e9ea2202df",
+    family={},
+    device="cpu",
+    target="single-label",
     metric="accuracy",
+    is_higher_better=True,
 )
 
 
@@ -98,5 +116,8 @@ def study_record(
         provenance={},
         trials=tuple(trials),
         finals=tuple(finals),
+        references=(),
         proxy_map=proxy_map,
+        pooling=None,
+        notes=(),
     )

@@ -3,6 +3,8 @@
 import torch
 
 from placement_search.evaluation.workbench import Workbench
+from placement_search.tasks.metrics import METRICS
+from placement_search.tasks.target import Target
 from placement_search.tasks.task import Examples, Task
 from tests.tiny_backbones import tiny_vit
 
@@ -17,10 +19,20 @@ def tiny_task() -> Task:
         for image, label in zip(images, labels.tolist(), strict=True):
             row, column = divmod(label, 2)
             image[0, 4 * row : 4 * row + 4, 4 * column : 4 * column + 4] += 0.4
-        splits.append(Examples({"pixel_values": images}, labels))
+        splits.append(Examples({"pixel_values": 2 * images - 1}, labels))
     names = ("top left", "top right", "bottom left", "bottom right")
     train, validation, test = splits
-    return Task("quarters", "which quarter is bright", names, train, validation, test)
+    return Task(
+        name="quarters",
+        description="which quarter is bright",
+        target=Target.SINGLE_LABEL,
+        label_names=names,
+        metric=METRICS["accuracy"],
+        train=train,
+        validation=validation,
+        test=test,
+        notes=("four quarters",),
+    )
 
 
 def tiny_bench() -> Workbench:

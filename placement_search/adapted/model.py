@@ -12,8 +12,9 @@ import torch
 from torch import Tensor, nn
 from torch.nn.utils import skip_init
 
-from placement_search.adapted.states import bare_states, pooled
+from placement_search.adapted.states import bare_states, pooled, widened
 from placement_search.backbones.families import Pooling
+from placement_search.backbones.graph import ResidualGraph
 from placement_search.backbones.loading import Backbone
 from placement_search.layout import Connection, FirstPass, Kind, Layout
 from placement_search.modules import build_modules
@@ -23,26 +24,26 @@ Inputs = Mapping[str, Tensor]
 Wired = tuple[tuple[Connection, nn.Module], ...]
 
 
-def start_node(layout: Layout, n_nodes: int) -> int:
-    """The even node from which a pass has to run; what lies below is the bare backbone's.
+def start_node(layout: Layout, graph: ResidualGraph) -> int:
+    """The node between blocks from which a pass has to run; below it the backbone is bare.
 
     It is the lowest target, or the input of its block where that target lies in the middle of
     one; the last node for a layout without connections.
     """
-    lowest = min((c.target for c in layout.connections), default=n_nodes - 1)
-    return lowest - lowest % 2
+    last = len(graph.nodes) - 1
+    return graph.block_start(min((c.target for c in layout.connections), default=last))
 
 
-def needed_nodes(layout: Layout, n_nodes: int) -> frozenset[int]:
+def needed_nodes(layout: Layout, graph: ResidualGraph) -> frozenset[int]:
     """The nodes whose frozen states an evaluation from `start_node` reads, first pass included."""
-    start = start_node(layout, n_nodes)
+    start = start_node(layout, graph)
     needed = {start} | {c.source for c in layout.connections if c.source < start}
     read_back = {c.source for c in layout.connections if c.kind is Kind.RECURRENT}
     if layout.first_pass is FirstPass.FROZEN:
         return frozenset(needed | read_back)
     once = layout.without_recurrent()
-    bare = {source for source in read_back if source < start_node(once, n_nodes)}
-    return frozenset(needed | bare) | needed_nodes(once, n_nodes)
+    bare = {source for source in read_back if source < start_node(once, graph)}
+    return frozenset(needed | bare) | needed_nodes(once, graph)
 
 
 class AdaptedBackbone(nn.Module):
@@ -58,6 +59,9 @@ class AdaptedBackbone(nn.Module):
         n_outputs: Width of the head.
         seed: Fixes the adapters' initial values.
         pooling: How tokens become one feature; None for the family's own way.
+
+    Adapters and head are float32 whatever the backbone's dtype is: states are widened before an
+    adapter reads them, and what it adds is rounded to the states' dtype.
 
     Raises:
         LayoutError: If the layout reaches beyond the last node.
@@ -76,12 +80,13 @@ class AdaptedBackbone(nn.Module):
         layout.check_nodes(backbone.n_nodes)
         self.backbone = backbone
         self.layout = layout
-        self.pooling = pooling or backbone.graph.family.pooling
+        self.pooling = pooling or backbone.poolings[0]
         self.adapters = nn.ModuleList(build_modules(layout, backbone.width, seed))
         # Plain construction would draw from the global generator, for values that no one uses.
         self.head = skip_init(nn.Linear, backbone.width, n_outputs)
         nn.init.zeros_(self.head.weight)
         nn.init.zeros_(self.head.bias)
+        self.to(backbone.device)
 
     def forward(self, inputs: Inputs, states: States | None = None) -> Tensor:
         """Logits of shape ``(batch, n_outputs)``.
@@ -92,14 +97,15 @@ class AdaptedBackbone(nn.Module):
                 ``(batch, tokens, width)``; the pass then starts at `start_node`. None runs it all.
         """
         hidden = self.hidden_states(inputs, states)
-        logits: Tensor = self.head(pooled(hidden, inputs, self.pooling))
+        mask = self.backbone.graph.token_mask(inputs)
+        logits: Tensor = self.head(pooled(hidden, mask, self.pooling))
         return logits
 
     def hidden_states(self, inputs: Inputs, states: States | None = None) -> Tensor:
         """Final hidden states after the backbone's last norm, shape ``(batch, tokens, width)``."""
         wired = tuple(zip(self.layout.connections, self.adapters, strict=True))
         first = self._first_pass(inputs, states, wired)
-        start = None if states is None else start_node(self.layout, self.backbone.n_nodes)
+        start = None if states is None else start_node(self.layout, self.backbone.graph)
         return self._pass(inputs, _Injection(wired, first, states or {}), start)
 
     @contextmanager
@@ -124,7 +130,7 @@ class AdaptedBackbone(nn.Module):
         if self.layout.first_pass is FirstPass.ADAPTED:
             forward = tuple((c, m) for c, m in wired if c.kind is not Kind.RECURRENT)
             once = self.layout.without_recurrent()
-            start = None if states is None else start_node(once, self.backbone.n_nodes)
+            start = None if states is None else start_node(once, self.backbone.graph)
             injection = _Injection(forward, {}, states or {}, keep=frozenset(sources))
             self._pass(inputs, injection, start)
             return {source: injection.reads[source] for source in sources}
@@ -136,8 +142,7 @@ class AdaptedBackbone(nn.Module):
             if start is not None:
                 stack.enter_context(graph.started_at(start, injection.reads[start]))
             stack.enter_context(graph.visited(injection, injection.nodes(start or 0)))
-            hidden: Tensor = graph.model(**inputs).last_hidden_state
-        return hidden
+            return graph.run(inputs)
 
 
 class _Injection:
@@ -162,10 +167,13 @@ class _Injection:
     def addition(self, node: int, state: Tensor) -> Tensor | None:
         """The sum of what all connections into ``node`` add."""
         added = [
-            module(self._read(connection, state))
+            module(widened(self._read(connection, state)))
             for connection, module in self.by_target.get(node, ())
         ]
-        return torch.stack(added).sum(0) if len(added) > 1 else next(iter(added), None)
+        if not added:
+            return None
+        total = torch.stack(added).sum(0) if len(added) > 1 else added[0]
+        return total.to(state.dtype)
 
     def passed(self, node: int, state: Tensor) -> None:
         """Keep a state that a later node or the second pass reads."""

@@ -8,13 +8,17 @@ class BackboneFacts:
     """What identifies a backbone in studies and layout files.
 
     Args:
-        id: ``embedded``, or the folder's name as given.
+        id: ``embedded``, the folder's name as given, or the id of a hub model.
         architecture: Class name of the base model.
         model_type: Family name of ``transformers``.
         n_blocks: Number of blocks.
         width: Channels of the residual stream.
         n_parameters: Parameters of the base model, all frozen.
         fingerprint: SHA-256 over weights, configuration and image format, 16 hexadecimal digits.
+        revision: Commit of a hub model; None for the others.
+        dtype: Of the weights, e.g. ``float32``.
+        n_nodes: States of the residual stream.
+        sublayers: Residual additions of a block: 2, or 1 where they are fused.
     """
 
     id: str
@@ -24,3 +28,7 @@ class BackboneFacts:
     width: int
     n_parameters: int
     fingerprint: str
+    revision: str | None
+    dtype: str
+    n_nodes: int
+    sublayers: int

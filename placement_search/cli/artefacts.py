@@ -6,11 +6,16 @@ from typing import Annotated
 
 import typer
 
+from placement_search.cli.bundles import MODEL_HELP, moved
 from placement_search.cli.options import (
     DEFAULTS,
     DIFFERS,
+    DataPlaceOption,
+    DeviceOption,
+    FamilyOption,
     Format,
     FormatOption,
+    ModelPlaceOption,
     OutOption,
     StorageOption,
     StudyOption,
@@ -48,9 +53,10 @@ def export(
         int | None,
         typer.Option(min=0, help="Number of the trial to export; the study's answer if not given."),
     ] = None,
-    model: Annotated[
-        str | None, typer.Option(help="Where the study's backbone lies now, if it was moved.")
-    ] = None,
+    model: ModelPlaceOption = None,
+    data: DataPlaceOption = None,
+    device: DeviceOption = None,
+    family: FamilyOption = None,
     out: OutOption = None,
 ) -> None:
     """Train a study's layout again from its seed and write layout.json and layout.safetensors.
@@ -67,7 +73,9 @@ def export(
         folder = out or Path("runs") / record.name / "layout"
         with StderrProgress() as progress:
             progress.start("export", record.definition.training.epochs)
-            bench = load_bench(model or record.definition.model, record.definition.data)
+            asked = record.definition
+            settings = moved(asked.model, model=model, device=device, family=family)
+            bench = load_bench(settings, moved(asked.data, data=data))
             exported = export_layout(record, bench, folder, number=trial, progress=progress)
         typer.echo(f"trial {exported.trial.number}: {exported.trial.layout}")
         typer.echo(
@@ -82,23 +90,39 @@ def export(
 
 def verify(
     folder: Annotated[Path, typer.Argument(help="Folder with layout.json and layout.safetensors.")],
-    model: Annotated[
-        str | None, typer.Option(help="The backbone, if it lies elsewhere than the file says.")
-    ] = None,
+    model: ModelPlaceOption = None,
+    data: DataPlaceOption = None,
+    device: DeviceOption = None,
+    family: FamilyOption = None,
+    allow_pickle: Annotated[
+        bool, typer.Option("--allow-pickle", help=MODEL_HELP["allow_pickle"])
+    ] = False,
+    trust_remote_code: Annotated[
+        bool, typer.Option("--trust-remote-code", help=MODEL_HELP["trust_remote_code"])
+    ] = False,
     form: FormatOption = Format.TABLE,
 ) -> None:
     """Load an exported layout onto its backbone and show that its logits are what they were.
 
-    Exits with 1 where they are not.
+    Exits with 1 where they are not. Where the data are at hand and unchanged, the validation score
+    is measured again too; data on the hub are not asked for.
 
     Example: placement-search verify runs/demo/layout
     """
     with exit_codes():
-        from placement_search.export.load import verify_layout
+        from placement_search.export.load import named_backbone, verify_layout
 
+        settings = moved(
+            named_backbone(folder),
+            model=model,
+            device=device,
+            family=family,
+            allow_pickle=allow_pickle,
+            trust_remote_code=trust_remote_code,
+        )
         with StderrProgress() as progress:
             progress.start("verify", 1)
-            verified = verify_layout(folder, model)
+            verified = verify_layout(folder, settings, data)
         if form is Format.JSON:
             print_json(asdict(verified))
         else:

@@ -20,6 +20,7 @@ app = typer.Typer(
 )
 app.command(epilog=EXIT_CODES)(search.search)
 app.command()(models.inspect)
+app.command("data")(models.data_)
 app.command("map")(models.map_)
 app.command()(studies.status)
 app.command()(studies.trials)

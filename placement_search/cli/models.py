@@ -8,12 +8,13 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from placement_search.backbones.settings import EMBEDDED, ModelSettings
+from placement_search.cli.bundles import MODEL_HELP, with_bundles
 from placement_search.cli.options import (
     DEFAULTS,
-    DataOption,
+    FamilyOption,
     Format,
     FormatOption,
-    ModelOption,
     OutOption,
     SeedOption,
     exit_codes,
@@ -21,6 +22,7 @@ from placement_search.cli.options import (
 from placement_search.cli.output import Row, print_facts, print_json, print_rows
 from placement_search.cli.progress import StderrProgress
 from placement_search.output_files import make_folder, write_whole
+from placement_search.tasks.settings import DataSettings
 
 if TYPE_CHECKING:
     from placement_search.backbones.loading import Backbone
@@ -29,8 +31,16 @@ if TYPE_CHECKING:
 
 def inspect(
     model: Annotated[
-        str, typer.Argument(help="'embedded', or a folder with config.json and model.safetensors.")
-    ] = DEFAULTS.model,
+        str, typer.Argument(help="'embedded', a local folder, or the id of a model on the hub.")
+    ] = EMBEDDED,
+    revision: Annotated[str | None, typer.Option(help=MODEL_HELP["revision"])] = None,
+    family: FamilyOption = None,
+    allow_pickle: Annotated[
+        bool, typer.Option("--allow-pickle", help=MODEL_HELP["allow_pickle"])
+    ] = False,
+    trust_remote_code: Annotated[
+        bool, typer.Option("--trust-remote-code", help=MODEL_HELP["trust_remote_code"])
+    ] = False,
     form: FormatOption = Format.TABLE,
 ) -> None:
     """Show a backbone's nodes and sub-layers, and how many connections of each kind it has.
@@ -40,7 +50,16 @@ def inspect(
     with exit_codes():
         from placement_search.backbones.loading import load_backbone
 
-        backbone = load_backbone(model)
+        backbone = load_backbone(
+            ModelSettings(
+                model=model,
+                revision=revision,
+                device="cpu",
+                family=family,
+                allow_pickle=allow_pickle,
+                trust_remote_code=trust_remote_code,
+            )
+        )
         facts, nodes = _facts(backbone), _node_rows(backbone)
         if form is Format.JSON:
             print_json({**facts, "nodes": nodes})
@@ -52,9 +71,28 @@ def inspect(
             print_rows(nodes, form)
 
 
+@with_bundles
+def data_(data: DataSettings, form: FormatOption = Format.TABLE) -> None:
+    """Show how labelled data would be read: columns, splits, classes, and what is wrong with them.
+
+    Example: placement-search data --data trec6 --format json
+    """
+    with exit_codes():
+        from placement_search.tasks.loading import read_data
+
+        raw = read_data(data)
+        rows = [{"found": note} for note in raw.notes]
+        if form is Format.TABLE:
+            for note in raw.notes:
+                typer.echo(note)
+        else:
+            print_rows(rows, form)
+
+
+@with_bundles
 def map_(
-    model: ModelOption = DEFAULTS.model,
-    data: DataOption = DEFAULTS.data,
+    model: ModelSettings,
+    data: DataSettings,
     proxy: Annotated[
         str, typer.Option(help="Proxy to rank by, e.g. effective_rank or nuclear_norm.")
     ] = "effective_rank",
@@ -73,8 +111,7 @@ def map_(
     Example: placement-search map --data digits-count --proxy nuclear_norm --out runs/map
     """
     with exit_codes():
-        from placement_search.errors import StudyError
-        from placement_search.module_type import nearest
+        from placement_search.errors import StudyError, nearest
         from placement_search.proxies import PROXIES
         from placement_search.study.proxy_map import compute_proxy_map
         from placement_search.study.search import load_bench
@@ -101,7 +138,9 @@ def _facts(backbone: "Backbone") -> Row:
         "model": facts.id,
         "architecture": facts.architecture,
         "n_parameters": facts.n_parameters,
+        "revision": facts.revision,
         "fingerprint": facts.fingerprint,
+        "poolings": ", ".join(backbone.poolings),
         "width": facts.width,
         "n_blocks": facts.n_blocks,
         "n_nodes": n_nodes,

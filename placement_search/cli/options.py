@@ -31,18 +31,18 @@ class Format(StrEnum):
     CSV = "csv"
 
 
-ModelOption = Annotated[
-    str,
-    typer.Option(
-        "--model", help="Backbone: 'embedded', or a folder with config.json and model.safetensors."
-    ),
+ModelPlaceOption = Annotated[
+    str | None, typer.Option("--model", help="Where the backbone lies now, if it was moved.")
 ]
-DataOption = Annotated[
-    str,
-    typer.Option(
-        "--data",
-        help="Task: digits, digits-location, digits-rotation or digits-count.",
-    ),
+DataPlaceOption = Annotated[
+    str | None, typer.Option("--data", help="Where the data lie now, if they were moved.")
+]
+DeviceOption = Annotated[
+    str | None, typer.Option("--device", help="Where to run: auto, cpu, cuda, cuda:1 or mps.")
+]
+FamilyOption = Annotated[
+    str | None,
+    typer.Option("--family", help="YAML file that describes the backbone's architecture."),
 ]
 StorageOption = Annotated[
     str, typer.Option("--storage", help="SQLite address of the study, e.g. sqlite:///study.db.")

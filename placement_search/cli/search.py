@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from placement_search.backbones.settings import ModelSettings
+from placement_search.cli.bundles import with_bundles
 from placement_search.cli.options import (
     DEFAULTS,
     DIFFERS,
-    DataOption,
     Format,
     FormatOption,
-    ModelOption,
     OutOption,
     SeedOption,
     StorageOption,
@@ -26,14 +26,17 @@ from placement_search.errors import ExportError
 from placement_search.evaluation.plan import TrainingPlan
 from placement_search.output_files import check_folder
 from placement_search.study.settings import SearchSettings
+from placement_search.tasks.settings import DataSettings
 
 if TYPE_CHECKING:
+    from placement_search.evaluation.workbench import Workbench
     from placement_search.study.records import StudyRecord
 
 
+@with_bundles
 def search(
-    model: ModelOption = DEFAULTS.model,
-    data: DataOption = DEFAULTS.data,
+    model: ModelSettings,
+    data: DataSettings,
     space: Annotated[
         str,
         typer.Option(
@@ -73,6 +76,12 @@ def search(
     n_random: Annotated[
         int, typer.Option(min=3, help="Random layouts among the baselines.")
     ] = DEFAULTS.n_random,
+    full_fine_tuning: Annotated[
+        bool,
+        typer.Option(
+            "--full-fine-tuning", help="Train the whole backbone too in the end, as a ceiling."
+        ),
+    ] = False,
     epochs: Annotated[
         int, typer.Option(min=1, help="Epochs per training.")
     ] = DEFAULTS.training.epochs,
@@ -108,6 +117,7 @@ def search(
             n_finalists=finalists,
             n_seeds=seeds,
             n_random=n_random,
+            full_fine_tuning=full_fine_tuning,
             training=TrainingPlan(
                 epochs=epochs, batch_size=batch_size, learning_rate=learning_rate
             ),
@@ -123,11 +133,15 @@ def _run(
 ) -> tuple["StudyRecord", list[Path]]:
     from placement_search.export.export import choose_trial
     from placement_search.report.write import write_report
+    from placement_search.study.search import load_bench
     from placement_search.study.search import search as run_search
 
     check_folder(folder)
     try:
-        record = run_search(settings, progress)
+        progress.start("model and data", 1)
+        bench = load_bench(settings.model, settings.data)
+        progress.finish()
+        record = run_search(settings, progress, bench=bench)
     except KeyboardInterrupt as error:
         progress.finish()
         typer.echo(
@@ -144,24 +158,26 @@ def _run(
         progress.say(f"nothing is exported: {error}")
     else:
         progress.start("export", settings.training.epochs)
-        paths += _export_and_verify(record, settings, folder / "layout", progress)
+        paths += _export_and_verify(record, bench, folder / "layout", progress)
     return record, paths
 
 
 def _export_and_verify(
-    record: "StudyRecord", settings: SearchSettings, folder: Path, progress: StderrProgress
+    record: "StudyRecord", bench: "Workbench", folder: Path, progress: StderrProgress
 ) -> list[Path]:
     """Export the answer, and have a fresh process load it and compare the logits."""
     from placement_search.export.export import export_layout
-    from placement_search.study.search import load_bench
 
-    bench = load_bench(settings.model, settings.data)
     exported = export_layout(record, bench, folder, progress=progress)
     if exported.reproduced != exported.recorded:
         progress.say(DIFFERS)
     progress.start("verify", 1)
     command = [sys.executable, "-m", "placement_search", "verify", str(folder)]
-    options = ["--model", settings.model, "--format", "json"]
+    asked = record.definition.model
+    options = ["--device", asked.device, "--format", "json"]
+    options += ["--family", asked.family] if asked.family else []
+    options += ["--allow-pickle"] if asked.allow_pickle else []
+    options += ["--trust-remote-code"] if asked.trust_remote_code else []
     done = subprocess.run([*command, *options], capture_output=True, text=True, check=False)
     if done.returncode or not json.loads(done.stdout)["is_same"]:
         raise ExportError(

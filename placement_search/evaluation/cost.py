@@ -42,16 +42,24 @@ def measure_latency_factor(model: AdaptedBackbone, inputs: Inputs, *, repeats: i
         inputs: A batch, each of shape ``(batch, …)``.
         repeats: Pairs of timed passes, after one that warms up.
     """
-    bare = AdaptedBackbone(model.backbone, Layout(), model.head.out_features)
+    bare = AdaptedBackbone(model.backbone, Layout(), model.head.out_features, pooling=model.pooling)
     ratios = [_seconds(model, inputs) / _seconds(bare, inputs) for _ in range(repeats + 1)]
     return statistics.median(ratios[1:])
 
 
 @torch.no_grad()
 def _seconds(model: AdaptedBackbone, inputs: Inputs) -> float:
+    _finish_queued_work(model)
     started = time.perf_counter()
     model(inputs)
+    _finish_queued_work(model)
     return time.perf_counter() - started
+
+
+def _finish_queued_work(model: AdaptedBackbone) -> None:
+    """Accelerators return before their work is done."""
+    if model.backbone.device.type != "cpu":
+        torch.accelerator.synchronize()
 
 
 def count_costs(model: AdaptedBackbone, example: Inputs, *, n_bare_flops: int) -> Costs:

@@ -5,7 +5,12 @@ from dataclasses import dataclass, replace
 
 from placement_search.adapted.model import AdaptedBackbone
 from placement_search.evaluation.cost import count_costs, measure_latency_factor
-from placement_search.evaluation.fine_tune import Report, accuracy, fine_tune
+from placement_search.evaluation.fine_tune import (
+    Report,
+    fine_tune,
+    from_frozen_states,
+    score_on,
+)
 from placement_search.evaluation.plan import TrainingPlan
 from placement_search.evaluation.score_card import ScoreCard
 from placement_search.evaluation.workbench import Workbench
@@ -49,15 +54,12 @@ def evaluate(bench: Workbench, request: Evaluation, report: Report) -> Evaluated
 
     Raises:
         LayoutError: If the layout reaches beyond the backbone's last node.
-        EvaluationError: If the loss is not finite.
+        EvaluationError: If a loss or a score is not finite.
     """
     started = time.perf_counter()
-    n_classes = bench.task.n_classes
-    model = AdaptedBackbone(bench.backbone, request.layout, n_classes, seed=request.seed)
-    bench.head.copy_into(model.head)
-    trained = fine_tune(
-        model, bench.train, bench.validation, request.plan, seed=request.seed, report=report
-    )
+    model = bench.adapted(request.layout, seed=request.seed)
+    logits = from_frozen_states(model)
+    trained = fine_tune(model, logits, bench, request.plan, seed=request.seed, report=report)
     seconds = time.perf_counter() - started
     costs = count_costs(model, bench.first(1), n_bare_flops=bench.n_bare_flops)
     if request.is_timed:
@@ -66,7 +68,7 @@ def evaluate(bench: Workbench, request: Evaluation, report: Report) -> Evaluated
     card = ScoreCard(
         score=trained.history[-1],
         history=trained.history,
-        test_score=accuracy(model, bench.test) if request.is_final else None,
+        test_score=score_on(logits, bench, bench.test) if request.is_final else None,
         seed=request.seed,
         n_steps=trained.n_steps,
         train_seconds=seconds,

@@ -1,21 +1,23 @@
 """The short fine-tune: a fixed number of epochs from cached frozen states."""
 
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import torch
-from torch import Tensor
-from torch.nn import functional
+from torch import Tensor, nn
 
+from placement_search.adapted.batches import ordered_batches, shuffled_batches, take
 from placement_search.adapted.model import AdaptedBackbone, needed_nodes
-from placement_search.adapted.states import batches, take
 from placement_search.errors import EvaluationError
 from placement_search.evaluation.plan import TrainingPlan
-from placement_search.evaluation.workbench import Split
+from placement_search.evaluation.workbench import Split, Workbench
 
 Report = Callable[[int, float], None]
 """Is told the epoch, from 1, and the validation score after it; may raise to stop the training."""
+
+Logits = Callable[[Split, Tensor], Tensor]
+"""Logits of some of a split's examples, by their indices: shape ``(batch, n_outputs)``."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,70 +36,86 @@ class Trained:
 
 
 def fine_tune(
-    model: AdaptedBackbone,
-    train: Split,
-    validation: Split,
+    model: nn.Module,
+    logits: Logits,
+    bench: Workbench,
     plan: TrainingPlan,
     *,
     seed: int,
     report: Report,
 ) -> Trained:
-    """Train adapters and head in place and score them on the validation split after each epoch.
+    """Train a model's parameters in place and score it on the validation split after each epoch.
+
+    The model is in training mode while it trains, and in evaluation mode when it is scored and
+    afterwards. A frozen backbone is no part of the model and stays as it is.
 
     Args:
-        model: Freshly built, its head already probed.
-        train: Split to train on.
-        validation: Split to score on.
+        model: Its parameters are trained; its head has been probed already.
+        logits: What the model gives; see `from_frozen_states`.
+        bench: Training and validation split, loss and metric.
         plan: Epochs, batch size and schedule.
         seed: Fixes the order of examples.
         report: Is told every score; what it raises passes through.
 
     Raises:
-        EvaluationError: If the loss is not finite.
+        EvaluationError: If a loss or a score is not finite.
     """
-    steps_per_epoch = math.ceil(len(train.labels) / plan.batch_size)
+    train, n_examples = bench.train, len(bench.train.labels)
+    n_steps = plan.epochs * math.ceil(n_examples / plan.batch_size)
     optimizer = torch.optim.AdamW(
         model.parameters(), lr=plan.learning_rate, weight_decay=plan.weight_decay, foreach=True
     )
-    schedule = _warm_up_and_cosine(optimizer, plan, plan.epochs * steps_per_epoch)
+    schedule = _warm_up_and_cosine(optimizer, plan, n_steps)
     generator = torch.Generator().manual_seed(seed)
     history: list[float] = []
     losses: list[float] = []
     for epoch in range(1, plan.epochs + 1):
-        total = torch.zeros(())
-        for indices in _shuffled(len(train.labels), plan.batch_size, generator):
-            loss = functional.cross_entropy(_logits(model, train, indices), train.labels[indices])
+        model.train()
+        total = torch.zeros((), device=train.labels.device)
+        for indices in shuffled_batches(train.inputs, plan.batch_size, generator):
+            loss = bench.task.loss(logits(train, indices), train.labels[indices])
             optimizer.zero_grad(set_to_none=True)
             loss.backward()
             optimizer.step()
             schedule.step()
             total += loss.detach() * len(indices)
-        losses.append(float(total) / len(train.labels))
-        if not math.isfinite(losses[-1]):
-            raise EvaluationError(f"the training loss is {losses[-1]} in epoch {epoch}")
-        history.append(accuracy(model, validation))
-        report(epoch, history[-1])
-    return Trained(tuple(history), tuple(losses), plan.epochs * steps_per_epoch)
+        losses.append(_finite(float(total) / n_examples, f"training loss in epoch {epoch}"))
+        model.eval()
+        score = score_on(logits, bench, bench.validation)
+        history.append(_finite(score, f"validation score after epoch {epoch}"))
+        report(epoch, score)
+    return Trained(tuple(history), tuple(losses), n_steps)
 
 
 @torch.no_grad()
-def accuracy(model: AdaptedBackbone, split: Split, *, batch_size: int = 256) -> float:
-    """Share of examples whose largest logit is their class's, within [0, 1]."""
-    n_right = 0
-    for indices in batches(split.inputs, batch_size):
-        predicted = _logits(model, split, indices).argmax(-1)
-        n_right += int((predicted == split.labels[indices]).sum())
-    return n_right / len(split.labels)
+def score_on(logits: Logits, bench: Workbench, split: Split, *, batch_size: int = 256) -> float:
+    """The task's metric on all examples of a split."""
+    found: Tensor | None = None
+    for indices in ordered_batches(split.inputs, batch_size):
+        part = logits(split, indices)
+        if found is None:
+            found = part.new_empty((len(split.labels), part.shape[1]))
+        found[indices] = part
+    if found is None:
+        raise ValueError("a split without examples has no score")
+    return bench.task.score(found, split.labels)
 
 
-def _logits(model: AdaptedBackbone, split: Split, indices: Tensor) -> Tensor:
-    nodes = needed_nodes(model.layout, model.backbone.n_nodes)
-    logits: Tensor = model(take(split.inputs, indices), split.states.batch(indices, nodes))
+def from_frozen_states(model: AdaptedBackbone) -> Logits:
+    """The logits of an adapted backbone, from the split's frozen states."""
+    nodes = needed_nodes(model.layout, model.backbone.graph)
+
+    def logits(split: Split, indices: Tensor) -> Tensor:
+        given: Tensor = model(take(split.inputs, indices), split.states.batch(indices, nodes))
+        return given
+
     return logits
 
 
-def _shuffled(n_examples: int, batch_size: int, generator: torch.Generator) -> Iterator[Tensor]:
-    yield from torch.split(torch.randperm(n_examples, generator=generator), batch_size)
+def _finite(value: float, what: str) -> float:
+    if not math.isfinite(value):
+        raise EvaluationError(f"the {what} is {value}")
+    return value
 
 
 def _warm_up_and_cosine(

@@ -8,7 +8,8 @@ class Costs:
     """What a layout costs.
 
     Args:
-        n_adapter_parameters: Trainable parameters of the adapters.
+        n_adapter_parameters: Trainable parameters of the adapters, or of the backbone where that
+            is what was trained.
         n_head_parameters: Parameters of the head, the same for every layout.
         n_bytes: Size of adapters and head in float32 on disk, the file's header left out.
         n_flops: Floating-point operations of one forward pass for one example.

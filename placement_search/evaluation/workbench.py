@@ -7,12 +7,15 @@ from functools import cached_property
 import torch
 from torch import Tensor
 
+from placement_search.adapted.batches import take
 from placement_search.adapted.model import AdaptedBackbone
 from placement_search.adapted.probe import ProbedHead, probe_head
-from placement_search.adapted.states import FrozenStates, frozen_states, take
+from placement_search.adapted.states import FrozenStates, frozen_states
+from placement_search.backbones.families import Pooling
 from placement_search.backbones.loading import Backbone
-from placement_search.errors import TaskError
+from placement_search.errors import BackboneError
 from placement_search.evaluation.cost import count_flops
+from placement_search.evaluation.pooling import AUTO, PoolingChoice, choose_pooling
 from placement_search.layout import Layout
 from placement_search.tasks.task import Examples, Task
 
@@ -22,11 +25,11 @@ MEMORY_LIMIT = 2 * 1024**3
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Split:
-    """One split as the backbone takes it, with its frozen states.
+    """One split as the backbone takes it, on its device, with its frozen states.
 
     Args:
         inputs: The backbone's inputs, each of shape ``(n_examples, …)``.
-        labels: Classes, shape ``(n_examples,)``.
+        labels: As `Examples` holds them.
         states: Frozen states of the same examples.
     """
 
@@ -38,21 +41,36 @@ class Split:
 class Workbench:
     """A backbone and a task, prepared once for many evaluations.
 
+    Splits are prepared when they are first read, the test split only by what tests.
+
     Args:
         backbone: The frozen backbone.
-        task: The data set; its test split is prepared only when `test` is first read.
+        task: The data set, made for this backbone's input format.
+        pooling: How tokens become one feature; ``auto`` for what the head probe likes best.
         memory_limit: Bytes that the frozen states of one split may take; see `frozen_states`.
 
     Raises:
-        TaskError: If the task's examples do not fit the backbone.
+        BackboneError: If the backbone has no such pooling.
     """
 
-    def __init__(self, backbone: Backbone, task: Task, *, memory_limit: int = MEMORY_LIMIT) -> None:
+    def __init__(
+        self,
+        backbone: Backbone,
+        task: Task,
+        *,
+        pooling: str = AUTO,
+        memory_limit: int = MEMORY_LIMIT,
+    ) -> None:
+        allowed = [AUTO, *backbone.poolings]
+        if pooling not in allowed:
+            raise BackboneError(
+                f"--pooling for {backbone.facts.model_type} takes one of {', '.join(allowed)}; "
+                f"got {pooling!r}"
+            )
         self.backbone = backbone
         self.task = task
+        self._asked_pooling = pooling
         self._memory_limit = memory_limit
-        for examples in task.splits.values():
-            _check_fit(examples, backbone)
 
     @cached_property
     def train(self) -> Split:
@@ -70,53 +88,48 @@ class Workbench:
         return self._prepared(self.task.test)
 
     @cached_property
+    def pooling_choice(self) -> PoolingChoice:
+        """The pooling asked for, or the one that the head probe scores best with."""
+        if self._asked_pooling != AUTO:
+            return PoolingChoice(Pooling(self._asked_pooling), {})
+        splits = self.train, self.validation
+        features = [split.states.features for split in splits]
+        labels = [split.labels for split in splits]
+        return choose_pooling(self.task, self.backbone.poolings, features, labels)
+
+    @property
+    def pooling(self) -> Pooling:
+        """How tokens become one feature."""
+        return self.pooling_choice.pooling
+
+    @cached_property
     def head(self) -> ProbedHead:
         """The head that every evaluation starts from, fitted on the training split."""
-        return probe_head(self.train.states.features, self.train.labels, self.task.n_classes)
+        features = self.train.states.features[self.pooling]
+        return probe_head(features, self.train.labels, self.task.target, self.task.n_outputs)
 
     @cached_property
     def n_bare_flops(self) -> int:
         """Floating-point operations of the bare backbone with its head, for one example."""
-        bare = AdaptedBackbone(self.backbone, Layout(), self.task.n_classes)
-        return count_flops(bare, self.first(1))
+        return count_flops(self.adapted(Layout()), self.first(1))
+
+    def adapted(self, layout: Layout, *, seed: int = 0) -> AdaptedBackbone:
+        """The backbone with a fresh layout and the probed head."""
+        model = AdaptedBackbone(
+            self.backbone, layout, self.task.n_outputs, seed=seed, pooling=self.pooling
+        )
+        self.head.copy_into(model.head)
+        return model
 
     def first(self, n_examples: int) -> dict[str, Tensor]:
         """Inputs of the first validation examples, or of all where there are fewer."""
-        n_examples = min(n_examples, len(self.validation.labels))
-        return take(self.validation.inputs, torch.arange(n_examples))
+        inputs = self.task.validation.inputs
+        n_examples = min(n_examples, len(self.task.validation))
+        chosen = take(inputs, torch.arange(n_examples))
+        return {name: tensor.to(self.backbone.device) for name, tensor in chosen.items()}
 
     def _prepared(self, examples: Examples) -> Split:
-        inputs = _fitted(examples, self.backbone)
-        return Split(
-            inputs, examples.labels, frozen_states(self.backbone, inputs, self._memory_limit)
-        )
-
-
-def _check_fit(examples: Examples, backbone: Backbone) -> None:
-    """Check that the backbone takes these inputs.
-
-    Raises:
-        TaskError: If the backbone takes another kind of input, or images of another shape.
-    """
-    wanted, form = backbone.graph.family.inputs, backbone.image_format
-    if wanted not in examples.inputs:
-        raise TaskError(
-            f"{backbone.facts.id} takes {wanted}, the task gives {', '.join(examples.inputs)}"
-        )
-    if form is None:
-        return
-    shape, given = (form.n_channels, form.size, form.size), examples.inputs[wanted].shape[1:]
-    if tuple(given) != shape:
-        raise TaskError(
-            f"{backbone.facts.id} takes images of shape {shape} (channels, height, width), "
-            f"the task gives {tuple(given)}"
-        )
-
-
-def _fitted(examples: Examples, backbone: Backbone) -> dict[str, Tensor]:
-    """The examples' inputs in the form that the backbone takes."""
-    if backbone.image_format is None:
-        return dict(examples.inputs)
-    name = backbone.graph.family.inputs
-    images = backbone.image_format.pixel_values(examples.inputs[name])
-    return {**examples.inputs, name: images}
+        device = self.backbone.device
+        inputs = {name: tensor.to(device) for name, tensor in examples.inputs.items()}
+        states = frozen_states(self.backbone, inputs, self._memory_limit)
+        return Split(inputs, examples.labels.to(device), states)

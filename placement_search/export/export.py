@@ -5,8 +5,10 @@ from hashlib import sha256
 from importlib.metadata import version
 from pathlib import Path
 
+import torch
 from safetensors.torch import save
 
+from placement_search.adapted.model import AdaptedBackbone
 from placement_search.engine.in_process import InProcessEngine
 from placement_search.errors import ExportError
 from placement_search.evaluation.estimates import mean_estimate
@@ -16,10 +18,12 @@ from placement_search.evaluation.workbench import Workbench
 from placement_search.export.check import CHECK_SEED, check_logits, weights_of
 from placement_search.export.layout_file import (
     LAYOUT_NAME,
+    SCHEMA_VERSION,
     WEIGHTS_NAME,
     BackboneEntry,
     CheckEntry,
     CostEntry,
+    DataEntry,
     IntervalEntry,
     LayoutFile,
     ProvenanceEntry,
@@ -36,6 +40,8 @@ from placement_search.study.answer import find_answer
 from placement_search.study.progress import Progress, Silence
 from placement_search.study.records import StudyRecord, TrialRecord
 from placement_search.study.seeds import derive_seed
+from placement_search.tasks.target import Target
+from placement_search.tasks.task import Task
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,6 +125,7 @@ def export_layout(
     )
     make_folder(folder)
     source = _Source(record, bench, trial, finals, known)
+    _widen_to_original_units(evaluated.model, bench.task)
     weights = save(weights_of(evaluated.model), {"layout_id": layout.id})
     file = _describe(source, evaluated, sha256(weights).hexdigest())
     paths = (folder / LAYOUT_NAME, folder / WEIGHTS_NAME)
@@ -142,6 +149,15 @@ def _check_same_study(record: StudyRecord, bench: Workbench) -> None:
             )
 
 
+@torch.no_grad()
+def _widen_to_original_units(model: AdaptedBackbone, task: Task) -> None:
+    """Fold the scale of a regression's target into the head, whose output it then is."""
+    mean, std = task.scale
+    if task.target is Target.REGRESSION:
+        model.head.weight.mul_(std)
+        model.head.bias.mul_(std).add_(mean)
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class _Source:
     """What an exported layout comes from: study, trial, retrainings, and the one exported."""
@@ -154,21 +170,25 @@ class _Source:
 
 
 def _describe(source: _Source, evaluated: Evaluated, weights_sha256: str) -> LayoutFile:
-    model, record, task = evaluated.model, source.record, source.bench.task
+    model, record, bench = evaluated.model, source.record, source.bench
+    task = bench.task
     layout = model.layout
     costs = replace(evaluated.card.costs, latency_factor=source.known.costs.latency_factor)
     return LayoutFile(
-        schema_version=1,
+        schema_version=SCHEMA_VERSION,
         tool_version=version("placement-search"),
         layout_id=layout.id,
         weights_sha256=weights_sha256,
         notation=layout.notation,
         first_pass=layout.first_pass,
-        backbone=BackboneEntry(revision=None, **asdict(record.definition.backbone)),
+        backbone=BackboneEntry(**asdict(bench.backbone.facts)),
         task=TaskEntry(
             name=task.name,
-            metric=task.metric,
+            target=task.target,
+            metric=task.metric.name,
+            is_higher_better=task.metric.is_higher_better,
             label_names=list(task.label_names),
+            data=DataEntry(**asdict(record.definition.data)),
             pooling=model.pooling,
         ),
         connections=connection_entries(layout),

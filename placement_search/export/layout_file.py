@@ -11,8 +11,9 @@ from placement_search.backbones.families import Pooling
 from placement_search.errors import ExportError, LayoutError
 from placement_search.layout import Connection, FirstPass, Kind, Layout, make_module
 from placement_search.modules import MODULE_TYPES
+from placement_search.tasks.target import Target
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION: Literal[2] = 2
 LAYOUT_NAME, WEIGHTS_NAME = "layout.json", "layout.safetensors"
 
 Finite = Annotated[float, Field(allow_inf_nan=False)]
@@ -26,22 +27,46 @@ class _Strict(BaseModel):
 class BackboneEntry(_Strict):
     """The backbone that the layout was trained on."""
 
-    id: str = Field(description="'embedded', or the folder that it was loaded from.")
-    revision: str | None = Field(description="Revision at its source, where there is one.")
+    id: str = Field(description="'embedded', a folder, or the id of a model on the hub.")
+    revision: str | None = Field(description="Commit on the hub; null for a folder.")
     architecture: str
     model_type: str
     n_blocks: int
     width: int
     n_parameters: int
     fingerprint: str = Field(description="SHA-256 over all weights, 16 hexadecimal digits.")
+    dtype: str = Field(description="Of the backbone; adapters and head are float32.")
+    n_nodes: int
+    sublayers: int = Field(description="Sub-layers of a block, so nodes that a block adds.")
+
+
+class DataEntry(_Strict):
+    """Which data the layout was trained on, and how they were read."""
+
+    data: str
+    config: str | None
+    text: str | None
+    text_pair: str | None
+    image: str | None
+    label: str | None
+    target: str | None
+    metric: str | None
+    max_length: int | None
+    shots: int | None
+    train_size: int | None
+    validation_size: int | None
+    split_seed: int
 
 
 class TaskEntry(_Strict):
     """The task, and how its logits come about."""
 
     name: str
+    target: Target = Field(description="What labels are, and so what logits mean.")
     metric: str
-    label_names: list[str]
+    is_higher_better: bool
+    label_names: list[str] = Field(description="One per logit.")
+    data: DataEntry
     pooling: Pooling = Field(description="How tokens become the feature that the head reads.")
 
 
@@ -121,7 +146,7 @@ class ProvenanceEntry(_Strict):
 class LayoutFile(_Strict):
     """A trained layout, without its weights."""
 
-    schema_version: Literal[1]
+    schema_version: Literal[2]
     tool_version: str
     layout_id: str
     weights_sha256: str = Field(description="SHA-256 of the safetensors file beside this one.")

@@ -1,6 +1,6 @@
 """Read an exported layout back onto its backbone, and verify that it is what was exported."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from hashlib import sha256
 from pathlib import Path
 
@@ -10,8 +10,9 @@ from torch import Tensor
 
 from placement_search.adapted.model import AdaptedBackbone
 from placement_search.backbones.loading import Backbone, load_backbone
+from placement_search.backbones.settings import ModelSettings
 from placement_search.errors import ExportError, LayoutError
-from placement_search.evaluation.fine_tune import accuracy
+from placement_search.evaluation.fine_tune import from_frozen_states, score_on
 from placement_search.evaluation.workbench import Workbench
 from placement_search.export.check import check_logits, put_weights
 from placement_search.export.layout_file import (
@@ -20,7 +21,9 @@ from placement_search.export.layout_file import (
     LayoutFile,
     read_layout_file,
 )
-from placement_search.tasks import TASKS, load_task
+from placement_search.tasks.loading import TASKS, load_task
+from placement_search.tasks.settings import DataSettings
+from placement_search.tasks.target import Target
 
 TOLERANCE = 1e-4
 """Largest difference, relative to the largest logit, that another machine's arithmetic may make."""
@@ -65,12 +68,16 @@ def load_layout(folder: Path | str, backbone: Backbone) -> AdaptedBackbone:
     return model.eval()
 
 
-def verify_layout(folder: Path | str, model: str | None = None) -> Verified:
+def verify_layout(
+    folder: Path | str, model: ModelSettings | None = None, data: str | None = None
+) -> Verified:
     """Load an exported layout and compare it with what its file says.
 
     Args:
         folder: Where ``layout.json`` and ``layout.safetensors`` lie.
-        model: The backbone; None for the one that the file names.
+        model: The backbone; None for the one that the file names, in the file's dtype.
+        data: Where the data lie; None for where the file says. They are looked for, and their
+            absence is no error.
 
     Raises:
         ExportError: If a file is missing or damaged, or the backbone is another one.
@@ -78,7 +85,7 @@ def verify_layout(folder: Path | str, model: str | None = None) -> Verified:
     """
     folder = Path(folder)
     file = read_layout_file(folder / LAYOUT_NAME)
-    backbone = load_backbone(model or file.backbone.id)
+    backbone = load_backbone(model or named_backbone(folder))
     adapted = load_layout(folder, backbone)
     stored = torch.tensor(file.check.logits)
     difference = float((check_logits(adapted, file.check.seed) - stored).abs().max())
@@ -87,18 +94,38 @@ def verify_layout(folder: Path | str, model: str | None = None) -> Verified:
         max_difference=difference,
         is_same=difference <= TOLERANCE * max(1.0, float(stored.abs().max())),
         recorded_score=file.scores.exported.validation,
-        measured_score=_measured(file, adapted),
+        measured_score=_measured(file, adapted, data),
     )
 
 
-def _measured(file: LayoutFile, adapted: AdaptedBackbone) -> float | None:
-    """The validation score, where the file's task comes with the package and is unchanged."""
-    if file.task.name not in TASKS:
+def named_backbone(folder: Path | str) -> ModelSettings:
+    """What loads the backbone that a layout file names, as far as the file can say.
+
+    Raises:
+        ExportError: If the file is missing or damaged.
+    """
+    entry = read_layout_file(Path(folder) / LAYOUT_NAME).backbone
+    return ModelSettings(model=entry.id, revision=entry.revision, dtype=entry.dtype)
+
+
+def _measured(file: LayoutFile, adapted: AdaptedBackbone, place: str | None) -> float | None:
+    """The validation score, where the data are at hand and unchanged.
+
+    Data on the hub are not asked for: that needs the network.
+    """
+    asked = DataSettings(**file.task.data.model_dump())
+    data = replace(asked, data=place or asked.data)
+    if data.data not in TASKS and not Path(data.data).exists():
         return None
-    task = load_task(file.task.name)
+    task = load_task(data, adapted.backbone.input_format)
     if task.fingerprint != file.provenance.data_fingerprint:
         return None
-    return accuracy(adapted, Workbench(adapted.backbone, task).validation)
+    bench = Workbench(adapted.backbone, task, pooling=adapted.pooling.value)
+    logits = from_frozen_states(adapted)
+    if file.task.target is not Target.REGRESSION:
+        return score_on(logits, bench, bench.validation)
+    mean, std = task.scale
+    return score_on(lambda split, i: (logits(split, i) - mean) / std, bench, bench.validation)
 
 
 def _check_backbone(file: LayoutFile, backbone: Backbone) -> None:
@@ -109,6 +136,7 @@ def _check_backbone(file: LayoutFile, backbone: Backbone) -> None:
             ("architecture", facts.architecture, ours.architecture),
             ("number of blocks", facts.n_blocks, ours.n_blocks),
             ("width", facts.width, ours.width),
+            ("dtype", facts.dtype, ours.dtype),
             ("fingerprint of the weights", facts.fingerprint, ours.fingerprint),
         )
         if given != stored

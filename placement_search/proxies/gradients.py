@@ -7,15 +7,20 @@ The bottleneck's own gradient would be no measure: at a zero up-projection its r
 the bottleneck's.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 from torch.nn import functional
 
-from placement_search.adapted.states import batches, pooled, take
+from placement_search.adapted.batches import take
+from placement_search.adapted.states import pooled, widened
+from placement_search.backbones.families import Pooling
 from placement_search.backbones.loading import Backbone
+
+SummedLoss = Callable[[Tensor, Tensor], Tensor]
+"""Sum of the losses of some examples, from their features ``(batch, width)`` and indices."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -65,36 +70,39 @@ class _Probe:
 
 def gradient_factors(
     backbone: Backbone,
-    head: nn.Linear,
+    loss: SummedLoss,
+    pooling: Pooling,
     inputs: Mapping[str, Tensor],
-    labels: Tensor,
     *,
     batch_size: int = 128,
 ) -> GradientFactors:
-    """States and their gradients at every node, for the mean cross-entropy over the examples.
+    """States and their gradients at every node, for the mean loss over the examples.
 
     Splitting the examples into batches changes nothing but memory.
 
     Args:
         backbone: The frozen backbone.
-        head: A fitted head; a zero one would give zero gradients.
-        inputs: Inputs of the examples, each of shape ``(n_examples, …)``.
-        labels: Classes, shape ``(n_examples,)``.
+        loss: Of a fitted head on pooled features; a zero head would give zero gradients.
+        pooling: How tokens become one feature.
+        inputs: Inputs of the examples, each of shape ``(n_examples, …)``, on its device.
         batch_size: Examples in one forward and backward pass.
     """
     reads: list[Tensor] = []
     deltas: list[Tensor] = []
-    n_nodes = backbone.n_nodes
-    for indices in batches(inputs, batch_size):
-        part = take(inputs, indices)
+    nodes = range(backbone.n_nodes)
+    everything = torch.arange(len(next(iter(inputs.values()))), device=backbone.device)
+    # Cut once to the longest of all, so that the batches' states have one shape.
+    inputs = take(inputs, everything)
+    for indices in torch.split(everything, batch_size):
+        part = {name: tensor[indices] for name, tensor in inputs.items()}
         probe = _Probe()
-        with torch.enable_grad(), backbone.graph.visited(probe, range(n_nodes)):
-            hidden = backbone.graph.model(**part).last_hidden_state
-            logits = head(pooled(hidden, part, backbone.graph.family.pooling))
-            loss = functional.cross_entropy(logits, labels[indices], reduction="sum") / len(labels)
-        leaves = [probe.leaves[node] for node in range(n_nodes)]
-        deltas.append(torch.stack(torch.autograd.grad(loss, leaves)))
-        reads.append(torch.stack([_normed(probe.states[node]) for node in range(n_nodes)]))
+        with torch.enable_grad(), backbone.graph.visited(probe, nodes):
+            hidden = backbone.graph.run(part)
+            features = pooled(hidden, backbone.graph.token_mask(part), pooling)
+            mean_loss = loss(features, indices) / len(everything)
+        leaves = [probe.leaves[node] for node in nodes]
+        deltas.append(widened(torch.stack(torch.autograd.grad(mean_loss, leaves))))
+        reads.append(torch.stack([_normed(widened(probe.states[node])) for node in nodes]))
     return GradientFactors(torch.cat(reads, 1), torch.cat(deltas, 1))
 
 
@@ -123,7 +131,8 @@ def _singular_rows(factors: GradientFactors) -> Iterator[Tensor]:
 def _example_energies(factors: GradientFactors) -> Tensor:
     """``‖Σ_t f(h_t)ᵀ δ_t‖² = Σ_ts (f_t·f_s)(δ_t·δ_s)``: two Gram matrices, no gradient."""
     n_examples = factors.reads.shape[1]
-    energies = torch.zeros(len(factors.reads), len(factors.deltas), dtype=torch.float64)
+    shape = len(factors.reads), len(factors.deltas)
+    energies = torch.zeros(shape, dtype=torch.float64, device=factors.reads.device)
     for reads, deltas in zip(factors.reads.unbind(1), factors.deltas.unbind(1), strict=True):
         grams = [(f @ f.transpose(1, 2)).flatten(1).double() for f in (reads, deltas * n_examples)]
         energies += grams[0] @ grams[1].T

@@ -38,7 +38,7 @@ def draw_history(findings: Findings) -> str:
     def paint(figure: Figure) -> None:
         axes = figure.add_subplot()
         _draw_trials(axes, trials)
-        _draw_incumbents(axes, trials)
+        _draw_incumbents(axes, trials, findings.record.definition.sign)
         marks = baseline_marks(trials)
         for mark in marks:
             axes.axhline(mark.score, color=BASELINE_COLOUR, linewidth=0.8, linestyle=(0, (4, 3)))
@@ -94,7 +94,7 @@ def draw_gains(findings: Findings) -> str | None:
             axes.plot([gain.mean], [row], color=SEARCHED_COLOUR, marker="o", markersize=6)
         axes.set_yticks(range(len(comparisons)), [f"against {c.name}" for c in comparisons])
         axes.set_ylim(len(comparisons) - 0.5, -0.5)
-        axes.set_xlabel("gain in test score; right of the line the answer is better")
+        axes.set_xlabel("gain on the test split; right of the line the answer is better")
         axes.spines["left"].set_visible(False)
         axes.tick_params(axis="y", length=0)
 
@@ -118,13 +118,18 @@ def baseline_marks(trials: Sequence[TrialRecord]) -> list[Mark]:
     return marks
 
 
-def incumbents(trials: Sequence[TrialRecord]) -> list[tuple[int, float]]:
-    """Number and score of every admitted trial that was better than all before it."""
+def incumbents(trials: Sequence[TrialRecord], sign: int = 1) -> list[tuple[int, float]]:
+    """Number and score of every admitted trial that was better than all before it.
+
+    Args:
+        trials: In the order of the study.
+        sign: -1 where a lower score is better.
+    """
     found: list[tuple[int, float]] = []
     for trial in trials:
         if trial.score is None or not trial.is_eligible:
             continue
-        if not found or trial.score > found[-1][1]:
+        if not found or sign * trial.score > sign * found[-1][1]:
             found.append((trial.number, trial.score))
     return found
 
@@ -162,8 +167,8 @@ def _draw_trials(axes: Axes, trials: Sequence[TrialRecord]) -> None:
     _scatter(axes, [t.number for t in pruned], last, label, PRUNED_COLOUR, "x")
 
 
-def _draw_incumbents(axes: Axes, trials: Sequence[TrialRecord]) -> None:
-    steps = incumbents(trials)
+def _draw_incumbents(axes: Axes, trials: Sequence[TrialRecord], sign: int) -> None:
+    steps = incumbents(trials, sign)
     if steps:
         numbers = [*(number for number, _ in steps), trials[-1].number]
         scores = [*(score for _, score in steps), steps[-1][1]]

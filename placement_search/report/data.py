@@ -12,7 +12,7 @@ from placement_search.report.findings import Findings, RankedTrial, reason_line
 from placement_search.study.answer import Comparison, Finalist
 from placement_search.study.records import StudyRecord, TrialEnd
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
 
 CSV_COLUMNS = (
     "rank", "trial", "role", "end", "is_eligible", "score", "n_adapter_parameters",
@@ -49,6 +49,9 @@ def as_json(findings: Findings) -> str:
         "correlations": [
             {**asdict(proxy), "verdict": proxy.verdict} for proxy in findings.correlations
         ],
+        "references": [asdict(reference) for reference in record.references],
+        "pooling": asdict(record.pooling) if record.pooling else None,
+        "notes": list(record.notes),
         "proxy_map": asdict(record.proxy_map) if record.proxy_map else None,
         "ends": _ends(record),
         "costs": _costs(record),
@@ -130,6 +133,8 @@ def _costs(record: StudyRecord) -> dict[str, object]:
         "trials_steps": sum(card.n_steps for card in trials),
         "finals_seconds": math.fsum(card.train_seconds for card in finals),
         "finals_steps": sum(card.n_steps for card in finals),
+        "references_seconds": math.fsum(r.card.train_seconds for r in record.references),
+        "references_steps": sum(r.card.n_steps for r in record.references),
         "proxy_map_seconds": record.proxy_map.seconds if record.proxy_map else None,
         "proxy_map_examples": record.proxy_map.n_examples if record.proxy_map else None,
     }

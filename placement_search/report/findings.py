@@ -5,7 +5,6 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from placement_search.backbones.graph import nodes_of
 from placement_search.errors import ReportError
 from placement_search.layout import Layout, parse_layout
 from placement_search.modules import MODULE_TYPES
@@ -66,7 +65,7 @@ class Findings:
     @property
     def n_nodes(self) -> int:
         """Nodes of the backbone's residual stream."""
-        return len(nodes_of(self.record.definition.backbone.n_blocks))
+        return self.record.definition.backbone.n_nodes
 
     @property
     def recommended(self) -> TrialRecord | None:

@@ -30,7 +30,7 @@ PRIMER: Mapping[str, str] = MappingProxyType(
             "connections."
         ),
         "score": (
-            "The task's metric, named under Repeat it; larger is better. Trials are scored on the "
+            "The task's metric, named with its direction under Repeat it. Trials are scored on the "
             "validation split; the test split is read by the finalists alone."
         ),
         "baselines": (

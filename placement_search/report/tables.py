@@ -2,9 +2,12 @@
 
 import statistics
 from collections import Counter
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from placement_search.backbones.graph import nodes_of
+from placement_search.backbones.nodes import nodes_of
+from placement_search.evaluation.estimates import mean_estimate
+from placement_search.evaluation.score_card import ScoreCard
 from placement_search.report.findings import Findings, RankedTrial, reason_line
 from placement_search.report.formats import (
     UNKNOWN,
@@ -19,7 +22,7 @@ from placement_search.report.formats import (
 )
 from placement_search.study.answer import Finalist
 from placement_search.study.correlations import ProxyCorrelation
-from placement_search.study.records import TrialEnd
+from placement_search.study.records import ReferenceRecord, TrialEnd
 
 SHOWN_TRIALS = 200
 SHOWN_FAILURES = 20
@@ -44,7 +47,8 @@ class Table:
 
 def connections_table(findings: Findings) -> Table:
     """The recommended layout, one connection a row, its two nodes in words."""
-    nodes = nodes_of(findings.record.definition.backbone.n_blocks)
+    backbone = findings.record.definition.backbone
+    nodes = nodes_of(backbone.n_blocks, backbone.sublayers)
     rows = [
         (
             f"{c.source}>{c.target}",
@@ -66,14 +70,15 @@ def connections_table(findings: Findings) -> Table:
 
 
 def finalists_table(findings: Findings) -> Table:
-    """Every retrained layout with scores over seeds and costs."""
+    """Every retrained layout, then the references, with scores over seeds and costs."""
     columns = (
         Column("role"),
         Column("layout", is_code=True),
         Column("admitted"),
         *_numbers("parameters", "validation", "test", "seeds", "FLOPs", "latency", "train seconds"),
     )
-    return Table(columns, tuple(_finalist_row(finalist) for finalist in findings.finalists))
+    rows = [_finalist_row(finalist) for finalist in findings.finalists]
+    return Table(columns, (*rows, *_reference_rows(findings)))
 
 
 def ranking_table(findings: Findings, limit: int = SHOWN_TRIALS) -> Table:
@@ -143,6 +148,13 @@ def costs_table(findings: Findings) -> Table:
     pruned = record.ended(TrialEnd.PRUNED)
     seconds = as_seconds(sum(trial.seconds or 0 for trial in pruned))
     rows.insert(1, ("pruned trials", as_count(len(pruned)), seconds, UNKNOWN))
+    references = [reference.card for reference in record.references]
+    if references:
+        rows.append(
+            ("references, chosen from and compared with", as_count(len(references)),
+             as_seconds(sum(c.train_seconds for c in references)),
+             as_count(sum(c.n_steps for c in references)))
+        )  # fmt: skip
     if record.proxy_map:
         examples = f"proxy map, from {as_count(record.proxy_map.n_examples)} examples"
         rows.append((examples, "1", as_seconds(record.proxy_map.seconds), UNKNOWN))
@@ -160,10 +172,14 @@ def facts_table(findings: Findings) -> Table:
         ("backbone", f"{backbone.id} ({backbone.architecture}, {backbone.model_type})"),
         ("backbone size", (f"{backbone.n_blocks} blocks, width {backbone.width}, "
          f"{as_count(backbone.n_parameters)} parameters, all frozen")),
+        ("backbone revision", backbone.revision or "a local folder"),
         ("backbone fingerprint", backbone.fingerprint),
-        ("data", asked.data),
+        ("device and dtype", f"{asked.device}, {backbone.dtype}"),
+        ("pooling", _pooling(findings)),
+        ("data", asked.data.data + (f", {asked.data.config}" if asked.data.config else "")),
+        *(("", note) for note in findings.record.notes),
         ("data fingerprint", asked.data_fingerprint),
-        ("metric", asked.metric),
+        ("metric", f"{asked.metric}, {'higher' if asked.is_higher_better else 'lower'} is better"),
         ("search space", f"{space.get('name', asked.space_file)}: {space.get('description', '')}"),
         ("kinds of connection", kinds or UNKNOWN),
         ("connections per layout", (f"{count.get('at_least', UNKNOWN)} to "
@@ -192,6 +208,16 @@ def ranking_note(findings: Findings, limit: int = SHOWN_TRIALS) -> str:
     return f"The first {limit} of {as_count(total)} trials; trials.csv holds all of them."
 
 
+def _pooling(findings: Findings) -> str:
+    pooling = findings.record.pooling
+    if pooling is None:
+        return UNKNOWN
+    if not pooling.scores:
+        return pooling.pooling
+    compared = ", ".join(f"{name} {as_score(score)}" for name, score in pooling.scores.items())
+    return f"{pooling.pooling}, by the head probe's validation score ({compared})"
+
+
 def _numbers(*titles: str) -> tuple[Column, ...]:
     return tuple(Column(title, is_number=True) for title in titles)
 
@@ -208,12 +234,35 @@ def _finalist_row(finalist: Finalist) -> tuple[str, ...]:
         str(len(finalist.cards)),
         as_factor(costs.flops_factor),
         as_factor(costs.latency_factor),
-        as_seconds(_median_seconds(finalist)),
+        as_seconds(_median_seconds(finalist.cards)),
     )
 
 
-def _median_seconds(finalist: Finalist) -> float:
-    return statistics.median(card.train_seconds for card in finalist.cards)
+def _reference_rows(findings: Findings) -> Iterator[tuple[str, ...]]:
+    """One row per reference, in the order of the study; those that chose a setting are left out."""
+    by_role: dict[tuple[str, str], list[ReferenceRecord]] = {}
+    for reference in findings.record.references:
+        if reference.replicate:
+            by_role.setdefault((reference.like, reference.role), []).append(reference)
+    for (_, role), group in by_role.items():
+        cards = [reference.card for reference in group]
+        tests = [card.test_score for card in cards if card.test_score is not None]
+        yield (
+            role,
+            short_notation(group[0].layout, 1) if group[0].layout else UNKNOWN,
+            _yes(is_so=False),
+            as_count(cards[0].costs.n_adapter_parameters),
+            as_estimate(mean_estimate([card.score for card in cards])),
+            as_estimate(mean_estimate(tests)) if tests else UNKNOWN,
+            str(len(cards)),
+            as_factor(cards[0].costs.flops_factor),
+            as_factor(cards[0].costs.latency_factor),
+            as_seconds(_median_seconds(cards)),
+        )
+
+
+def _median_seconds(cards: Sequence[ScoreCard]) -> float:
+    return statistics.median(card.train_seconds for card in cards)
 
 
 def _trial_row(ranked: RankedTrial) -> tuple[str, ...]:

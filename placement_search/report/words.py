@@ -82,7 +82,7 @@ def choice_sentences(findings: Findings) -> list[str]:
 def comparison_sentence(comparison: Comparison, chosen: Finalist) -> str:
     """What the answer gains over one baseline on the test split."""
     name = comparison.name
-    if name.endswith("random layouts"):
+    if "random layouts" in name:
         name = f"the mean of {name}"
     size = f"{as_count(comparison.n_adapter_parameters)} parameters"
     return (

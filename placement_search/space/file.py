@@ -1,10 +1,9 @@
 """Search-space files: YAML or JSON, checked key by key before anything is loaded."""
 
-import difflib
 import json
 import re
 import sys
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from importlib import resources
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -21,7 +20,7 @@ from pydantic import (
     model_validator,
 )
 
-from placement_search.errors import SpaceError
+from placement_search.errors import SpaceError, nearest
 from placement_search.layout import FirstPass, Kind
 
 NodeRange = Annotated[
@@ -176,17 +175,12 @@ def _explained(error: ValidationError) -> Iterator[str]:
 
 def _nearest_key(key: str, parents: Sequence[str | int]) -> str:
     model = ConnectionCount if "connections" in parents else SpaceFile
-    return _hint(key, model.model_fields)
+    return nearest(key, model.model_fields)
 
 
 def _nearest_value(mistake: Mapping[str, Any]) -> str:
     expected = re.findall(r"'([^']+)'", str(mistake.get("ctx", {}).get("expected", "")))
-    return _hint(str(mistake["input"]), expected) if expected else ""
-
-
-def _hint(word: str, known: Iterable[str]) -> str:
-    close = difflib.get_close_matches(word, list(known), n=1, cutoff=0.5)
-    return f" (did you mean {close[0]!r}?)" if close else ""
+    return nearest(str(mistake["input"]), expected) if expected else ""
 
 
 def main() -> None:

@@ -1,5 +1,6 @@
 """The answer of a study: the recommended layout, and what it gains over the baselines."""
 
+import statistics
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -11,7 +12,7 @@ from placement_search.evaluation.estimates import (
 )
 from placement_search.evaluation.score_card import Costs, ScoreCard
 from placement_search.study.baselines import RANDOM
-from placement_search.study.records import StudyRecord, TrialRecord
+from placement_search.study.records import FULL_FINE_TUNING, StudyRecord, TrialRecord
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,10 +57,10 @@ class Comparison:
     """The answer against a baseline on the test split.
 
     Args:
-        name: The baseline, or ``random layouts`` for the mean of them.
+        name: The baseline, or what several random layouts are called together.
         n_adapter_parameters: What the baseline costs.
         test: The baseline's test score.
-        gain: The answer's mean minus the baseline's.
+        gain: By how much the answer's mean is better than the baseline's; negative where worse.
     """
 
     name: str
@@ -108,7 +109,10 @@ def read_finalists(record: StudyRecord) -> list[Finalist]:
         )
         for layout_id, cards in by_layout.items()
     ]
-    return sorted(finalists, key=lambda f: (-f.validation.mean, f.trial.n_adapter_parameters))
+    sign = record.definition.sign
+    return sorted(
+        finalists, key=lambda f: (-sign * f.validation.mean, f.trial.n_adapter_parameters)
+    )
 
 
 def find_answer(record: StudyRecord) -> Answer | None:
@@ -123,31 +127,58 @@ def find_answer(record: StudyRecord) -> Answer | None:
     admitted = [finalist for finalist in finalists if finalist.trial.is_eligible]
     if not admitted:
         return None
-    best = admitted[0]
-    floor = best.validation.mean - standard_error(best.validation_scores)
-    near = [finalist for finalist in admitted if finalist.validation.mean >= floor]
-    chosen = min(near, key=lambda f: (f.trial.n_adapter_parameters, -f.validation.mean))
-    return Answer(chosen, best, tuple(_comparisons(chosen, finalists)))
+    best, sign = admitted[0], record.definition.sign
+    floor = sign * best.validation.mean - standard_error(best.validation_scores)
+    near = [finalist for finalist in admitted if sign * finalist.validation.mean >= floor]
+    chosen = min(near, key=lambda f: (f.trial.n_adapter_parameters, -sign * f.validation.mean))
+    return Answer(chosen, best, tuple(_comparisons(record, chosen, finalists)))
 
 
-def _comparisons(chosen: Finalist, finalists: Sequence[Finalist]) -> list[Comparison]:
+def _comparisons(
+    record: StudyRecord, chosen: Finalist, finalists: Sequence[Finalist]
+) -> list[Comparison]:
+    against = _Against(chosen.test_scores, record.definition.sign)
     baselines = [f for f in finalists if f.trial.is_baseline and f is not chosen]
     random = [f for f in baselines if f.trial.role.startswith(RANDOM)]
     named = sorted((f for f in baselines if f not in random), key=lambda f: f.trial.number)
     comparisons = [
-        _comparison(f.trial.role, f.trial.n_adapter_parameters, chosen, f.test_scores)
-        for f in named
+        against.scores(f.trial.role, f.trial.n_adapter_parameters, f.test_scores) for f in named
     ]
-    if len(random) > 1:
-        # One value per layout: its seeds share the placement and are not independent draws of it.
-        means = [f.test.mean for f in random]
+    # One value per random layout: its seeds share the placement, no independent draws of it.
+    alike = _means_by_layout(record, chosen)
+    if len(alike) > 1:
+        name = f"{len(alike)} random layouts of the same size"
+        comparisons.append(against.scores(name, chosen.trial.n_adapter_parameters, alike))
+    elif len(random) > 1:
         size = random[0].trial.n_adapter_parameters
-        comparisons.append(_comparison(f"{len(random)} random layouts", size, chosen, means))
+        name = f"{len(random)} random layouts"
+        comparisons.append(against.scores(name, size, [f.test.mean for f in random]))
+    ceiling = [r.card for r in record.references if r.role == FULL_FINE_TUNING]
+    scores = [card.test_score for card in ceiling if card.test_score is not None]
+    if len(scores) >= MIN_SEEDS:
+        size = ceiling[0].costs.n_adapter_parameters
+        comparisons.append(against.scores(FULL_FINE_TUNING, size, scores))
     return comparisons
 
 
-def _comparison(
-    name: str, n_parameters: int, chosen: Finalist, theirs: Sequence[float]
-) -> Comparison:
-    gain = difference_estimate(chosen.test_scores, theirs)
-    return Comparison(name, n_parameters, mean_estimate(theirs), gain)
+def _means_by_layout(record: StudyRecord, chosen: Finalist) -> list[float]:
+    """Mean test score of each random layout that was drawn to be of the answer's size."""
+    by_layout: dict[str, list[float]] = {}
+    for reference in record.references:
+        if reference.like == chosen.trial.layout_id and reference.card.test_score is not None:
+            by_layout.setdefault(reference.layout, []).append(reference.card.test_score)
+    return [statistics.fmean(scores) for scores in by_layout.values()]
+
+
+@dataclass(frozen=True, slots=True)
+class _Against:
+    """Compares with the answer's test scores."""
+
+    ours: list[float]
+    sign: int
+
+    def scores(self, name: str, n_parameters: int, theirs: Sequence[float]) -> Comparison:
+        gain = difference_estimate(
+            [self.sign * score for score in self.ours], [self.sign * score for score in theirs]
+        )
+        return Comparison(name, n_parameters, mean_estimate(theirs), gain)

@@ -77,9 +77,9 @@ class Coordinator:
         self._engine = engine
         self._progress = progress
         self._encoding = Encoding(trials.space)
-        self._proposer = Proposer(self._encoding, trials.sampler, trials.seed)
+        self._proposer = Proposer(self._encoding, trials.sampler, trials.seed, study.direction)
         pruner = PRUNERS[trials.pruner](trials.plan.epochs)
-        self._judge = Judge(study.study_name, pruner)
+        self._judge = Judge(study.study_name, pruner, study.direction)
 
     def run(self, n_trials: int) -> None:
         """Evaluate until the study has ``n_trials`` finished trials, or its space is exhausted.

@@ -14,7 +14,9 @@ N_PARAMETERS = "number of parameters"
 
 @dataclass(frozen=True, slots=True)
 class ProxyCorrelation:
-    """Spearman's rank correlation of a proxy with the validation scores of a study's trials.
+    """Spearman's rank correlation of a proxy with how good a study's trials were.
+
+    Good means a high validation score, or a low one where the metric is an error.
 
     Args:
         proxy: Its name.
@@ -51,7 +53,8 @@ def proxy_correlations(record: StudyRecord) -> list[ProxyCorrelation]:
     """
     trials = [trial for trial in record.trials if trial.card and trial.is_eligible]
     layouts = [parse_layout(trial.layout, MODULE_TYPES) for trial in trials]
-    measured = [trial.card.score for trial in trials if trial.card]
+    sign = record.definition.sign
+    measured = [sign * trial.card.score for trial in trials if trial.card]
     predicted: Mapping[str, list[float]] = {
         name: [layout_score(scores, layout) for layout in layouts]
         for name, scores in (record.proxy_map.scores if record.proxy_map else {}).items()

@@ -10,13 +10,19 @@ from typing import Any
 from pydantic import TypeAdapter
 
 from placement_search.backbones.facts import BackboneFacts
+from placement_search.backbones.settings import ModelSettings
 from placement_search.errors import StudyError
 from placement_search.evaluation.plan import TrainingPlan
+from placement_search.tasks.settings import DataSettings
 
-NOT_COMPARED = frozenset({"model", "space_file", "backbone.id"})
+NOT_COMPARED = frozenset({
+    "model.model", "model.revision", "model.device", "model.family", "model.allow_pickle",
+    "model.trust_remote_code", "data.data", "space_file", "backbone.id", "backbone.revision",
+})  # fmt: skip
 """Where things lie may change; what they are, by content and fingerprint, may not."""
 RECORDED_PACKAGES = (
-    "placement-search", "torch", "transformers", "optuna", "numpy", "scikit-learn", "scipy",
+    "placement-search", "torch", "transformers", "datasets", "optuna", "numpy", "scikit-learn",
+    "scipy",
 )  # fmt: skip
 
 
@@ -37,11 +43,15 @@ class StudyDefinition:
         training: How every layout is trained.
         backbone: Facts of the backbone, its weights' fingerprint among them.
         data_fingerprint: Fingerprint of all splits.
-        metric: What scores are, e.g. ``accuracy``; higher is better.
+        family: How the backbone's residual stream was found.
+        device: Kind of device that it runs on, e.g. ``cpu``.
+        target: What labels are: ``single-label``, ``multi-label`` or ``regression``.
+        metric: What scores are, e.g. ``accuracy``.
+        is_higher_better: Whether a larger score is a better one.
     """
 
-    model: str
-    data: str
+    model: ModelSettings
+    data: DataSettings
     space_file: str
     space: dict[str, Any]
     sampler: str
@@ -52,7 +62,16 @@ class StudyDefinition:
     training: TrainingPlan
     backbone: BackboneFacts
     data_fingerprint: str
+    family: dict[str, Any]
+    device: str
+    target: str
     metric: str
+    is_higher_better: bool
+
+    @property
+    def sign(self) -> int:
+        """What a score is multiplied by so that larger is better."""
+        return 1 if self.is_higher_better else -1
 
     def as_json(self) -> dict[str, Any]:
         """A form that JSON can hold."""

@@ -5,6 +5,7 @@ from collections.abc import Callable, Mapping, Sequence
 import optuna
 from optuna.pruners import BasePruner
 from optuna.samplers import RandomSampler
+from optuna.study import StudyDirection
 from optuna.trial import FrozenTrial, Trial, TrialState
 
 from placement_search.study import records
@@ -34,12 +35,13 @@ class Judge:
     Args:
         study_name: Hyperband assigns its brackets by name and number.
         pruner: What decides.
+        direction: Which scores are better.
     """
 
-    def __init__(self, study_name: str, pruner: BasePruner) -> None:
+    def __init__(self, study_name: str, pruner: BasePruner, direction: StudyDirection) -> None:
         self._copy = optuna.create_study(
             study_name=study_name,
-            direction="maximize",
+            direction=direction,
             sampler=RandomSampler(seed=0),
             pruner=pruner,
         )

@@ -2,7 +2,7 @@
 
 import shlex
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from datetime import datetime
 from enum import StrEnum
 from typing import Any
@@ -11,16 +11,20 @@ import optuna
 from optuna.trial import FrozenTrial, TrialState
 from pydantic import TypeAdapter
 
+from placement_search.backbones.settings import ModelSettings
 from placement_search.errors import StudyError
 from placement_search.evaluation.score_card import ScoreCard
 from placement_search.study.definition import StudyDefinition
 from placement_search.study.storage import load_study
+from placement_search.tasks.settings import DataSettings
 
 SEARCHED = "search"
 """The role of trials that a sampler proposed; baselines have their own names."""
 
 DEFINITION, PROVENANCE, PROXY_MAP, FINALIST = "definition", "provenance", "proxy_map", "finalist/"
-GOAL = "goal"
+GOAL, REFERENCE, POOLING, NOTES = "goal", "reference/", "pooling", "notes"
+FULL_FINE_TUNING = "full fine-tuning"
+"""The role of retrainings of the whole backbone, a ceiling for adapters."""
 LAYOUT, LAYOUT_ID, ROLE, N_PARAMETERS, IS_ELIGIBLE = (
     "layout", "layout_id", "role", "n_adapter_parameters", "is_eligible",
 )  # fmt: skip
@@ -91,13 +95,45 @@ class FinalRecord:
 
 
 @dataclass(frozen=True, slots=True)
+class ReferenceRecord:
+    """One training that the answer is compared with, and that can't be the answer.
+
+    Args:
+        role: ``full fine-tuning``, or the name of a random layout of the answer's size.
+        layout: Its notation; empty where the backbone itself is trained.
+        like: Id of the answer whose size it has; empty where it is for any answer.
+        replicate: From 1; 0 for trainings that only helped to choose a setting.
+        card: Its score card.
+    """
+
+    role: str
+    layout: str
+    like: str
+    replicate: int
+    card: ScoreCard
+
+
+@dataclass(frozen=True, slots=True)
+class PoolingRecord:
+    """How tokens become one feature in this study.
+
+    Args:
+        pooling: Its name.
+        scores: Validation score of the head probe by pooling, where several were compared.
+    """
+
+    pooling: str
+    scores: dict[str, float]
+
+
+@dataclass(frozen=True, slots=True)
 class ProxyMap:
     """Every proxy's score of every connection.
 
     Args:
         scores: By proxy; ``[source][target]``, larger for a better place.
         n_examples: Training examples that the gradients are summed over.
-        loss: Mean cross-entropy of the probed head on them.
+        loss: Mean loss of the probed head on them.
         seconds: Wall-clock time of the whole map.
     """
 
@@ -115,11 +151,13 @@ class Goal:
         n_trials: Trials in total.
         n_finalists: Layouts of the search in the finals.
         n_seeds: Seeds per finalist.
+        full_fine_tuning: Whether the whole backbone is trained too, as a ceiling.
     """
 
     n_trials: int
     n_finalists: int
     n_seeds: int
+    full_fine_tuning: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,7 +172,10 @@ class StudyRecord:
         provenance: Package versions and platform of the process that made it.
         trials: All trials, by number.
         finals: All retrainings, by layout and replicate.
+        references: Trainings that the answer is compared with, by role and replicate.
         proxy_map: None before it is computed.
+        pooling: None before it is chosen.
+        notes: What was found in the data, a line each.
     """
 
     name: str
@@ -144,15 +185,18 @@ class StudyRecord:
     provenance: dict[str, str]
     trials: tuple[TrialRecord, ...]
     finals: tuple[FinalRecord, ...]
+    references: tuple[ReferenceRecord, ...]
     proxy_map: ProxyMap | None
+    pooling: PoolingRecord | None
+    notes: tuple[str, ...]
 
     @property
     def command(self) -> str:
         """The command that makes this study again on a fresh storage, or continues it here."""
         asked = self.definition
         options: dict[str, object] = {
-            "model": asked.model,
-            "data": asked.data,
+            **_said(asked.model, ModelSettings(), "model"),
+            **_said(asked.data, DataSettings(), "data"),
             "space": asked.space_file,
             "study-name": self.name,
             "storage": self.storage,
@@ -167,9 +211,9 @@ class StudyRecord:
             "epochs": asked.training.epochs,
             "batch-size": asked.training.batch_size,
             "learning-rate": asked.training.learning_rate,
+            "full-fine-tuning": self.goal.full_fine_tuning,
         }
-        said = (f"--{key} {shlex.quote(str(v))}" for key, v in options.items() if v is not None)
-        return " ".join(["placement-search search", *said])
+        return " ".join(filter(None, ["placement-search search", *map(_option, options.items())]))
 
     def ended(self, end: TrialEnd) -> list[TrialRecord]:
         """The trials that ended so."""
@@ -179,7 +223,10 @@ class StudyRecord:
     def ranking(self) -> list[TrialRecord]:
         """Complete trials, best first; ties go to fewer parameters, then to the earlier trial."""
         complete = [trial for trial in self.trials if trial.card is not None]
-        return sorted(complete, key=lambda t: (-(t.score or 0.0), t.n_adapter_parameters, t.number))
+        sign = self.definition.sign
+        return sorted(
+            complete, key=lambda t: (-sign * (t.score or 0.0), t.n_adapter_parameters, t.number)
+        )
 
     @property
     def incumbent(self) -> TrialRecord | None:
@@ -206,6 +253,8 @@ class StudyRecord:
 CARDS = TypeAdapter(ScoreCard)
 PROXY_MAPS = TypeAdapter(ProxyMap)
 GOALS = TypeAdapter(Goal)
+REFERENCES = TypeAdapter(ReferenceRecord)
+POOLINGS = TypeAdapter(PoolingRecord)
 
 
 def read_study(study: optuna.Study, address: str) -> StudyRecord:
@@ -217,7 +266,7 @@ def read_study(study: optuna.Study, address: str) -> StudyRecord:
     attributes = study.user_attrs
     if DEFINITION not in attributes:
         raise StudyError(f"study {study.study_name!r} was not made by placement-search")
-    stored_map = attributes.get(PROXY_MAP)
+    stored_map, stored_pooling = attributes.get(PROXY_MAP), attributes.get(POOLING)
     return StudyRecord(
         name=study.study_name,
         storage=address,
@@ -226,7 +275,10 @@ def read_study(study: optuna.Study, address: str) -> StudyRecord:
         provenance=attributes[PROVENANCE],
         trials=tuple(_record(trial) for trial in study.get_trials(deepcopy=False)),
         finals=read_finals(attributes),
+        references=read_references(attributes),
         proxy_map=PROXY_MAPS.validate_python(stored_map) if stored_map else None,
+        pooling=POOLINGS.validate_python(stored_pooling) if stored_pooling else None,
+        notes=tuple(attributes.get(NOTES, ())),
     )
 
 
@@ -247,6 +299,31 @@ def read_finals(attributes: Mapping[str, Any]) -> tuple[FinalRecord, ...]:
             layout_id, _, replicate = key.removeprefix(FINALIST).partition("/")
             finals.append(FinalRecord(layout_id, int(replicate), CARDS.validate_python(value)))
     return tuple(sorted(finals, key=lambda final: (final.layout_id, final.replicate)))
+
+
+def read_references(attributes: Mapping[str, Any]) -> tuple[ReferenceRecord, ...]:
+    """The reference trainings that a study's attributes hold, by role and replicate."""
+    found = [
+        REFERENCES.validate_python(v) for k, v in attributes.items() if k.startswith(REFERENCE)
+    ]
+    return tuple(sorted(found, key=lambda r: (r.like, r.role, r.replicate)))
+
+
+def _said(settings: object, default: object, main: str) -> dict[str, object]:
+    """A value's fields that differ from their defaults, and the main one, as options."""
+    return {
+        field.name.replace("_", "-"): value
+        for field in fields(settings)  # type: ignore[arg-type]
+        if (value := getattr(settings, field.name)) != getattr(default, field.name)
+        or field.name == main
+    }
+
+
+def _option(option: tuple[str, object]) -> str:
+    key, value = option
+    if isinstance(value, bool) or value is None:
+        return f"--{key}" if value else ""
+    return f"--{key} {shlex.quote(str(value))}"
 
 
 def _record(trial: FrozenTrial) -> TrialRecord:

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 import optuna
 from optuna.distributions import BaseDistribution, FloatDistribution, IntDistribution
 from optuna.samplers import BaseSampler, RandomSampler, TPESampler
+from optuna.study import StudyDirection
 from optuna.trial import FrozenTrial, TrialState
 
 from placement_search.errors import StudyError
@@ -53,12 +54,14 @@ class Proposer:
     the trial's number, so a study that was interrupted goes on as if it had not been.
     """
 
-    def __init__(self, encoding: Encoding, sampler: str, seed: int) -> None:
+    def __init__(
+        self, encoding: Encoding, sampler: str, seed: int, direction: StudyDirection
+    ) -> None:
         self._encoding = encoding
         self._make_sampler = SAMPLERS[sampler]
         self._seed = seed
         self._distributions = {gene.name: distribution(gene) for gene in encoding.genes}
-        self._copy = optuna.create_study(direction="maximize")
+        self._copy = optuna.create_study(direction=direction)
         self._n_copied = 0
 
     def propose(

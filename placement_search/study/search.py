@@ -1,15 +1,15 @@
 """A whole search: make or continue a study, bring it to its trials, hold the finals."""
 
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 
 import optuna
 from optuna.samplers import RandomSampler
 
 from placement_search.backbones.loading import Backbone, load_backbone
+from placement_search.backbones.settings import ModelSettings
 from placement_search.engine.in_process import InProcessEngine
-from placement_search.errors import SpaceError, StudyError
+from placement_search.errors import SpaceError, StudyError, nearest
 from placement_search.evaluation.workbench import Workbench
-from placement_search.module_type import nearest
 from placement_search.modules import MODULE_TYPES
 from placement_search.space.budget import parse_budget
 from placement_search.space.file import SpaceFile, read_space
@@ -23,6 +23,7 @@ from placement_search.study.progress import Progress, Silence
 from placement_search.study.proxy_map import compute_proxy_map
 from placement_search.study.pruners import PRUNERS
 from placement_search.study.records import StudyRecord, read_study
+from placement_search.study.references import References
 from placement_search.study.samplers import SAMPLERS
 from placement_search.study.seeds import derive_seed
 from placement_search.study.settings import SearchSettings
@@ -31,22 +32,26 @@ from placement_search.study.storage import (
     quiet_optuna,
     sole_coordinator,
 )
-from placement_search.tasks import load_task
-from placement_search.tasks.task import Task
+from placement_search.tasks.loading import read_data
+from placement_search.tasks.preparation import prepare
+from placement_search.tasks.settings import DataSettings
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Ingredients:
     """What settings mean once everything they name is loaded and checked."""
 
-    backbone: Backbone
-    task: Task
+    bench: Workbench
     space: SearchSpace
     definition: StudyDefinition
 
 
-def load_ingredients(settings: SearchSettings) -> Ingredients:
+def load_ingredients(settings: SearchSettings, bench: Workbench | None = None) -> Ingredients:
     """Load and check all that a search needs; nothing is written.
+
+    Args:
+        settings: What is asked for.
+        bench: Its backbone and data, where they are loaded already.
 
     Raises:
         PlacementSearchError: For whatever is missing, unknown or does not fit.
@@ -54,9 +59,8 @@ def load_ingredients(settings: SearchSettings) -> Ingredients:
     _check_known("--sampler", settings.sampler, SAMPLERS.keys())
     _check_known("--pruner", settings.pruner, PRUNERS.keys())
     file = read_space(settings.space)
-    task = load_task(settings.data)
-    backbone = load_backbone(settings.model)
-    space = _bound(settings, file, backbone)
+    bench = bench or load_bench(settings.model, settings.data)
+    backbone, task = bench.backbone, bench.task
     definition = StudyDefinition(
         model=settings.model,
         data=settings.data,
@@ -70,30 +74,57 @@ def load_ingredients(settings: SearchSettings) -> Ingredients:
         training=settings.training,
         backbone=backbone.facts,
         data_fingerprint=task.fingerprint,
-        metric=task.metric,
+        family=asdict(backbone.graph.family),
+        device=backbone.device.type,
+        target=task.target.value,
+        metric=task.metric.name,
+        is_higher_better=task.metric.is_higher_better,
     )
-    return Ingredients(backbone, task, space, definition)
+    return Ingredients(bench, _bound(settings, file, backbone), definition)
 
 
-def search(settings: SearchSettings, progress: Progress | None = None) -> StudyRecord:
+def load_bench(model: ModelSettings, data: DataSettings) -> Workbench:
+    """A backbone and a task, prepared for evaluations.
+
+    Data are read before the model, so that what is wrong with them is said within seconds.
+
+    Raises:
+        PlacementSearchError: If one is missing or unknown, or they do not fit together.
+    """
+    raw = read_data(data)
+    backbone = load_backbone(model)
+    return Workbench(backbone, prepare(raw, backbone.input_format, data), pooling=model.pooling)
+
+
+def search(
+    settings: SearchSettings, progress: Progress | None = None, *, bench: Workbench | None = None
+) -> StudyRecord:
     """Run a search, or continue the study of the same name where it stopped.
 
     An interruption, by Ctrl-C or by force, loses at most the running trial, which runs again with
     its own layout and seed when the same search is started again.
+
+    Args:
+        settings: What is asked for.
+        progress: Is told how it goes.
+        bench: Backbone and data of the settings, where they are loaded already.
 
     Raises:
         PlacementSearchError: For whatever is missing, unknown or does not fit; if the study was
             made with other settings; if another search is running on the storage.
     """
     progress = progress or Silence()
-    ingredients = load_ingredients(settings)
+    ingredients = load_ingredients(settings, bench)
+    notes = ingredients.bench.task.notes
+    progress.start("data", len(notes))
+    for note in notes:
+        progress.advance(note)
+    progress.finish()
     with sole_coordinator(settings.storage), quiet_optuna():
-        study = _open_study(settings, ingredients.definition)
-        progress.start("frozen states", 1)
-        bench = Workbench(ingredients.backbone, ingredients.task)
-        progress.finish()
-        _store_proxy_map(study, bench, settings.seed, progress)
-        engine = InProcessEngine(bench)
+        study = _open_study(settings, ingredients)
+        _prepare(study, ingredients.bench, progress)
+        _store_proxy_map(study, ingredients.bench, settings.seed, progress)
+        engine = InProcessEngine(ingredients.bench)
         trials = _trials(settings, ingredients)
         Coordinator(study, trials, engine, progress).run(settings.n_trials)
         if settings.n_finalists:
@@ -103,16 +134,9 @@ def search(settings: SearchSettings, progress: Progress | None = None) -> StudyR
             )
             chosen = choose_finalists(record, settings.n_finalists)
             run_finals(study, chosen, finals, engine, progress)
+            record = read_study(study, settings.storage)
+            References(study, engine, ingredients.space, progress).run(record)
         return read_study(study, settings.storage)
-
-
-def load_bench(model: str, data: str) -> Workbench:
-    """A backbone and a task, prepared for evaluations.
-
-    Raises:
-        PlacementSearchError: If one is missing or unknown, or they do not fit together.
-    """
-    return Workbench(load_backbone(model), load_task(data))
 
 
 def _bound(settings: SearchSettings, file: SpaceFile, backbone: Backbone) -> SearchSpace:
@@ -127,7 +151,7 @@ def _bound(settings: SearchSettings, file: SpaceFile, backbone: Backbone) -> Sea
 
 def _trials(settings: SearchSettings, ingredients: Ingredients) -> TrialSetup:
     seed = derive_seed(settings.seed, "baselines")
-    space, backbone = ingredients.space, ingredients.backbone
+    space, backbone = ingredients.space, ingredients.bench.backbone
     return TrialSetup(
         space=space,
         width=backbone.width,
@@ -139,30 +163,43 @@ def _trials(settings: SearchSettings, ingredients: Ingredients) -> TrialSetup:
     )
 
 
-def _open_study(settings: SearchSettings, definition: StudyDefinition) -> optuna.Study:
+def _open_study(settings: SearchSettings, ingredients: Ingredients) -> optuna.Study:
     """The study of this name, made where it is new, checked to be the same where it is not."""
     storage = open_storage(settings.storage, must_exist=False)
-    name = settings.resolved_name
+    name, definition = settings.resolved_name, ingredients.definition
     study = optuna.create_study(
         study_name=name,
         storage=storage,
-        direction="maximize",
+        direction="maximize" if definition.is_higher_better else "minimize",
         sampler=RandomSampler(seed=settings.seed),
         load_if_exists=True,
     )
     stored = study.user_attrs.get(records.DEFINITION)
-    if stored is None:
-        if study.get_trials(deepcopy=False):
-            raise StudyError(
-                f"study {name!r} was not made by placement-search; choose another name"
-            )
-        study.set_user_attr(records.PROVENANCE, package_versions())
-        study.set_user_attr(records.DEFINITION, definition.as_json())
-    else:
+    if stored is not None:
         StudyDefinition.from_json(stored).check_same(definition, name)
-    goal = records.Goal(settings.n_trials, settings.n_finalists, settings.n_seeds)
+    elif study.get_trials(deepcopy=False):
+        raise StudyError(f"study {name!r} was not made by placement-search; choose another name")
+    else:
+        study.set_user_attr(records.PROVENANCE, package_versions())
+        study.set_user_attr(records.NOTES, list(ingredients.bench.task.notes))
+        study.set_user_attr(records.DEFINITION, definition.as_json())
+    goal = records.Goal(
+        settings.n_trials, settings.n_finalists, settings.n_seeds, settings.full_fine_tuning
+    )
     study.set_user_attr(records.GOAL, records.GOALS.dump_python(goal, mode="json"))
     return study
+
+
+def _prepare(study: optuna.Study, bench: Workbench, progress: Progress) -> None:
+    """Compute the frozen states and choose the pooling."""
+    progress.start("frozen states", 2)
+    progress.advance(f"frozen states of {len(bench.train.labels)} training examples")
+    progress.advance(f"frozen states of {len(bench.validation.labels)} validation examples")
+    choice = bench.pooling_choice
+    progress.say(choice.describe())
+    progress.finish()
+    record = records.PoolingRecord(choice.pooling.value, dict(choice.scores))
+    study.set_user_attr(records.POOLING, records.POOLINGS.dump_python(record, mode="json"))
 
 
 def _store_proxy_map(study: optuna.Study, bench: Workbench, seed: int, progress: Progress) -> None:

@@ -1,9 +1,12 @@
 """What a user asks of a search; loads no torch, so that the command line can show its defaults."""
 
 from dataclasses import dataclass, field
+from pathlib import Path
 
+from placement_search.backbones.settings import ModelSettings
 from placement_search.errors import StudyError
 from placement_search.evaluation.plan import TrainingPlan
+from placement_search.tasks.settings import DataSettings
 
 DEFAULT_STORAGE = "sqlite:///placement-search.db"
 
@@ -13,10 +16,10 @@ class SearchSettings:
     """What a user asks of a search; the defaults are the embedded example.
 
     Args:
-        model: ``embedded`` or the folder of a backbone.
-        data: Name of a task.
+        model: Which backbone, and how it runs.
+        data: Which labelled data, and how they are read.
         space: Name of a search space that ships, or the path of its file.
-        study_name: Name within the storage; None for ``<data>-<space>``.
+        study_name: Name within the storage; None for one made from data and space.
         storage: SQLite address, e.g. ``sqlite:///study.db``.
         n_trials: Layouts of the study in total, baselines included.
         sampler: What proposes layouts.
@@ -26,11 +29,12 @@ class SearchSettings:
         n_finalists: Layouts of the search to retrain beside the baselines; 0 for none.
         n_seeds: Seeds per finalist.
         n_random: Random layouts among the baselines.
+        full_fine_tuning: Whether finals measure a fully fine-tuned backbone too, as a ceiling.
         training: How every layout is trained.
     """
 
-    model: str = "embedded"
-    data: str = "digits-location"
+    model: ModelSettings = field(default_factory=ModelSettings)
+    data: DataSettings = field(default_factory=DataSettings)
     space: str = "extended"
     study_name: str | None = None
     storage: str = DEFAULT_STORAGE
@@ -42,6 +46,7 @@ class SearchSettings:
     n_finalists: int = 3
     n_seeds: int = 3
     n_random: int = 4
+    full_fine_tuning: bool = False
     training: TrainingPlan = field(default_factory=TrainingPlan)
 
     def __post_init__(self) -> None:
@@ -62,4 +67,7 @@ class SearchSettings:
     @property
     def resolved_name(self) -> str:
         """The study's name, made from data and space where none is given."""
-        return self.study_name or f"{self.data}-{self.space.rpartition('/')[2]}"
+        if self.study_name:
+            return self.study_name
+        parts = (Path(self.data.data).stem, self.data.config, Path(self.space).stem)
+        return "-".join(part for part in parts if part)

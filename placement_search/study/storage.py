@@ -11,8 +11,7 @@ import optuna
 import sqlalchemy.exc
 from optuna.storages import RDBStorage
 
-from placement_search.errors import StudyError
-from placement_search.module_type import nearest
+from placement_search.errors import StudyError, nearest
 
 PREFIX = "sqlite:///"
 BUSY_SECONDS = 60

@@ -15,7 +15,9 @@ from sklearn.datasets import load_digits
 from torch import Tensor
 
 from placement_search.tasks.canvas import CANVAS_SIZE, Placement, drawn
-from placement_search.tasks.task import Examples, Task
+from placement_search.tasks.metrics import METRICS
+from placement_search.tasks.raw import Canvases, RawSplit, RawTask
+from placement_search.tasks.target import Target
 
 SPLIT_SIZES: Mapping[str, int] = {"train": 800, "validation": 400, "test": 597}
 """Digit images of each split."""
@@ -57,7 +59,7 @@ class DigitImages:
         return DigitImages(self.images[indices], self.digits[indices])
 
 
-Drawing = Callable[[DigitImages, int, np.random.Generator], Examples]
+Drawing = Callable[[DigitImages, int, np.random.Generator], RawSplit]
 """Makes that many canvases from a split's images."""
 
 
@@ -76,14 +78,14 @@ def load_digit_splits() -> dict[str, DigitImages]:
     }
 
 
-def digits() -> Task:
+def digits() -> RawTask:
     """Which of the ten digits is shown, enlarged to fill the canvas."""
     examples = {split: _enlarged(images) for split, images in load_digit_splits().items()}
     description = "class of a handwritten digit, enlarged to 16x16"
     return _task("digits", description, tuple("0123456789"), examples)
 
 
-def digits_location() -> Task:
+def digits_location() -> RawTask:
     """In which of 4x4 cells of the canvas a digit of 8x8 pixels lies."""
     cells = range(1, N_ROWS_OF_CELLS + 1)
     names = tuple(f"row {row}, column {column}" for row in cells for column in cells)
@@ -91,7 +93,7 @@ def digits_location() -> Task:
     return _task("digits-location", description, names, _canvases(_located, seed=1))
 
 
-def digits_rotation() -> Task:
+def digits_rotation() -> RawTask:
     """By which multiple of 22.5 degrees a digit is turned anticlockwise."""
     names = tuple(f"{360 / N_TURNS * turn:g} degrees" for turn in range(N_TURNS))
     shown = ", ".join(map(str, TURNABLE_DIGITS))
@@ -99,7 +101,7 @@ def digits_rotation() -> Task:
     return _task("digits-rotation", description, names, _canvases(_turned, seed=2))
 
 
-def digits_count() -> Task:
+def digits_count() -> RawTask:
     """How many small digits are strewn over the canvas."""
     names = tuple(str(count) for count in range(1, LARGEST_COUNT + 1))
     description = f"number of small handwritten digits on a 16x16 canvas, 1 to {LARGEST_COUNT}"
@@ -107,10 +109,15 @@ def digits_count() -> Task:
 
 
 def _task(
-    name: str, description: str, label_names: tuple[str, ...], examples: Mapping[str, Examples]
-) -> Task:
+    name: str, description: str, label_names: tuple[str, ...], examples: Mapping[str, RawSplit]
+) -> RawTask:
     train, validation, test = (examples[split] for split in SPLIT_SIZES)
-    return Task(name, description, label_names, train, validation, test)
+    target, metric = Target.SINGLE_LABEL, METRICS["accuracy"]
+    return RawTask(name, description, target, label_names, metric, train, validation, test)
+
+
+def _split(canvases: Tensor, labels: np.ndarray) -> RawSplit:
+    return RawSplit(Canvases(canvases.numpy()), labels)
 
 
 def _stratified_order(digits: np.ndarray, rng: np.random.Generator) -> np.ndarray:
@@ -122,7 +129,7 @@ def _stratified_order(digits: np.ndarray, rng: np.random.Generator) -> np.ndarra
     return np.argsort(quantiles, kind="stable")
 
 
-def _canvases(draw: Drawing, seed: int) -> dict[str, Examples]:
+def _canvases(draw: Drawing, seed: int) -> dict[str, RawSplit]:
     """Each split's canvases, drawn from its own images and its own random numbers."""
     return {
         split: draw(images, CANVASES[split], np.random.default_rng([seed, number]))
@@ -130,12 +137,12 @@ def _canvases(draw: Drawing, seed: int) -> dict[str, Examples]:
     }
 
 
-def _enlarged(images: DigitImages) -> Examples:
+def _enlarged(images: DigitImages) -> RawSplit:
     placement = Placement.centred(len(images), width=CANVAS_SIZE)
-    return Examples({"pixel_values": drawn(images.images, placement)}, images.digits)
+    return _split(drawn(images.images, placement), images.digits.numpy())
 
 
-def _located(images: DigitImages, n_canvases: int, rng: np.random.Generator) -> Examples:
+def _located(images: DigitImages, n_canvases: int, rng: np.random.Generator) -> RawSplit:
     """Digits of 8x8 pixels, moved by whole pixels: two steps along each axis to a cell."""
     cells = _balanced(N_ROWS_OF_CELLS**2, n_canvases, rng)
     rows, columns = np.divmod(cells, N_ROWS_OF_CELLS)
@@ -143,10 +150,10 @@ def _located(images: DigitImages, n_canvases: int, rng: np.random.Generator) -> 
     width = np.full(n_canvases, 8.0)
     placement = Placement(width=width, right=right, down=down, turn=np.zeros(n_canvases))
     pictures = images.chosen(_repeated(len(images), n_canvases, rng)).images
-    return Examples({"pixel_values": drawn(pictures, placement)}, torch.from_numpy(cells))
+    return _split(drawn(pictures, placement), cells)
 
 
-def _turned(images: DigitImages, n_canvases: int, rng: np.random.Generator) -> Examples:
+def _turned(images: DigitImages, n_canvases: int, rng: np.random.Generator) -> RawSplit:
     """Digits of 12x12 pixels, so that a turned one loses next to nothing at the corners."""
     bins = _balanced(N_TURNS, n_canvases, rng)
     jitter = rng.uniform(-TURN_JITTER, TURN_JITTER, n_canvases)
@@ -155,10 +162,10 @@ def _turned(images: DigitImages, n_canvases: int, rng: np.random.Generator) -> E
     placement = Placement(width=np.full(n_canvases, 12.0), right=zeros, down=zeros, turn=turn)
     turnable = images.chosen(_showing(images, TURNABLE_DIGITS))
     pictures = turnable.chosen(_repeated(len(turnable), n_canvases, rng)).images
-    return Examples({"pixel_values": drawn(pictures, placement)}, torch.from_numpy(bins))
+    return _split(drawn(pictures, placement), bins)
 
 
-def _counted(images: DigitImages, n_canvases: int, rng: np.random.Generator) -> Examples:
+def _counted(images: DigitImages, n_canvases: int, rng: np.random.Generator) -> RawSplit:
     """Digits of 4 to 5.2 pixels, each somewhere within its own one of 3x3 cells."""
     counts = 1 + _balanced(LARGEST_COUNT, n_canvases, rng)
     n_cells = N_ROWS_OF_COUNTED**2
@@ -169,7 +176,7 @@ def _counted(images: DigitImages, n_canvases: int, rng: np.random.Generator) -> 
     layers = layers.reshape(n_canvases, LARGEST_COUNT, 1, CANVAS_SIZE, CANVAS_SIZE)
     is_shown = torch.from_numpy(np.arange(LARGEST_COUNT) < counts[:, None])
     canvases = (layers * is_shown[:, :, None, None, None]).sum(dim=1).clamp(max=1)
-    return Examples({"pixel_values": canvases}, torch.from_numpy(counts - 1))
+    return _split(canvases, counts - 1)
 
 
 def _within_cells(cells: np.ndarray, rng: np.random.Generator) -> Placement:

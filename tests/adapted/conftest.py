@@ -1,5 +1,7 @@
 """Each backbone in turn, with inputs."""
 
+from functools import cache
+
 import pytest
 import torch
 from torch import Tensor
@@ -10,17 +12,23 @@ from tests.tiny_backbones import BACKBONES
 Inputs = dict[str, Tensor]
 
 
-@pytest.fixture(scope="session", params=BACKBONES)
+@cache
+def made(name: str) -> Backbone:
+    """A backbone of the table, made once."""
+    return BACKBONES[name]()
+
+
+@pytest.fixture(params=BACKBONES)
 def backbone(request: pytest.FixtureRequest) -> Backbone:
     """Each family in turn."""
-    return BACKBONES[request.param]()
+    return made(request.param)
 
 
 @pytest.fixture
 def inputs(backbone: Backbone) -> Inputs:
     """Five examples; texts are padded to different lengths."""
-    made = backbone.made_up_inputs(5, seed=1)
-    if "attention_mask" in made:
+    inputs = backbone.made_up_inputs(5, seed=1)
+    if "attention_mask" in inputs:
         lengths = torch.tensor([16, 9, 4, 12, 16])
-        made["attention_mask"] = (torch.arange(16) < lengths[:, None]).long()
-    return made
+        inputs["attention_mask"] = (torch.arange(16) < lengths[:, None]).long()
+    return inputs

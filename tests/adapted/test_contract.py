@@ -2,43 +2,80 @@
 
 import copy
 import itertools
+from collections.abc import Iterator
 
 import pytest
 import torch
+from _pytest.mark import ParameterSet
 from torch import Tensor, nn
 from torch.nn import functional
 
+from placement_search.adapted.batches import take
 from placement_search.adapted.model import AdaptedBackbone, needed_nodes
-from placement_search.adapted.states import FrozenStates, bare_states, frozen_states, take
-from placement_search.backbones.families import Pooling
+from placement_search.adapted.states import FrozenStates, bare_states, frozen_states, pooled
 from placement_search.backbones.loading import Backbone, fingerprint
 from placement_search.errors import LayoutError
 from placement_search.modules import parse_layout
-from tests.tiny_backbones import tiny_bert
+from tests.tiny_backbones import BACKBONES
 
 Inputs = dict[str, Tensor]
 
 # Every node of the tiny backbones (7 nodes) is some connection's source and some one's target.
 LAYOUTS = {
+    "all kinds": "4>4 3>4 2>4 5>4",
+    "recurrent, adapted": "6>3 4>1 1>2 | adapted",
     "none": "none",
-    "sequential": "0>0:bottleneck(rank=2)+3>3:bottleneck(rank=2)+6>6:bottleneck(rank=2)",
-    "parallel": "0>1:bottleneck(rank=2)+1>2:bottleneck(rank=2)+5>6:bottleneck(rank=2)",
-    "long_range": "0>5:bottleneck(rank=2)+2>6:bottleneck(rank=2)+1>4:bottleneck(rank=2)",
-    "recurrent": "6>0:bottleneck(rank=2)+5>2:bottleneck(rank=2)",
-    "recurrent, adapted": "6>3:bottleneck(rank=2)+4>1:bottleneck(rank=2)+1>2:bottleneck(rank=2)"
-    "|first_pass=adapted",
-    "adapted, nothing before": "4>1:bottleneck(rank=2)+5>0:bottleneck(rank=2)|first_pass=adapted",
-    "adapted, late": "2>1:bottleneck(rank=2)+4>6:bottleneck(rank=2)|first_pass=adapted",
-    "all kinds": "4>4:bottleneck(rank=2)+3>4:bottleneck(rank=2)+2>4:bottleneck(rank=2)"
-    "+5>4:bottleneck(rank=2)",
-    "late": "5>5:bottleneck(rank=2)+2>6:bottleneck(rank=2)+6>5:bottleneck(rank=2)",
+    "sequential": "0>0 3>3 6>6",
+    "parallel": "0>1 1>2 5>6",
+    "long_range": "0>5 2>6 1>4",
+    "recurrent": "6>0 5>2",
+    "adapted, nothing before": "4>1 5>0 | adapted",
+    "adapted, late": "2>1 4>6 | adapted",
+    "late": "5>5 2>6 6>5",
 }
+# The same kinds on fused blocks, whose tiny backbones have 4 nodes.
+FUSED_LAYOUTS = {
+    "all kinds": "2>2 1>2 0>2 3>2",
+    "recurrent, adapted": "3>2 2>1 0>1 | adapted",
+    "none": "none",
+    "sequential": "0>0 2>2 3>3",
+    "parallel": "0>1 1>2 2>3",
+    "long_range": "0>2 1>3 0>3",
+    "recurrent": "3>0 2>1",
+    "adapted, nothing before": "2>1 3>0 | adapted",
+    "adapted, late": "1>0 2>3 | adapted",
+    "late": "3>3 1>3 3>2",
+}
+FUSED = {"gpt_neox", "phi"}
+IN_FULL = {"vit", "bert", "gpt_neox", "t5"}
+"""Families, one of each make, whose every layout is tried in the fast tier; two of most others."""
+TWINS = {
+    "deit", "dinov2 with registers", "xlm-roberta", "camembert", "electra", "mistral", "qwen2",
+    "qwen3", "hubert", "hubert, stable", "beit, first token",
+}  # fmt: skip
+"""Families whose blocks are those of another but for their names: one layout each."""
+QUICK = ("all kinds", "recurrent, adapted")
 
 
-@pytest.fixture(params=LAYOUTS)
-def notation(request: pytest.FixtureRequest) -> str:
-    """Each layout in turn."""
-    return LAYOUTS[request.param]
+def notation_of(short: str) -> str:
+    """A layout's notation from its connections' ends."""
+    ends, _, first_pass = short.partition(" | ")
+    joined = "+".join(f"{pair}:bottleneck(rank=2)" for pair in ends.split() if pair != "none")
+    return (joined or "none") + ("|first_pass=adapted" if first_pass else "")
+
+
+def cases() -> Iterator[ParameterSet]:
+    """Every backbone with every layout; what the fast tier leaves out is marked."""
+    for name in BACKBONES:
+        for kind, short in (FUSED_LAYOUTS if name in FUSED else LAYOUTS).items():
+            is_quick = name in IN_FULL or kind in (QUICK[:1] if name in TWINS else QUICK)
+            marks = () if is_quick else (pytest.mark.slow,)
+            yield pytest.param(name, notation_of(short), marks=marks, id=f"{name}-{kind}")
+
+
+every_layout = pytest.mark.parametrize(
+    ("backbone", "notation"), list(cases()), indirect=["backbone"]
+)
 
 
 def adapted(backbone: Backbone, notation: str, *, is_trained: bool) -> AdaptedBackbone:
@@ -61,22 +98,30 @@ def hooks(model: nn.Module) -> int:
 
 def bare_logits(backbone: Backbone, model: AdaptedBackbone, inputs: Inputs) -> Tensor:
     """The head on the model's own output."""
-    hidden = backbone.graph.model(**inputs).last_hidden_state
-    logits: Tensor = model.head(hidden[:, 0])
+    hidden, mask = backbone.graph.run(inputs), backbone.graph.token_mask(inputs)
+    logits: Tensor = model.head(pooled(hidden, mask, model.pooling))
     return logits
 
 
 def test_nodes_are_the_models_own_hidden_states(backbone: Backbone, inputs: Inputs) -> None:
-    """Node 0 and every block's output are bitwise what `output_hidden_states` gives."""
+    """States between blocks are bitwise what `output_hidden_states` gives.
+
+    As the last one some models give what the final norm makes of it.
+    """
     # transformers answers this request by hooks of its own, which it never takes away.
     twin = copy.deepcopy(backbone.graph.model)
-    expected = twin(**inputs, output_hidden_states=True).hidden_states
+    output = twin(**inputs, **backbone.graph.family.options, output_hidden_states=True)
+    *expected, last = output.hidden_states
     states = bare_states(backbone, inputs, range(backbone.n_nodes))
+    sublayers = backbone.facts.sublayers
 
-    assert len(expected) == backbone.facts.n_blocks + 1
-    assert all(torch.equal(states[2 * k], state) for k, state in enumerate(expected))
+    assert len(expected) == backbone.facts.n_blocks
+    assert all(torch.equal(states[sublayers * k], state) for k, state in enumerate(expected))
+    end = states[backbone.n_nodes - 1]
+    assert torch.equal(end, last) or torch.equal(output.last_hidden_state, last)
 
 
+@every_layout
 def test_a_fresh_layout_changes_no_bit(backbone: Backbone, inputs: Inputs, notation: str) -> None:
     """Attaching an untrained layout leaves the logits bit-identical."""
     model = adapted(backbone, notation, is_trained=False)
@@ -84,6 +129,7 @@ def test_a_fresh_layout_changes_no_bit(backbone: Backbone, inputs: Inputs, notat
     assert torch.equal(model(inputs), bare_logits(backbone, model, inputs))
 
 
+@every_layout
 def test_a_trained_layout_changes_the_logits(
     backbone: Backbone, inputs: Inputs, notation: str
 ) -> None:
@@ -95,6 +141,7 @@ def test_a_trained_layout_changes_the_logits(
     assert changed == (notation != "none")
 
 
+@every_layout
 def test_every_connection_matters(backbone: Backbone, inputs: Inputs, notation: str) -> None:
     """Silencing any one connection of a trained layout changes the logits."""
     model = adapted(backbone, notation, is_trained=True)
@@ -110,13 +157,14 @@ def test_every_connection_matters(backbone: Backbone, inputs: Inputs, notation: 
     assert not any(torch.equal(logits, whole) for logits in silenced)
 
 
+@every_layout
 def test_detaching_leaves_the_backbone_as_it_was(
     backbone: Backbone, inputs: Inputs, notation: str
 ) -> None:
     """After a pass, and after training, weights are the same bits and no hook is left."""
     before = fingerprint(backbone.graph.model.state_dict())
     model = adapted(backbone, notation, is_trained=True)
-    bare = backbone.graph.model(**inputs).last_hidden_state
+    bare = backbone.graph.run(inputs)
 
     optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
     model(inputs).sum().backward()
@@ -125,13 +173,15 @@ def test_detaching_leaves_the_backbone_as_it_was(
     assert fingerprint(backbone.graph.model.state_dict()) == before
     assert hooks(backbone.graph.model) == 0
     assert not backbone.graph.model.training
-    assert torch.equal(backbone.graph.model(**inputs).last_hidden_state, bare)
+    assert torch.equal(backbone.graph.run(inputs), bare)
 
 
 def test_an_exception_leaves_no_trace(backbone: Backbone, inputs: Inputs) -> None:
     """An adapter that raises in the middle of a pass from cached states leaves no hook behind."""
-    model = adapted(backbone, "4>4:bottleneck+6>5:bottleneck", is_trained=True)
-    nodes = needed_nodes(model.layout, backbone.n_nodes)
+    last = backbone.n_nodes - 1
+    text = f"1>1:bottleneck+{last}>{last - 1}:bottleneck"
+    model = adapted(backbone, text, is_trained=True)
+    nodes = needed_nodes(model.layout, backbone.graph)
     states = frozen_states(backbone, inputs, 10**9).batch(torch.arange(5), nodes)
 
     def fail(_states: Tensor) -> Tensor:
@@ -144,6 +194,7 @@ def test_an_exception_leaves_no_trace(backbone: Backbone, inputs: Inputs) -> Non
         assert hooks(backbone.graph.model) == 0
 
 
+@every_layout
 def test_only_adapters_and_head_receive_gradients(
     backbone: Backbone, inputs: Inputs, notation: str
 ) -> None:
@@ -158,6 +209,7 @@ def test_only_adapters_and_head_receive_gradients(
     assert len(model.state_dict()) == sum(1 for _ in model.parameters())
 
 
+@every_layout
 @pytest.mark.parametrize("memory_limit", [10**9, 0], ids=["cached", "recomputed"])
 def test_cached_states_give_the_losses_of_the_full_forward(
     backbone: Backbone, inputs: Inputs, notation: str, memory_limit: int
@@ -179,7 +231,7 @@ def train(model: AdaptedBackbone, inputs: Inputs, states: FrozenStates, is_cache
     """Losses of three steps over changing halves of the examples."""
     optimizer = torch.optim.SGD(model.parameters(), lr=0.05)
     labels = torch.tensor([0, 1, 2, 0, 1])
-    nodes = needed_nodes(model.layout, model.backbone.n_nodes)
+    nodes = needed_nodes(model.layout, model.backbone.graph)
     losses = []
     for indices in (torch.tensor([0, 2, 4]), torch.tensor([1, 3]), torch.tensor([4, 0])):
         cached = states.batch(indices, nodes) if is_cached else None
@@ -191,30 +243,29 @@ def train(model: AdaptedBackbone, inputs: Inputs, states: FrozenStates, is_cache
     return torch.stack(losses)
 
 
-@pytest.mark.parametrize("pooling", list(Pooling))
-def test_padding_changes_nothing(notation: str, pooling: Pooling) -> None:
+@every_layout
+def test_padding_changes_nothing(backbone: Backbone, notation: str) -> None:
     """A text alone and the same text padded, in other company, have the same logits.
 
     The tolerance is that of float32 under another shape of the attention matrices.
     """
-    backbone = tiny_bert()
-    layout = parse_layout(notation)
-    model = AdaptedBackbone(backbone, layout, n_outputs=3, seed=0, pooling=pooling)
-    for parameter in model.parameters():
-        nn.init.normal_(parameter, std=0.3, generator=torch.Generator().manual_seed(2))
-    ids = backbone.made_up_inputs(2, seed=3)["input_ids"]
+    if "attention_mask" not in (whole := backbone.made_up_inputs(2, seed=3)):
+        return
+    ids = whole["input_ids"]
     short = {"input_ids": ids[:1, :6], "attention_mask": torch.ones(1, 6, dtype=torch.long)}
     mask = torch.ones(2, 16, dtype=torch.long)
     mask[0, 6:] = 0
+    model = adapted(backbone, notation, is_trained=True)
 
-    padded = model({"input_ids": ids, "attention_mask": mask})[:1]
+    for model.pooling in backbone.poolings:
+        padded = model({"input_ids": ids, "attention_mask": mask})[:1]
 
-    torch.testing.assert_close(padded, model(short), rtol=1e-4, atol=1e-5)
+        torch.testing.assert_close(padded, model(short), rtol=1e-4, atol=1e-4)
 
 
 def test_the_order_of_connections_does_not_matter(backbone: Backbone, inputs: Inputs) -> None:
     """Layouts typed in any order are one layout with one set of logits."""
-    parts = ["0>3:bottleneck(rank=2)", "2>3:bottleneck(rank=2)", "6>3:bottleneck(rank=2)"]
+    parts = ["0>2:bottleneck(rank=2)", "1>2:bottleneck(rank=2)", "3>2:bottleneck(rank=2)"]
     logits = [
         adapted(backbone, "+".join(order), is_trained=True)(inputs)
         for order in itertools.permutations(parts)
@@ -225,19 +276,20 @@ def test_the_order_of_connections_does_not_matter(backbone: Backbone, inputs: In
 
 def test_an_attached_model_runs_through_its_own_forward(backbone: Backbone, inputs: Inputs) -> None:
     """Inside `attached` the backbone's own model gives the adapted states; afterwards its own."""
-    model = adapted(backbone, "1>3:bottleneck+4>4:bottleneck", is_trained=True)
-    bare = backbone.graph.model(**inputs).last_hidden_state
+    model = adapted(backbone, "1>3:bottleneck+2>2:bottleneck", is_trained=True)
+    bare = backbone.graph.run(inputs)
 
     with model.attached() as inner:
-        within = inner(**inputs).last_hidden_state
+        assert inner is backbone.graph.model
+        within = backbone.graph.run(inputs)
 
     assert torch.equal(within, model.hidden_states(inputs))
-    assert torch.equal(backbone.graph.model(**inputs).last_hidden_state, bare)
+    assert torch.equal(backbone.graph.run(inputs), bare)
 
 
 def test_a_recurrent_layout_can_not_be_attached_for_one_pass(backbone: Backbone) -> None:
     """One call of the model can't run it twice, and says so."""
-    model = adapted(backbone, "4>1:bottleneck", is_trained=True)
+    model = adapted(backbone, "2>1:bottleneck", is_trained=True)
 
     with pytest.raises(ValueError, match="two passes"), model.attached():
         pass
@@ -247,10 +299,10 @@ def test_first_pass_modes_differ_and_agree_where_they_must(
     backbone: Backbone, inputs: Inputs
 ) -> None:
     """An adapted first pass matters exactly if a forward connection lies before the source."""
-    with_forward = "5>1:bottleneck+2>3:bottleneck"
+    with_forward = "3>1:bottleneck+1>2:bottleneck"
     frozen = adapted(backbone, with_forward, is_trained=True)(inputs)
     carried = adapted(backbone, with_forward + "|first_pass=adapted", is_trained=True)(inputs)
-    behind = "2>1:bottleneck+4>5:bottleneck"
+    behind = "1>0:bottleneck+2>3:bottleneck"
     same = [
         adapted(backbone, behind + mode, is_trained=True)(inputs)
         for mode in ("", "|first_pass=adapted")
@@ -262,7 +314,7 @@ def test_first_pass_modes_differ_and_agree_where_they_must(
 
 def test_an_adapted_first_pass_has_gradients_of_its_own(backbone: Backbone, inputs: Inputs) -> None:
     """A forward connection that only the first pass's source sees still learns from it."""
-    text = "5>3:bottleneck+3>5:bottleneck"
+    text = "3>1:bottleneck+1>3:bottleneck"
     gradients = []
     for mode in ("", "|first_pass=adapted"):
         model = adapted(backbone, text + mode, is_trained=True)

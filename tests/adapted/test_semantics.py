@@ -5,8 +5,11 @@ from torch import Tensor, nn
 from transformers import ViTConfig, ViTModel
 
 from placement_search.adapted.model import AdaptedBackbone, needed_nodes, start_node
-from placement_search.backbones.loading import ImageFormat, as_backbone
+from placement_search.backbones.loading import as_backbone, load_backbone
 from placement_search.modules import parse_layout
+
+GRAPH = load_backbone().graph
+"""Of 25 nodes."""
 
 
 def by_hand(model: ViTModel, adapters: dict[str, nn.Module], pixels: Tensor) -> Tensor:
@@ -44,7 +47,7 @@ def test_a_layout_is_the_formula_of_its_connections() -> None:
         image_size=8, patch_size=4, num_channels=1, initializer_range=0.2,
     )  # fmt: skip
     vit = ViTModel(config, add_pooling_layer=False)
-    backbone = as_backbone(vit, "tiny", ImageFormat(8, 1, (0.5,), (0.5,)))
+    backbone = as_backbone(vit, "tiny")
     layout = parse_layout("1>1:bottleneck+0>1:bottleneck+0>3:bottleneck+4>2:bottleneck")
     model = AdaptedBackbone(backbone, layout, 2)
     for parameter in model.adapters.parameters():
@@ -64,8 +67,8 @@ def test_a_pass_starts_at_its_lowest_target() -> None:
     """Below the lowest target nothing runs, and sources down there come from the cache."""
     layout = parse_layout("2>7:bottleneck+9>12:bottleneck")
 
-    assert start_node(layout, 25) == 6
-    assert needed_nodes(layout, 25) == {2, 6}
+    assert start_node(layout, GRAPH) == 6
+    assert needed_nodes(layout, GRAPH) == {2, 6}
 
 
 def test_a_frozen_first_pass_is_read_from_the_cache() -> None:
@@ -73,10 +76,10 @@ def test_a_frozen_first_pass_is_read_from_the_cache() -> None:
     frozen = parse_layout("20>5:bottleneck+8>9:bottleneck")
     carried = parse_layout("20>5:bottleneck+8>9:bottleneck|first_pass=adapted")
 
-    assert needed_nodes(frozen, 25) == {4, 20}
-    assert needed_nodes(carried, 25) == {4, 8}
+    assert needed_nodes(frozen, GRAPH) == {4, 20}
+    assert needed_nodes(carried, GRAPH) == {4, 8}
 
 
 def test_the_head_alone_runs_no_block() -> None:
     """A layout without connections starts at the last node."""
-    assert start_node(parse_layout("none"), 25) == 24
+    assert start_node(parse_layout("none"), GRAPH) == 24

@@ -7,7 +7,7 @@ from torch import Generator
 from transformers import ViTImageProcessor, ViTModel
 
 import placement_search
-from placement_search.tasks import TASKS
+from placement_search.tasks.loading import TASKS
 from scripts.glyphs import Hand, draw_alphabet, draw_glyphs
 
 EMBEDDED = Path(placement_search.__file__).parent / "backbones" / "embedded"

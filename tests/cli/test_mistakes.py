@@ -28,8 +28,8 @@ def _inside(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["search", "--model", "nowhere"], "'nowhere' has no config.json"),
-        (["search", "--data", "digit"], "got 'digit'; did you mean 'digits'"),
+        (["search", "--model", "nowhere"], "there is no folder 'nowhere'"),
+        (["search", "--data", "digit"], "got 'digit' (did you mean 'digits'?)"),
         (["search", "--space", "extendet"], "one of extended, long_range"),
         (["search", "--sampler", "tpee"], "did you mean 'tpe'"),
         (["search", "--pruner", "mediam"], "did you mean 'median'"),
@@ -43,7 +43,11 @@ def _inside(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         (["report"], "there is no storage"),
         (["export"], "there is no storage"),
         (["verify", "nowhere"], "nowhere/layout.json can't be read"),
-        (["inspect", "nowhere"], "'nowhere' has no config.json"),
+        (["inspect", "nowhere"], "there is no folder 'nowhere'"),
+        (["search", "--pooling", "last"], "one of auto, cls, mean; got 'last'"),
+        (["search", "--dtype", "float8"], "no dtype 'float8'"),
+        (["search", "--device", "tpu"], "there is no device 'tpu'"),
+        (["search", "--metric", "acuracy"], "did you mean 'accuracy'"),
         (["map", "--proxy", "rank"], "there is no proxy 'rank'"),
     ],
 )
@@ -96,7 +100,7 @@ def test_a_storage_that_is_no_database_is_explained() -> None:
 
 
 def test_an_unknown_family_is_explained(tmp_path: Path) -> None:
-    """The error names the model type and the known ones."""
+    """The error names the model type, what was found, and a cure."""
     (tmp_path / "model").mkdir()
     (tmp_path / "model/config.json").write_text('{"model_type": "mamba", "hidden_size": 8}')
     (tmp_path / "model/model.safetensors").write_bytes(b"")
@@ -104,7 +108,8 @@ def test_an_unknown_family_is_explained(tmp_path: Path) -> None:
 
     assert result.exit_code == 2
     assert "no residual graph is known for model type 'mamba'" in result.stderr
-    assert "bert" in result.stderr
+    assert "MambaModel" in result.stderr
+    assert "--family" in result.stderr
 
 
 def test_help_is_there_for_every_command() -> None:

@@ -4,12 +4,14 @@ from pathlib import Path
 
 import pytest
 
+from placement_search.backbones.settings import ModelSettings
 from placement_search.evaluation.plan import TrainingPlan
 from placement_search.evaluation.workbench import Workbench
 from placement_search.export.export import export_layout
 from placement_search.study.records import StudyRecord
 from placement_search.study.search import load_bench, search
 from placement_search.study.settings import SearchSettings
+from placement_search.tasks.settings import DataSettings
 
 
 @pytest.fixture(scope="session")
@@ -17,7 +19,7 @@ def record(tmp_path_factory: pytest.TempPathFactory) -> StudyRecord:
     """Ten trials of one epoch on digits, with finals of two seeds."""
     folder = tmp_path_factory.mktemp("study")
     settings = SearchSettings(
-        data="digits",
+        data=DataSettings("digits"),
         space="long_range",
         storage=f"sqlite:///{folder}/study.db",
         n_trials=9,
@@ -33,7 +35,7 @@ def record(tmp_path_factory: pytest.TempPathFactory) -> StudyRecord:
 @pytest.fixture(scope="session")
 def bench() -> Workbench:
     """The study's backbone and data."""
-    return load_bench("embedded", "digits")
+    return load_bench(ModelSettings(), DataSettings("digits"))
 
 
 @pytest.fixture(scope="session")

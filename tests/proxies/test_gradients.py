@@ -6,8 +6,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from placement_search.adapted.batches import take
 from placement_search.adapted.model import AdaptedBackbone
-from placement_search.adapted.states import take
 from placement_search.backbones.loading import Backbone, fingerprint
 from placement_search.layout import Connection, FirstPass, Kind, Layout, kind_of, make_module
 from placement_search.modules import MODULE_TYPES
@@ -67,7 +67,18 @@ def head(backbone: Backbone) -> nn.Linear:
 @pytest.fixture(scope="module")
 def factors(backbone: Backbone, head: nn.Linear, inputs: Inputs) -> GradientFactors:
     """The factors of all five examples in one batch."""
-    return gradient_factors(backbone, head, inputs, LABELS)
+    return factors_of(backbone, head, inputs, LABELS)
+
+
+def factors_of(
+    backbone: Backbone, head: nn.Linear, inputs: Inputs, labels: Tensor, batch_size: int = 128
+) -> GradientFactors:
+    """The factors for the mean cross-entropy of ``head`` on the family's own feature."""
+
+    def loss(features: Tensor, indices: Tensor) -> Tensor:
+        return functional.cross_entropy(head(features), labels[indices], reduction="sum")
+
+    return gradient_factors(backbone, loss, backbone.poolings[0], inputs, batch_size=batch_size)
 
 
 def formula(factors: GradientFactors, source: int, target: int) -> Tensor:
@@ -127,7 +138,7 @@ def test_example_energies_are_those_of_each_examples_own_loss(
     expected = torch.zeros(len(nodes), len(nodes), dtype=torch.float64)
     for index in range(N_EXAMPLES):
         one = torch.tensor([index])
-        own = gradient_factors(backbone, head, take(inputs, one), LABELS[one])
+        own = factors_of(backbone, head, take(inputs, one), LABELS[one])
         for source, target in itertools.product(nodes, repeat=2):
             expected[source, target] += formula(own, source, target).square().sum() / N_EXAMPLES
 
@@ -140,7 +151,7 @@ def test_splitting_into_batches_changes_nothing(
     batch_size: int, backbone: Backbone, head: nn.Linear, inputs: Inputs, factors: GradientFactors
 ) -> None:
     """Batches of any size, equal or not, give the gradients of the one mean loss."""
-    split = gradient_factors(backbone, head, inputs, LABELS, batch_size=batch_size)
+    split = factors_of(backbone, head, inputs, LABELS, batch_size=batch_size)
 
     # Float64; matrix products of other shapes may add in another order.
     torch.testing.assert_close(split.reads, factors.reads, rtol=1e-9, atol=1e-12)
@@ -152,7 +163,7 @@ def test_a_zero_head_gives_no_gradient(backbone: Backbone, inputs: Inputs) -> No
     zero = nn.Linear(backbone.width, N_CLASSES).double()
     nn.init.zeros_(zero.weight)
 
-    assert not gradient_factors(backbone, zero, inputs, LABELS).deltas.any()
+    assert not factors_of(backbone, zero, inputs, LABELS).deltas.any()
 
 
 def test_padded_tokens_change_nothing() -> None:
@@ -163,7 +174,7 @@ def test_padded_tokens_change_nothing() -> None:
     short = backbone.made_up_inputs(N_EXAMPLES, seed=1)
     padded = {name: functional.pad(tensor, (0, 4)) for name, tensor in short.items()}
     made, again = (
-        gradient_map(gradient_factors(backbone, head, given, LABELS)) for given in (short, padded)
+        gradient_map(factors_of(backbone, head, given, LABELS)) for given in (short, padded)
     )
 
     # Masked attention weights are exactly zero; sums of float64 take another order.
@@ -192,7 +203,7 @@ def test_backbone_head_and_random_state_are_left_as_they_were(
 ) -> None:
     """Weights bit by bit, no hooks, no gradients, the same modes."""
     before = condition(backbone, head)
-    gradient_map(gradient_factors(backbone, head, inputs, LABELS))
+    gradient_map(factors_of(backbone, head, inputs, LABELS))
 
     assert condition(backbone, head) == before
     assert before["hooks"] == 0
@@ -204,7 +215,7 @@ def test_an_error_leaves_no_trace_either(
     """A label that the head does not have fails in the middle of a pass."""
     before = condition(backbone, head)
     with pytest.raises(IndexError):
-        gradient_factors(backbone, head, inputs, torch.full((N_EXAMPLES,), N_CLASSES))
+        factors_of(backbone, head, inputs, torch.full((N_EXAMPLES,), N_CLASSES))
 
     assert condition(backbone, head) == before
 
@@ -214,6 +225,6 @@ def test_it_works_where_gradients_are_switched_off(
 ) -> None:
     """A caller's ``no_grad`` must not turn every score into zero."""
     with torch.no_grad():
-        again = gradient_factors(backbone, head, inputs, LABELS)
+        again = factors_of(backbone, head, inputs, LABELS)
 
     assert torch.equal(again.deltas, factors.deltas)

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from placement_search.backbones.facts import BackboneFacts
+from placement_search.backbones.settings import ModelSettings
 from placement_search.evaluation.plan import TrainingPlan
 from placement_search.evaluation.score_card import Costs, ScoreCard
 from placement_search.layout import Connection, Layout, make_module
@@ -19,11 +20,13 @@ from placement_search.study.definition import StudyDefinition
 from placement_search.study.records import (
     FinalRecord,
     Goal,
+    PoolingRecord,
     ProxyMap,
     StudyRecord,
     TrialEnd,
     TrialRecord,
 )
+from placement_search.tasks.settings import DataSettings
 
 N_BLOCKS, WIDTH = 12, 64
 N_NODES = 2 * N_BLOCKS + 1
@@ -32,8 +35,8 @@ BEST = [(3, 9), (4, 4), (6, 7), (20, 0)]
 TRACE = "Traceback (most recent call last):\n  File ...\nRuntimeError: <b>loss</b> | is nan\n"
 
 DEFINITION = StudyDefinition(
-    model="embedded",
-    data="digits-location",
+    model=ModelSettings(),
+    data=DataSettings("digits-location"),
     space_file="extended",
     space={
         "name": "extended",
@@ -47,9 +50,25 @@ DEFINITION = StudyDefinition(
     max_params="1%",
     n_random=2,
     training=TrainingPlan(epochs=2),
-    backbone=BackboneFacts("embedded", "ViTModel", "vit", N_BLOCKS, WIDTH, 602_176, "fdbb689264"),
+    backbone=BackboneFacts(
+        "embedded",
+        "ViTModel",
+        "vit",
+        N_BLOCKS,
+        WIDTH,
+        602_176,
+        "fdbb689264",
+        revision=None,
+        dtype="float32",
+        n_nodes=2 * N_BLOCKS + 1,
+        sublayers=2,
+    ),
     data_fingerprint="e9ea2202df",
+    family={},
+    device="cpu",
+    target="single-label",
     metric="accuracy",
+    is_higher_better=True,
 )
 
 
@@ -144,7 +163,10 @@ def unfinished() -> StudyRecord:
         provenance={"python": "3.11.7", "torch": "2.13.0"},
         trials=tuple(trials),
         finals=(),
+        references=(),
         proxy_map=proxy_map(),
+        pooling=PoolingRecord("mean", {"cls": 0.5, "mean": 0.6}),
+        notes=("2 classes",),
     )
 
 

@@ -2,13 +2,14 @@ from collections.abc import Sequence
 
 import optuna
 import pytest
-from optuna.study import Study
+from optuna.study import Study, StudyDirection
 from optuna.trial import FrozenTrial, TrialState
 
 from placement_search.study.pruners import PRUNERS, Judge
 from placement_search.study.records import ROLE, SEARCHED
 
 EPOCHS = 8
+UP = StudyDirection.MAXIMIZE
 
 
 @pytest.fixture(params=PRUNERS)
@@ -119,7 +120,7 @@ def running(level: float, number: int) -> FrozenTrial:
 
 def is_hopeless(history: Sequence[FrozenTrial], trial: FrozenTrial, pruner: str = "median") -> bool:
     """What a judge says that has just been made, as after an interruption."""
-    return Judge("pruned", PRUNERS[pruner](EPOCHS)).is_hopeless(history, trial)
+    return Judge("pruned", PRUNERS[pruner](EPOCHS), UP).is_hopeless(history, trial)
 
 
 def test_a_proposal_is_judged_among_proposals_alone() -> None:
@@ -135,7 +136,7 @@ def test_a_proposal_is_judged_among_proposals_alone() -> None:
 
 def test_baselines_alone_stop_nothing() -> None:
     """The median needs proposals to judge by."""
-    judge = Judge("pruned", PRUNERS["median"](EPOCHS))
+    judge = Judge("pruned", PRUNERS["median"](EPOCHS), UP)
 
     assert not judge.is_hopeless(
         [finished(0.9, role=f"random {n}") for n in range(8)], running(0.1, 8)
@@ -147,7 +148,7 @@ def test_a_judge_of_a_resumed_search_says_what_the_old_one_said(name: str) -> No
     levels = [0.5 + number % 5 / 20 for number in range(20)]
     history = [finished(level) for level in levels]
     trials = [running(level, number) for number, level in enumerate(levels)]
-    old = Judge("pruned", PRUNERS[name](EPOCHS))
+    old = Judge("pruned", PRUNERS[name](EPOCHS), UP)
     verdicts = [old.is_hopeless(history[:n], trial) for n, trial in enumerate(trials)]
     fresh = [is_hopeless(history[:n], trial, name) for n, trial in enumerate(trials)]
 

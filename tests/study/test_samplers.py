@@ -4,6 +4,7 @@ from collections.abc import Sequence
 import optuna
 import pytest
 from optuna.distributions import FloatDistribution, IntDistribution
+from optuna.study import StudyDirection
 from optuna.trial import FrozenTrial, TrialState
 
 from placement_search.layout import Layout
@@ -18,6 +19,7 @@ from placement_search.study.samplers import (
 )
 from tests.tiny_spaces import bound, space_file
 
+UP = StudyDirection.MAXIMIZE
 ENCODING = Encoding(bound())
 SMALL = Encoding(
     bound(
@@ -59,7 +61,7 @@ def told(
 
 def searched(encoding: Encoding, sampler: str, n_trials: int, seed: int = 0) -> list[Proposal]:
     """The proposals of a whole search, each told before the next is asked; some end otherwise."""
-    proposer = Proposer(encoding, sampler, seed)
+    proposer = Proposer(encoding, sampler, seed, UP)
     history: list[FrozenTrial] = []
     proposals: list[Proposal] = []
     for number in range(n_trials):
@@ -106,7 +108,7 @@ def test_a_space_that_was_seen_whole_is_exhausted(
     seen = {proposal.layout.id for proposal in proposals}
 
     with pytest.raises(SpaceExhaustedError, match="'tiny'"):
-        Proposer(SMALL, name, 0).propose(history_of(SMALL, proposals), 4, seen)
+        Proposer(SMALL, name, 0, UP).propose(history_of(SMALL, proposals), 4, seen)
 
 
 def test_a_new_layout_is_found_even_where_the_sampler_insists_on_an_old_one(
@@ -119,7 +121,7 @@ def test_a_new_layout_is_found_even_where_the_sampler_insists_on_an_old_one(
 
     for last in layouts:
         seen = {layout.id for layout in layouts if layout != last}
-        assert Proposer(SMALL, "stuck", 0).propose([], 0, seen).layout == last
+        assert Proposer(SMALL, "stuck", 0, UP).propose([], 0, seen).layout == last
 
 
 def test_a_resumed_search_goes_on_as_if_it_had_not_stopped(name: str) -> None:
@@ -129,13 +131,13 @@ def test_a_resumed_search_goes_on_as_if_it_had_not_stopped(name: str) -> None:
     for number in (0, 1, 9, 15):
         before = proposals[:number]
         seen = {proposal.layout.id for proposal in before}
-        fresh = Proposer(ENCODING, name, 0)
+        fresh = Proposer(ENCODING, name, 0, UP)
         assert fresh.propose(history_of(ENCODING, before), number, seen) == proposals[number]
 
 
 def test_asking_again_gives_the_same_proposal(name: str) -> None:
     """History and number decide, not how often was asked."""
-    proposer = Proposer(ENCODING, name, 0)
+    proposer = Proposer(ENCODING, name, 0, UP)
     history = history_of(ENCODING, searched(ENCODING, name, 10))
 
     assert proposer.propose(history, 10, ()) == proposer.propose(history, 10, ())
@@ -144,7 +146,7 @@ def test_asking_again_gives_the_same_proposal(name: str) -> None:
 def test_seed_and_number_decide(name: str) -> None:
     """Other seeds and other trials draw other numbers."""
     drawn = {
-        Proposer(ENCODING, name, seed).propose([], number, ()).layout.id
+        Proposer(ENCODING, name, seed, UP).propose([], number, ()).layout.id
         for seed in range(3)
         for number in range(3)
     }
@@ -158,7 +160,7 @@ def test_trials_outside_the_space_tell_the_sampler_nothing(name: str) -> None:
     history = history_of(ENCODING, searched(ENCODING, name, 12))
     outside = optuna.create_trial(state=TrialState.COMPLETE, value=99.0)
     with_it, without = (
-        Proposer(ENCODING, name, 0).propose(given, 12, ())
+        Proposer(ENCODING, name, 0, UP).propose(given, 12, ())
         for given in ([outside, *history], history)
     )
 

@@ -1,22 +1,32 @@
+import hashlib
 import os
 import subprocess
 import sys
+from typing import Any
 
 import numpy as np
 import pytest
 import torch
 
 from placement_search.errors import TaskError
-from placement_search.tasks import TASKS, Task, digits, load_task
+from placement_search.input_format import AudioFormat, ImageFormat, InputFormat, TextFormat
+from placement_search.tasks import digits
 from placement_search.tasks.canvas import Placement, drawn
 from placement_search.tasks.digits import DigitImages, load_digit_splits
+from placement_search.tasks.loading import TASKS, load_task
+from placement_search.tasks.raw import Canvases, RawTask
+from placement_search.tasks.settings import DataSettings
+from placement_search.tasks.task import Task
+
+FORM = ImageFormat(None, 16, 16, 1, (0.0,), (1.0,))
+"""Takes brightness as it is."""
 
 every_task = pytest.mark.parametrize("name", TASKS)
 
 
 @pytest.fixture(scope="module")
 def tasks() -> dict[str, Task]:
-    return {name: load_task(name) for name in TASKS}
+    return {name: load_task(name, FORM) for name in TASKS}
 
 
 def test_splits_share_no_digit_image() -> None:
@@ -50,7 +60,7 @@ def test_canvases_come_from_their_own_split_alone(
         }
 
     monkeypatch.setattr(digits, "load_digit_splits", grey_splits)
-    task = load_task(name)
+    task = load_task(name, FORM)
 
     for split, examples in task.splits.items():
         brightest = examples.inputs["pixel_values"].amax(dim=(1, 2, 3))
@@ -86,8 +96,8 @@ def test_classes_are_balanced(name: str, tasks: dict[str, Task]) -> None:
     """No class is more than a fifth rarer or commoner than the mean, in any split."""
     task = tasks[name]
     for examples in task.splits.values():
-        counts = torch.bincount(examples.labels, minlength=task.n_classes)
-        mean = len(examples) / task.n_classes
+        counts = torch.bincount(examples.labels, minlength=task.n_outputs)
+        mean = len(examples) / task.n_outputs
 
         assert counts.min() >= 0.8 * mean
         assert counts.max() <= 1.2 * mean
@@ -110,23 +120,37 @@ def test_tasks_ignore_global_random_state(tasks: dict[str, Task]) -> None:
     torch.rand(1)
     np.random.rand(1)  # noqa: NPY002 - the global state is what must not matter
 
-    assert [load_task(name).fingerprint for name in TASKS] == [
+    assert [load_task(name, FORM).fingerprint for name in TASKS] == [
         task.fingerprint for task in tasks.values()
     ]
 
 
-def test_fingerprints_are_stable_across_processes(tasks: dict[str, Task]) -> None:
+def pixels_sum(raw: RawTask) -> str:
+    """A checksum of all pictures and labels."""
+    parts = [
+        part
+        for split in raw.splits.values()
+        for part in (*split.content.keys(), split.targets.tobytes())
+    ]
+    return hashlib.sha256(b"".join(parts)).hexdigest()
+
+
+def test_pictures_are_the_same_in_every_process() -> None:
     """A study resumed tomorrow finds the same data."""
     program = (
-        "from placement_search.tasks import TASKS, load_task\n"
-        "for name in TASKS: print(load_task(name).fingerprint)"
+        "import hashlib\n"
+        "from placement_search.tasks import digits\n"
+        "for make in (digits.digits, digits.digits_count):\n"
+        "    parts = [p for s in make().splits.values()\n"
+        "             for p in (*s.content.keys(), s.targets.tobytes())]\n"
+        "    print(hashlib.sha256(b''.join(parts)).hexdigest())"
     )
     environment = {**os.environ, "PYTHONHASHSEED": "12345"}
     there = subprocess.run(
         [sys.executable, "-c", program], env=environment, check=True, capture_output=True, text=True
     )
 
-    assert there.stdout.split() == [task.fingerprint for task in tasks.values()]
+    assert there.stdout.split() == [pixels_sum(digits.digits()), pixels_sum(digits.digits_count())]
 
 
 def test_fingerprints_differ_between_tasks(tasks: dict[str, Task]) -> None:
@@ -160,8 +184,9 @@ def test_rotation_draws_only_the_kept_digits(monkeypatch: pytest.MonkeyPatch) ->
     monkeypatch.setattr(digits, "load_digit_splits", blackened)
     task = digits.digits_rotation()
 
-    for examples in task.splits.values():
-        assert examples.inputs["pixel_values"].amax(dim=(1, 2, 3)).min() > 0.4
+    for split in task.splits.values():
+        assert isinstance(split.content, Canvases)
+        assert split.content.pixels.max(axis=(1, 2, 3)).min() > 0.4
 
 
 def test_location_labels_follow_the_picture(tasks: dict[str, Task]) -> None:
@@ -219,10 +244,66 @@ def test_drawn_moves_right_and_down() -> None:
     ("asked", "said"),
     [
         ("digits-locaton", "did you mean 'digits-location'"),
-        ("weather", r"one of digits, .*digits-count, got 'weather'$"),
+        ("weather", r"owner/name; got 'weather' \(known: digits, .*digits-rotation\)$"),
     ],
 )
 def test_unknown_task_names_the_nearest(asked: str, said: str) -> None:
     """A slip of the pen is answered with the right name, if one is near."""
     with pytest.raises(TaskError, match=said):
-        load_task(asked)
+        load_task(asked, FORM)
+
+
+def test_pictures_are_normalised_as_the_backbone_wants() -> None:
+    """Examples hold what goes into the forward: brightness less the mean, over the deviation."""
+    plain = load_task("digits", FORM).train.inputs["pixel_values"]
+    form = ImageFormat(None, 16, 16, 1, (0.5,), (0.25,))
+
+    assert torch.equal(load_task("digits", form).train.inputs["pixel_values"], (plain - 0.5) / 0.25)
+
+
+def test_pictures_take_the_size_and_channels_of_another_backbone() -> None:
+    """Every channel shows the same picture, each with its own mean and deviation."""
+    form = ImageFormat(None, 24, 32, 3, (0.0, 0.5, 0.0), (1.0, 1.0, 2.0))
+    pixels = load_task("digits", form).validation.inputs["pixel_values"]
+
+    assert pixels.shape[1:] == (3, 24, 32)
+    assert torch.equal(pixels[:, 0] - 0.5, pixels[:, 1])
+    assert torch.equal(pixels[:, 0] / 2, pixels[:, 2])
+    assert pixels[:, 0].amin() >= 0 and pixels[:, 0].amax() <= 1
+
+
+@pytest.mark.parametrize("option", ["config", "text", "text_pair", "image", "label", "target"])
+def test_embedded_tasks_have_no_columns(option: str) -> None:
+    """An option that would be ignored is refused."""
+    asked: dict[str, Any] = {"data": "digits", option: "x"}
+    with pytest.raises(TaskError, match=f"leave out --{option.replace('_', '-')}"):
+        load_task(DataSettings(**asked), FORM)
+
+
+def test_embedded_tasks_can_be_made_smaller_and_judged_otherwise() -> None:
+    """What asks for no column works on every data set."""
+    settings = DataSettings("digits", shots=3, validation_size=50, metric="macro_f1")
+    task = load_task(settings, FORM)
+
+    assert torch.bincount(task.train.labels).tolist() == [3] * 10
+    assert len(task.validation) == 50
+    assert task.metric.name == "macro_f1"
+
+
+@pytest.mark.parametrize(
+    ("form", "said"),
+    [
+        (TextFormat(None, 10, 10), "the backbone takes texts, but data set 'digits' holds images"),
+        (AudioFormat(100), "takes sound"),
+    ],
+)
+def test_pictures_on_a_backbone_of_another_kind_are_refused(form: InputFormat, said: str) -> None:
+    """The message says what the backbone takes and what the data holds."""
+    with pytest.raises(TaskError, match=said):
+        load_task("digits", form)
+
+
+def test_pictures_have_no_length_in_tokens() -> None:
+    """An option that would be ignored is refused."""
+    with pytest.raises(TaskError, match="--max-length is for texts"):
+        load_task(DataSettings("digits", max_length=8), FORM)

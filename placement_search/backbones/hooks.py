@@ -1,0 +1,74 @@
+"""Ways to see and change what flows through a module; each ends with its ``with`` block."""
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+Change = Callable[[Tensor], Tensor]
+
+
+@contextmanager
+def input_changed(module: nn.Module, change: Change) -> Iterator[None]:
+    """Pass a module's first argument, which is its hidden states, through ``change``."""
+
+    def hook(
+        _module: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any]
+    ) -> tuple[tuple[Any, ...], dict[str, Any]]:
+        if args:
+            return (change(args[0]), *args[1:]), kwargs
+        name = "hidden_states" if "hidden_states" in kwargs else next(iter(kwargs))
+        return args, {**kwargs, name: change(kwargs[name])}
+
+    handle = module.register_forward_pre_hook(hook, with_kwargs=True)
+    try:
+        yield
+    finally:
+        handle.remove()
+
+
+@contextmanager
+def output_changed(module: nn.Module, change: Change) -> Iterator[None]:
+    """Pass a module's output, or the first of several, through ``change``."""
+
+    def hook(_module: nn.Module, _args: object, output: object) -> object:
+        if isinstance(output, tuple):
+            return (change(output[0]), *output[1:])
+        return change(output)  # type: ignore[arg-type]
+
+    handle = module.register_forward_hook(hook)
+    try:
+        yield
+    finally:
+        handle.remove()
+
+
+@contextmanager
+def output_kept(module: nn.Module, kept: list[object]) -> Iterator[None]:
+    """Run a module without gradients and put what it returns into ``kept``."""
+    forward = module.forward
+
+    @torch.no_grad()
+    def bare(*args: object, **kwargs: object) -> object:
+        output = forward(*args, **kwargs)
+        kept[:] = [output]
+        return output
+
+    with forward_replaced(module, bare):
+        yield
+
+
+@contextmanager
+def forward_replaced(module: nn.Module, forward: Callable[..., object]) -> Iterator[None]:
+    """Let a module compute something else.
+
+    An instance attribute hides the class's ``forward``, so a block keeps its place, its index
+    and its other attributes, which some models read; a shorter list of blocks would not.
+    """
+    object.__setattr__(module, "forward", forward)
+    try:
+        yield
+    finally:
+        object.__delattr__(module, "forward")

@@ -1,0 +1,101 @@
+"""Full fine-tuning: every weight of a copy of the backbone trained, as a ceiling for adapters."""
+
+import copy
+import time
+
+import torch
+from torch import Tensor, nn
+
+from placement_search.adapted.batches import take
+from placement_search.adapted.states import pooled
+from placement_search.backbones.graph import ResidualGraph
+from placement_search.evaluation.fine_tune import Logits, fine_tune, score_on
+from placement_search.evaluation.plan import TrainingPlan
+from placement_search.evaluation.score_card import Costs, ScoreCard
+from placement_search.evaluation.workbench import Split, Workbench
+from placement_search.layout import Layout
+
+
+class FullyTrained(nn.Module):
+    """A copy of the backbone, all of it trainable, in float32, with the probed head.
+
+    Args:
+        bench: Backbone, pooling and head.
+    """
+
+    def __init__(self, bench: Workbench) -> None:
+        super().__init__()
+        self.model = copy.deepcopy(bench.backbone.graph.model).float()
+        self.model.requires_grad_(requires_grad=True)
+        self.head = bench.adapted(Layout()).head
+        self._graph = ResidualGraph(self.model, bench.backbone.graph.family)
+        self._pooling = bench.pooling
+
+    def forward(self, inputs: dict[str, Tensor]) -> Tensor:
+        """Logits of shape ``(batch, n_outputs)``."""
+        features = pooled(self._graph.run(inputs), self._graph.token_mask(inputs), self._pooling)
+        logits: Tensor = self.head(features)
+        return logits
+
+    def logits(self) -> Logits:
+        """The logits of a split's examples."""
+
+        def logits(split: Split, indices: Tensor) -> Tensor:
+            given: Tensor = self(take(split.inputs, indices))
+            return given
+
+        return logits
+
+
+def full_fine_tune(
+    bench: Workbench,
+    plan: TrainingPlan,
+    seed: int,
+    *,
+    is_final: bool = False,
+) -> ScoreCard:
+    """Train every weight of a copy of the backbone, with dropout where it has any.
+
+    Args:
+        bench: Backbone and data; the backbone itself is not changed.
+        plan: As for adapters, with a learning rate of its own.
+        seed: Fixes the order of examples and dropout.
+        is_final: Whether to read the test split, once.
+
+    Raises:
+        EvaluationError: If a loss or a score is not finite.
+    """
+    started = time.perf_counter()
+    model = FullyTrained(bench)
+    logits = model.logits()
+    with torch.random.fork_rng():
+        torch.manual_seed(seed)
+        trained = fine_tune(model, logits, bench, plan, seed=seed, report=_unheard)
+    seconds = time.perf_counter() - started
+    return ScoreCard(
+        score=trained.history[-1],
+        history=trained.history,
+        test_score=score_on(logits, bench, bench.test) if is_final else None,
+        seed=seed,
+        n_steps=trained.n_steps,
+        train_seconds=seconds,
+        costs=_costs(model, bench),
+    )
+
+
+def _costs(model: FullyTrained, bench: Workbench) -> Costs:
+    n_backbone, n_head = (
+        sum(p.numel() for p in part.parameters()) for part in (model.model, model.head)
+    )
+    return Costs(
+        n_adapter_parameters=n_backbone,
+        n_head_parameters=n_head,
+        n_bytes=4 * (n_backbone + n_head),
+        n_flops=bench.n_bare_flops,
+        flops_factor=1.0,
+        latency_factor=1.0,
+    )
+
+
+def _unheard(_epoch: int, _score: float) -> None:
+    """Nobody stops a full fine-tuning."""

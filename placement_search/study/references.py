@@ -1,0 +1,155 @@
+"""References: what the answer is compared with and that can't be the answer itself.
+
+Random layouts of exactly the answer's size, drawn once it is known, and the whole backbone
+fine-tuned, as a ceiling. Each training is kept as soon as it is there, so that an interruption
+loses no more than the running one.
+"""
+
+import random
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from functools import partial
+
+import optuna
+
+from placement_search.engine.in_process import Engine, Infeasible
+from placement_search.errors import EvaluationError
+from placement_search.evaluation.evaluate import Evaluation
+from placement_search.evaluation.score_card import ScoreCard
+from placement_search.layout import Layout, parse_layout
+from placement_search.modules import MODULE_TYPES
+from placement_search.space.search_space import SearchSpace
+from placement_search.study import records
+from placement_search.study.answer import find_answer
+from placement_search.study.baselines import RANDOM
+from placement_search.study.progress import Progress
+from placement_search.study.records import FULL_FINE_TUNING, ReferenceRecord, StudyRecord
+from placement_search.study.seeds import derive_seed
+
+LEARNING_RATES = (3e-5, 1e-4, 3e-4, 1e-3)
+"""Peaks for the whole backbone, chosen from by validation score: an adapter's would wreck it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Reference:
+    """Which training this is; see `ReferenceRecord`."""
+
+    role: str
+    replicate: int
+    layout: str = ""
+    like: str = ""
+
+    @property
+    def key(self) -> str:
+        """Where the study keeps it."""
+        return f"{records.REFERENCE}{self.role}/{self.like}/{self.replicate}"
+
+
+class References:
+    """Makes the reference trainings of a study.
+
+    Args:
+        study: Keeps them.
+        engine: Trains.
+        space: Whose pairs random layouts connect.
+        progress: Who is told.
+    """
+
+    def __init__(
+        self, study: optuna.Study, engine: Engine, space: SearchSpace, progress: Progress
+    ) -> None:
+        self._study = study
+        self._engine = engine
+        self._space = space
+        self._progress = progress
+
+    def run(self, record: StudyRecord) -> None:
+        """Make what is missing for the study's answer; nothing where there is none."""
+        answer = find_answer(record)
+        if answer is None:
+            return
+        layout = parse_layout(answer.chosen.trial.layout, MODULE_TYPES)
+        drawn = [] if _has_random_of_its_size(record, layout) else self._draw(record, layout)
+        n_seeds = record.goal.n_seeds
+        is_full = record.goal.full_fine_tuning
+        n_full = len(LEARNING_RATES) + n_seeds if is_full else 0
+        self._progress.start("references", len(drawn) * n_seeds + n_full)
+        for index, alike in enumerate(drawn, start=1):
+            self._run_random(record, layout.id, index, alike)
+        if is_full:
+            self._run_full(record)
+        self._progress.finish()
+
+    def _draw(self, record: StudyRecord, layout: Layout) -> list[Layout]:
+        """Random layouts with the modules of ``layout``, one for one, anywhere in the space."""
+        asked = record.definition
+        generator = random.Random(derive_seed(asked.seed, "alike", layout.id))  # noqa: S311
+        modules = [connection.module for connection in layout.connections]
+        return [
+            self._space.layout(generator.sample(self._space.pairs, len(modules)), modules)
+            for _ in range(asked.n_random)
+        ]
+
+    def _run_random(self, record: StudyRecord, like: str, index: int, layout: Layout) -> None:
+        asked = record.definition
+        role = f"random layout of the same size {index}"
+        for replicate in range(1, record.goal.n_seeds + 1):
+            seed = derive_seed(asked.seed, layout.id, replicate)
+            request = Evaluation(layout, seed, asked.training, is_final=True)
+            reference = Reference(role, replicate, layout.notation, like)
+            self._kept(reference, partial(self._engine.run, request, _unheard))
+
+    def _run_full(self, record: StudyRecord) -> None:
+        """Each learning rate from one seed, then the best one from as many as the finals have."""
+        asked = record.definition
+
+        def train(rate: float, replicate: int) -> Callable[[], ScoreCard]:
+            seed = derive_seed(asked.seed, FULL_FINE_TUNING, replicate)
+            plan = replace(asked.training, learning_rate=rate)
+            return lambda: self._engine.run_fully(plan, seed, is_final=replicate > 0)
+
+        cards = {
+            rate: self._kept(Reference(f"{FULL_FINE_TUNING} at {rate:g}", 0), train(rate, 0))
+            for rate in LEARNING_RATES
+        }
+        scores = {rate: asked.sign * card.score for rate, card in cards.items() if card}
+        if not scores:
+            return
+        best = max(scores, key=scores.__getitem__)
+        for replicate in range(1, record.goal.n_seeds + 1):
+            self._kept(Reference(FULL_FINE_TUNING, replicate), train(best, replicate))
+
+    def _kept(self, reference: Reference, train: Callable[[], ScoreCard]) -> ScoreCard | None:
+        """The score card that the study holds, else that of a new training; None without one."""
+        stored = self._study.user_attrs.get(reference.key)
+        what = f"reference: seed {reference.replicate} of {reference.role}"
+        if stored is not None:
+            self._progress.advance(f"{what} stands in the study")
+            return records.REFERENCES.validate_python(stored).card
+        try:
+            card = train()
+        except (Infeasible, EvaluationError) as error:
+            self._progress.say(f"{what} gave no score: {error}")
+            return None
+        held = ReferenceRecord(
+            reference.role, reference.layout, reference.like, reference.replicate, card
+        )
+        dumped = records.REFERENCES.dump_python(held, mode="json")
+        self._study.set_user_attr(reference.key, dumped)
+        self._progress.advance(f"{what}: {card.score:.4f}")
+        return card
+
+
+def _has_random_of_its_size(record: StudyRecord, layout: Layout) -> bool:
+    """Whether the random baselines have the answer's modules, one for one."""
+    wanted = sorted(connection.module.notation for connection in layout.connections)
+    random_ones = [trial for trial in record.trials if trial.role.startswith(RANDOM)]
+    found = [
+        sorted(c.module.notation for c in parse_layout(trial.layout, MODULE_TYPES).connections)
+        for trial in random_ones
+    ]
+    return bool(found) and all(modules == wanted for modules in found)
+
+
+def _unheard(_epoch: int, _score: float) -> None:
+    """Nobody stops a reference."""

@@ -1,0 +1,79 @@
+"""What must hold for labels of all splits together, and for settings before anything is read."""
+
+import numpy as np
+
+from placement_search.errors import TaskError
+from placement_search.tasks.faults import Fault
+from placement_search.tasks.label_column import Labels
+from placement_search.tasks.settings import DataSettings
+from placement_search.tasks.target import Target
+
+LEAST = {"shots": 1, "train_size": 1, "validation_size": 1, "max_length": 1, "split_seed": 0}
+"""The lowest value of each number that a user may give."""
+
+
+def check_settings(settings: DataSettings) -> None:
+    """Numbers are in their range, and no two options say different things.
+
+    Raises:
+        TaskError: If not, with all that is wrong.
+    """
+    wrong = [
+        f"--{name.replace('_', '-')} must be at least {least}, got {value}"
+        for name, least in LEAST.items()
+        if (value := getattr(settings, name)) is not None and value < least
+    ]
+    if not settings.data.strip():
+        wrong.append("--data must not be empty")
+    if settings.shots is not None and settings.train_size is not None:
+        wrong.append("--shots and --train-size both say how much to train on; give one")
+    if wrong:
+        raise TaskError("; ".join(wrong))
+
+
+def label_faults(labels: Labels, column: str) -> list[Fault]:
+    """What keeps sound labels from being trained on; nothing is said of faulty ones.
+
+    Args:
+        labels: Of the splits as they were given.
+        column: Which column they come from.
+    """
+    if labels.faults:
+        return []
+    train = labels.values["train"]
+    if labels.target is Target.REGRESSION:
+        if np.ptp(train) > 0:
+            return []
+        rule = "a regression target must vary in training"
+        return [Fault(rule, "train", None, column, f"always {train[0]:g}")]
+    if labels.target is Target.MULTI_LABEL:
+        return _unseen_sets(labels, column)
+    return _unseen_classes(labels, column)
+
+
+def _unseen_classes(labels: Labels, column: str) -> list[Fault]:
+    known = np.unique(labels.values["train"])
+    if len(known) < 2:
+        name = labels.names[known[0]]
+        rule = "training needs at least two classes"
+        return [Fault(rule, "train", None, column, f"only {name!r}")]
+    rule = "a label must occur in training, too; numbers may be meant as --target regression"
+    return [
+        Fault(rule, split, row, column, repr(labels.names[values[row]]))
+        for split, values in labels.values.items()
+        for row in np.flatnonzero(~np.isin(values, known)).tolist()
+    ]
+
+
+def _unseen_sets(labels: Labels, column: str) -> list[Fault]:
+    train = labels.values["train"]
+    if not train.any():
+        return [Fault("training needs at least one label", "train", None, column, "none is set")]
+    unknown = np.flatnonzero(~train.any(axis=0))
+    rule = "a label must occur in training, too"
+    return [
+        Fault(rule, split, row, column, repr(labels.names[index]))
+        for split, values in labels.values.items()
+        for index in unknown.tolist()
+        for row in np.flatnonzero(values[:, index]).tolist()
+    ]

@@ -1,0 +1,103 @@
+"""Columns of texts and images read as such, and what is wrong with them."""
+
+import io
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from PIL import Image, ImageOps, UnidentifiedImageError
+
+from placement_search.tasks.columns import Columns
+from placement_search.tasks.faults import Fault, shortened
+from placement_search.tasks.raw import Content, Images, Texts
+
+NO_TEXT = "a text must not be missing or empty"
+NO_IMAGE = "an image must be a readable image file"
+
+BROKEN = (
+    UnidentifiedImageError, OSError, SyntaxError, ValueError, Image.DecompressionBombError,
+)  # fmt: skip
+"""What Pillow raises on files that are no images or not whole."""
+
+
+def read_content(
+    table: Mapping[str, Sequence[object]], columns: Columns, folder: Path, split: str
+) -> tuple[Content, list[Fault]]:
+    """Texts or images of one split.
+
+    Args:
+        table: Values of each column.
+        columns: Which columns are meant.
+        folder: What relative paths of images start from.
+        split: Its name, for faults.
+    """
+    if columns.image is not None:
+        return _read_images(table[columns.image], columns.image, folder, split)
+    names = [name for name in (columns.text, columns.text_pair) if name is not None]
+    faults = [
+        Fault(NO_TEXT, split, row, name, repr(text))
+        for name in names
+        for row, text in enumerate(table[name])
+        if not isinstance(text, str) or not text.strip()
+    ]
+    first, *second = (tuple(str(text) for text in table[name]) for name in names)
+    return Texts(first, second[0] if second else None), faults
+
+
+def decoded(encoded: bytes, *, mode: str) -> Image.Image:
+    """An image file's picture, the right way up.
+
+    Args:
+        encoded: The file's content.
+        mode: ``L`` for grey, ``RGB`` for colours; transparency is dropped, 16 bits become 8.
+
+    Raises:
+        OSError: If it is no image or not whole; so do the others of `BROKEN`.
+    """
+    image = Image.open(io.BytesIO(encoded))
+    image.load()
+    upright = ImageOps.exif_transpose(image)
+    if upright.mode.startswith("I"):
+        upright = upright.point(lambda level: level / 256).convert("L")
+    if upright.mode in {"P", "LA", "PA"}:
+        upright = upright.convert("RGBA")
+    return upright if upright.mode == mode else upright.convert(mode)
+
+
+def _read_images(
+    values: Sequence[object], column: str, folder: Path, split: str
+) -> tuple[Images, list[Fault]]:
+    encoded: list[bytes] = []
+    faults: list[Fault] = []
+    for row, value in enumerate(values):
+        content = b""
+        try:
+            content = _content_of(value, folder)
+            _check(content)
+        except BROKEN as error:
+            got = "nothing" if value is None else f"{_told(value)}{error}"
+            faults.append(Fault(NO_IMAGE, split, row, column, got))
+        encoded.append(content)
+    return Images(tuple(encoded)), faults
+
+
+def _content_of(value: object, folder: Path) -> bytes:
+    """The bytes of an image file, given as such, or by its path, or as the hub stores both."""
+    if isinstance(value, dict):
+        value = value["bytes"] if value["bytes"] is not None else value["path"]
+    if isinstance(value, bytes):
+        return value
+    if not isinstance(value, str) or not value:
+        raise ValueError("no image is given")
+    return (folder / value).read_bytes()
+
+
+def _check(content: bytes) -> None:
+    """Decode it all, JPEG files at the smallest scale: a broken end shows at any."""
+    image = Image.open(io.BytesIO(content))
+    image.draft(None, (1, 1))
+    image.load()
+
+
+def _told(value: object) -> str:
+    path = value.get("path") if isinstance(value, dict) else value
+    return f"{shortened(path)}: " if isinstance(path, str) else ""

@@ -1,0 +1,133 @@
+"""One file of rows, read into memory; nothing is cached on disk."""
+
+import json
+from collections.abc import Callable, Mapping
+from contextlib import suppress
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.csv
+import pyarrow.ipc
+import pyarrow.parquet
+from datasets import Dataset
+
+from placement_search.errors import TaskError
+
+
+def read_file(path: Path) -> Dataset:
+    """The rows of a file, with what its metadata says about classes and images.
+
+    Texts stay as they are: a text that reads ``NA`` or ``null`` is a text.
+
+    Raises:
+        TaskError: If it can't be read as what its name promises, or holds no rows.
+    """
+    try:
+        table = READERS[path.suffix.lower()](path)
+    except (pa.ArrowException, OSError, ValueError, OverflowError) as error:
+        raise TaskError(f"{path} can't be read: {error}") from error
+    repeated = sorted({name for name in table.column_names if table.column_names.count(name) > 1})
+    if repeated:
+        raise TaskError(f"columns need names of their own, {path} repeats {', '.join(repeated)}")
+    if table.num_rows == 0:
+        raise TaskError(f"{path} holds no rows")
+    return Dataset(_plain(table))
+
+
+def _plain(table: pa.Table) -> pa.Table:
+    """The same with dictionaries, as pandas writes categories, spelled out."""
+    for index, field in enumerate(table.schema):
+        if pa.types.is_dictionary(field.type):
+            values = table.column(index).cast(field.type.value_type)
+            table = table.set_column(index, field.name, values)
+    return table
+
+
+def _parquet(path: Path) -> pa.Table:
+    with pyarrow.parquet.ParquetFile(path) as file:
+        return file.read()
+
+
+def _csv(path: Path, delimiter: str = ",", *, is_quoted: bool = True) -> pa.Table:
+    options = pyarrow.csv.ParseOptions(
+        delimiter=delimiter,
+        quote_char='"' if is_quoted else False,
+        newlines_in_values=is_quoted,
+    )
+    table = pyarrow.csv.read_csv(path, parse_options=options)
+    for field in table.schema:
+        if pa.types.is_binary(field.type):
+            raise ValueError(f"column {field.name!r} is not in UTF-8")
+    return table
+
+
+def _tsv(path: Path) -> pa.Table:
+    """Where every line has as many tabs, none continues another: a quote is only a quote then.
+
+    Else a text that starts with one, as in the files of GLUE, would swallow the lines after it.
+    """
+    found = []
+    for is_quoted in (True, False):
+        with suppress(pa.ArrowInvalid):
+            found.append(_csv(path, "\t", is_quoted=is_quoted))
+    if not found:
+        return _csv(path, "\t")
+    return max(found, key=lambda table: table.num_rows)
+
+
+def _arrow(path: Path) -> pa.Table:
+    """A stream, as the datasets library writes it, or a file of Arrow's own format."""
+    with pa.OSFile(str(path)) as file:
+        try:
+            return pyarrow.ipc.open_stream(file).read_all()
+        except pa.ArrowInvalid:
+            return pyarrow.ipc.open_file(file).read_all()
+
+
+def _json(path: Path) -> pa.Table:
+    """A list of objects, or an object that holds one such list, or one object per line."""
+    text = path.read_text(encoding="utf-8-sig")
+    try:
+        content = json.loads(text)
+    except json.JSONDecodeError:
+        return _json_lines(path)
+    if isinstance(content, dict):
+        lists = [value for value in content.values() if isinstance(value, list)]
+        content = lists[0] if len(lists) == 1 else [content]
+    return _table(content)
+
+
+def _json_lines(path: Path) -> pa.Table:
+    rows = []
+    for number, line in enumerate(path.read_text(encoding="utf-8-sig").split("\n"), start=1):
+        if not line.strip():
+            continue
+        try:
+            rows.append(json.loads(line))
+        except json.JSONDecodeError as error:
+            raise ValueError(f"line {number} is no JSON: {error}") from error
+    return _table(rows)
+
+
+def _table(rows: object) -> pa.Table:
+    if not isinstance(rows, list) or not all(isinstance(row, dict) for row in rows):
+        raise ValueError("it must hold a list of objects, or one object per line")
+    names = dict.fromkeys(name for row in rows for name in row)
+    columns = {}
+    for name in names:
+        try:
+            columns[name] = pa.array([row.get(name) for row in rows])
+        except pa.ArrowException as error:
+            raise ValueError(f"column {name!r} mixes types: {error}") from error
+    return pa.table(columns)
+
+
+READERS: Mapping[str, Callable[[Path], pa.Table]] = {
+    ".parquet": _parquet,
+    ".csv": _csv,
+    ".tsv": _tsv,
+    ".jsonl": _json_lines,
+    ".json": _json,
+    ".arrow": _arrow,
+}
+"""How to read each kind of file, by the end of its name."""

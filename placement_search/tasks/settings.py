@@ -1,0 +1,38 @@
+"""Which labelled data a user asks for, and how it is to be read; loads no torch."""
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class DataSettings:
+    """Which labelled data a user asks for, and how it is to be read.
+
+    Args:
+        data: An embedded task, a local file or folder, or the id of a data set on the hub.
+        config: Configuration of a hub data set, e.g. ``cola`` of ``nyu-mll/glue``.
+        text: Column of the text; None to guess, as for the other columns.
+        text_pair: Column of a second text.
+        image: Column of the image.
+        label: Column of the label.
+        target: ``single-label``, ``multi-label`` or ``regression``; None to guess from the label.
+        metric: Name of the score; None for the usual one.
+        max_length: Most tokens of a text, longer ones are cut; None to choose from the data.
+        shots: Training examples of each class; None for all.
+        train_size: Most training examples, drawn in proportion to the classes; None for all.
+        validation_size: Most validation examples, drawn alike; None for all.
+        split_seed: Fixes which examples go where whenever splits are cut or reduced.
+    """
+
+    data: str = "digits-location"
+    config: str | None = None
+    text: str | None = None
+    text_pair: str | None = None
+    image: str | None = None
+    label: str | None = None
+    target: str | None = None
+    metric: str | None = None
+    max_length: int | None = None
+    shots: int | None = None
+    train_size: int | None = None
+    validation_size: int | None = None
+    split_seed: int = 0

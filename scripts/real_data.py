@@ -1,0 +1,168 @@
+"""Studies on real data: three sets of texts with a sentence encoder, three of images.
+
+    python -m scripts.real_data --model FOLDER --data FOLDER
+
+``--model`` is a folder with all-MiniLM-L6-v2, ``--data`` holds one folder of Parquet files per set.
+Searches go on where they were stopped; reports and the table go to ``--out``.
+"""
+
+import argparse
+import json
+import os
+import shlex
+import statistics
+import subprocess
+import sys
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+MODEL = "all-MiniLM-L6-v2"
+TEXTS, IMAGES = ("trec6", "sst2", "subj"), ("mnist", "omniglot_alphabet", "cifar10")
+
+COMMON = shlex.split("--space extended --seeds 5 --n-random 3 --finalists 2 --full-fine-tuning")
+# The learning rate is the best of 1e-2, 3e-3 and 1e-3 on the validation split of trec6.
+OF_TEXTS = shlex.split(
+    f"--model {MODEL} --train-size 400 --validation-size 300 --epochs 3 --batch-size 16 "
+    "--learning-rate 0.003 --n-trials 24"
+)
+OF_IMAGES = shlex.split("--model embedded --epochs 6 --n-trials 24")
+
+ROWS = (
+    "head only",
+    "last layers",
+    "every layer, sequential",
+    "every layer, parallel",
+    "random",
+    "found",
+    "full fine-tuning",
+)
+
+
+def command(name: str) -> list[str]:
+    """The search on one set, to be run where the links lie."""
+    own = OF_TEXTS if name in TEXTS else OF_IMAGES
+    return [
+        *(sys.executable, "-m", "placement_search", "search", "--data", f"data/{name}"),
+        *(*own, *COMMON, "--study-name", name, "--storage", f"sqlite:///{name}.db"),
+    ]
+
+
+def link(place: Path, target: Path) -> None:
+    """Point ``place`` at ``target``, so that recorded commands hold no path of one machine."""
+    place.unlink(missing_ok=True)
+    place.symlink_to(target.resolve(), target_is_directory=True)
+
+
+def search(name: str, work: Path) -> None:
+    """Run or continue one search; its report lies under ``work`` afterwards."""
+    with (work / f"{name}.log").open("a", encoding="utf-8") as log:
+        arguments = [*command(name), "--out", name]
+        subprocess.run(arguments, cwd=work, stdout=log, stderr=log, check=True)
+
+
+def rows(report: Mapping[str, Any]) -> dict[str, tuple[int, str, str, float]]:
+    """By `ROWS`: parameters, test score, what the answer is against it, seconds of a training."""
+    answer = report["answer"]
+    seconds = {final["layout_id"]: final["card"]["train_seconds"] for final in report["finals"]}
+    found = answer["chosen"]
+    table = {
+        "found": (
+            found["costs"]["n_adapter_parameters"],
+            as_estimate(found["test"]),
+            "",
+            seconds[found["layout_id"]],
+        )
+    }
+    by_role = {trial["role"]: trial["layout_id"] for trial in report["trials"]}
+    for against in answer["comparisons"]:
+        name = against["name"]
+        row = "random" if "random" in name else name
+        if row in by_role:
+            took = seconds[by_role[row]]
+        else:
+            wanted = "random" if row == "random" else row
+            took = mean_seconds(report, wanted)
+        table[row] = (
+            against["n_adapter_parameters"],
+            as_estimate(against["test"]),
+            f"{against['verdict']} ({as_gain(against['gain'])})",
+            took,
+        )
+    return table
+
+
+def mean_seconds(report: Mapping[str, Any], role: str) -> float:
+    """Mean seconds of the references of that role, or of the random baselines' finals."""
+    taken = [
+        reference["card"]["train_seconds"]
+        for reference in report["references"]
+        if reference["role"].startswith(role) and reference["replicate"]
+    ]
+    if not taken:
+        ids = {t["layout_id"] for t in report["trials"] if t["role"].startswith(role)}
+        taken = [f["card"]["train_seconds"] for f in report["finals"] if f["layout_id"] in ids]
+    return statistics.fmean(taken)
+
+
+def as_estimate(estimate: Mapping[str, float]) -> str:
+    """Mean and half the 95 % interval."""
+    return f"{estimate['mean']:.3f} ± {(estimate['high'] - estimate['low']) / 2:.3f}"
+
+
+def as_gain(gain: Mapping[str, float]) -> str:
+    """The gain with its 95 % interval."""
+    return f"{gain['mean']:+.3f}, {gain['low']:+.3f} to {gain['high']:+.3f}"
+
+
+def table(names: Sequence[str], work: Path) -> str:
+    """All sets in one Markdown table, then what was found in each."""
+    lines = [
+        "| set | layout | parameters | test accuracy, 5 seeds | the found one is | seconds |",
+        "| --- | --- | ---: | --- | --- | ---: |",
+    ]
+    found = ["", "| set | found layout | pooling |", "| --- | --- | --- |"]
+    for name in names:
+        report = json.loads((work / name / "report" / "report.json").read_text(encoding="utf-8"))
+        known = rows(report)
+        for row in ROWS:
+            if row in known:
+                n_parameters, score, verdict, took = known[row]
+                shown = f"**{row}**" if row == "found" else row
+                lines.append(
+                    f"| {name} | {shown} | {n_parameters:,} | {score} | {verdict} | {took:.1f} |"
+                )
+        layout = report["answer"]["chosen"]["layout"]
+        role = report["answer"]["chosen"]["name"]
+        origin = "" if role == layout else f" (the baseline “{role}”)"
+        found.append(f"| {name} | `{layout}`{origin} | {report['pooling']['pooling']} |")
+    return "\n".join([*lines, *found]) + "\n"
+
+
+def main() -> None:
+    """Search, report, and write the table."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--model", type=Path, required=True, help="folder with all-MiniLM-L6-v2")
+    parser.add_argument("--data", type=Path, required=True, help="folder with the six sets")
+    parser.add_argument("--work", type=Path, default=Path("runs/real-data"), help="for studies")
+    parser.add_argument("--out", type=Path, default=Path("reports/real-data"), help="for reports")
+    parser.add_argument("--only", nargs="*", default=[*TEXTS, *IMAGES], help="sets to search")
+    given = parser.parse_args()
+    given.work.mkdir(parents=True, exist_ok=True)
+    link(given.work / MODEL, given.model)
+    link(given.work / "data", given.data)
+    for name in given.only:
+        search(name, given.work)
+    done = [n for n in (*TEXTS, *IMAGES) if (given.work / n / "report" / "report.json").is_file()]
+    given.out.mkdir(parents=True, exist_ok=True)
+    for name in done:
+        for part in ("report.md", "report.json"):
+            text = (given.work / name / "report" / part).read_text(encoding="utf-8")
+            (given.out / name).mkdir(exist_ok=True)
+            (given.out / name / part).write_text(text, encoding="utf-8")
+    (given.out / "table.md").write_text(table(done, given.work), encoding="utf-8")
+    sys.stdout.write(f"wrote {given.out / 'table.md'}{os.linesep}")
+
+
+if __name__ == "__main__":
+    main()

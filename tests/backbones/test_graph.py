@@ -1,0 +1,213 @@
+"""The residual graph of every family: its nodes, its passes, its masks."""
+
+import copy
+
+import pytest
+import torch
+from torch import Tensor
+
+from placement_search.backbones.families import FAMILIES, VARIANTS, Pooling
+from placement_search.backbones.graph import nodes_of
+from placement_search.backbones.loading import Backbone
+from placement_search.errors import BackboneError
+from tests.tiny_backbones import BACKBONES, tiny, tiny_bert, tiny_vit
+
+
+@pytest.fixture(params=BACKBONES)
+def backbone(request: pytest.FixtureRequest) -> Backbone:
+    """Each family in turn."""
+    return BACKBONES[request.param]()
+
+
+class Recorder:
+    """A visitor that keeps the states it passes."""
+
+    def __init__(self) -> None:
+        self.states: dict[int, Tensor] = {}
+
+    def addition(self, node: int, state: Tensor) -> None:
+        """Nothing is added."""
+
+    def passed(self, node: int, state: Tensor) -> None:
+        """Keep the state."""
+        self.states[node] = state
+
+
+def test_the_table_is_tried_whole() -> None:
+    """Every family has a tiny backbone, and so has every variant."""
+    made = [make() for make in BACKBONES.values()]
+    families = [backbone.graph.family for backbone in made]
+
+    # A whole CLIP model is read as its vision half, which has a type of its own.
+    assert {backbone.facts.model_type for backbone in made} == FAMILIES.keys() - {"clip"}
+    assert all(family in families for family in VARIANTS.values())
+
+
+def test_there_is_a_node_for_each_sublayer(backbone: Backbone) -> None:
+    """And one for the first input."""
+    facts = backbone.facts
+
+    assert backbone.n_nodes == facts.n_nodes == facts.n_blocks * facts.sublayers + 1
+    assert [node.index for node in backbone.graph.nodes] == list(range(facts.n_nodes))
+    assert facts.sublayers == (1 if facts.model_type == "phi" else facts.sublayers)
+
+
+def test_states_have_the_width_of_the_stream(backbone: Backbone) -> None:
+    """At every node, in every family, as have the final ones."""
+    recorder = Recorder()
+    with torch.no_grad(), backbone.graph.visited(recorder, range(backbone.n_nodes)):
+        hidden = backbone.graph.run(backbone.made_up_inputs(3, seed=0))
+
+    shapes = {state.shape for state in (*recorder.states.values(), hidden)}
+    assert len(recorder.states) == backbone.n_nodes
+    assert shapes == {(3, hidden.shape[1], backbone.width)}
+
+
+@torch.no_grad()
+def test_a_pass_may_start_between_any_two_blocks(backbone: Backbone) -> None:
+    """From the state there it ends bitwise as the full pass, whatever the inputs' embeddings."""
+    graph, inputs = backbone.graph, backbone.made_up_inputs(3, seed=0)
+    recorder = Recorder()
+    with graph.visited(recorder, range(backbone.n_nodes)):
+        full = graph.run(inputs)
+
+    for node, state in recorder.states.items():
+        if graph.block_start(node) == node:
+            with graph.started_at(node, state):
+                assert torch.equal(graph.run(inputs), full)
+
+
+@torch.no_grad()
+def test_a_pass_starts_with_the_state_that_is_given(backbone: Backbone) -> None:
+    """Another state at the start leads to another end."""
+    graph, inputs = backbone.graph, backbone.made_up_inputs(3, seed=0)
+    recorder = Recorder()
+    with graph.visited(recorder, range(backbone.n_nodes)):
+        full = graph.run(inputs)
+
+    for node, state in recorder.states.items():
+        if graph.block_start(node) == node:
+            with graph.started_at(node, state.flip(0)):
+                torch.testing.assert_close(graph.run(inputs), full.flip(0))
+
+
+def running_blocks(backbone: Backbone, node: int) -> set[int]:
+    """The blocks that compute anything in a pass from ``node``."""
+    graph, inputs = backbone.graph, backbone.made_up_inputs(2, seed=0)
+    ran: set[int] = set()
+    hidden = graph.run(inputs)
+    for index, block in enumerate(graph.blocks):
+        leaf = next(module for module in block.modules() if not list(module.children()))
+        leaf.register_forward_hook(lambda *_, index=index: ran.add(index))
+    with graph.started_at(node, hidden):
+        graph.run(inputs)
+    return ran
+
+
+@torch.no_grad()
+def test_blocks_below_the_start_do_not_run() -> None:
+    """But for a first block that all later ones take something from."""
+    assert running_blocks(BACKBONES["vit"](), 6) == set()
+    assert running_blocks(BACKBONES["vit"](), 4) == {2}
+    assert running_blocks(BACKBONES["deberta-v2"](), 2) == {1, 2}
+    assert running_blocks(BACKBONES["phi"](), 1) == {1, 2}
+    assert running_blocks(BACKBONES["t5"](), 6) == {0}
+
+
+def test_a_pass_does_not_start_in_the_middle_of_a_block() -> None:
+    """Half a block can not be skipped."""
+    graph = tiny_vit().graph
+
+    with (
+        pytest.raises(ValueError, match="node 3 lies in the middle"),
+        graph.started_at(3, torch.zeros(1)),
+    ):
+        pass
+    assert [graph.block_start(node) for node in range(7)] == [0, 0, 2, 2, 4, 4, 6]
+
+
+def test_final_states_come_after_the_final_norm(backbone: Backbone) -> None:
+    """They are the model's own, or the norm's that its pooled output went through."""
+    inputs = backbone.made_up_inputs(3, seed=0)
+    model, family = backbone.graph.model, backbone.graph.family
+    output = copy.deepcopy(model)(**inputs, **family.options)
+    hidden = backbone.graph.run(inputs)
+
+    if family.norm is None:
+        assert torch.equal(hidden, output.last_hidden_state)
+    elif family.norm == "post_layernorm":
+        torch.testing.assert_close(hidden[:, 0], output.pooler_output)
+    else:
+        spread = hidden.std(-1, correction=0)
+        torch.testing.assert_close(spread, torch.ones_like(spread), rtol=1e-3, atol=1e-3)
+
+
+def test_fused_blocks_have_one_node_each() -> None:
+    """Titles and sub-layers say so."""
+    fused = nodes_of(2, sublayers=1)
+
+    assert [node.title for node in fused] == ["embeddings", "block 0", "block 1"]
+    assert [node.sublayer for node in fused] == ["none", "block 0", "block 1"]
+    assert [node.title for node in nodes_of(1)] == [
+        "embeddings", "block 0, after attention", "block 0, after MLP"
+    ]  # fmt: skip
+
+
+def test_images_have_no_token_mask() -> None:
+    """All of their tokens are real."""
+    backbone = tiny_vit()
+
+    assert backbone.graph.token_mask(backbone.made_up_inputs(2, seed=0)) is None
+
+
+def test_texts_have_the_mask_of_their_tokens() -> None:
+    """As booleans; without one all tokens are real."""
+    graph = tiny_bert().graph
+    ids = torch.ones(1, 3, dtype=torch.long)
+
+    mask = graph.token_mask({"input_ids": ids, "attention_mask": torch.tensor([[1, 1, 0]])})
+
+    assert mask is not None and mask.tolist() == [[True, True, False]]
+    assert graph.token_mask({"input_ids": ids}) is None
+
+
+@pytest.mark.parametrize("name", ["hubert", "wav2vec2", "hubert, stable", "wav2vec2, stable"])
+@torch.no_grad()
+def test_padded_samples_change_no_real_frame(name: str) -> None:
+    """A waveform alone, and padded in longer company: real frames are the same, and known."""
+    backbone = BACKBONES[name]()
+    waves = backbone.made_up_inputs(2, seed=0)["input_values"]
+    n_short = waves.shape[1] // 2
+    mask = torch.ones(waves.shape, dtype=torch.long)
+    mask[0, n_short:] = 0
+    padded = {"input_values": waves * mask, "attention_mask": mask}
+    alone = backbone.graph.run({"input_values": waves[:1, :n_short]})
+
+    hidden, frames = backbone.graph.run(padded), backbone.graph.token_mask(padded)
+
+    assert frames is not None and frames.shape == hidden.shape[:2]
+    assert frames.sum(1).tolist() == [alone.shape[1], hidden.shape[1]]
+    torch.testing.assert_close(hidden[:1, : alone.shape[1]], alone, rtol=1e-4, atol=1e-4)
+
+
+def test_inputs_take_the_dtype_of_the_weights() -> None:
+    """A backbone in half precision runs on ordinary images."""
+    backbone = tiny_vit()
+    backbone.graph.model.bfloat16()
+
+    assert backbone.graph.run(backbone.made_up_inputs(2, seed=0)).dtype is torch.bfloat16
+    assert backbone.dtype is torch.bfloat16
+
+
+def test_poolings_are_what_the_family_was_made_for() -> None:
+    """Decoders never train their first token on what follows."""
+    assert BACKBONES["gpt2"]().poolings == (Pooling.LAST, Pooling.MEAN)
+    assert BACKBONES["bert"]().poolings == (Pooling.CLS, Pooling.MEAN)
+    assert BACKBONES["beit"]().poolings == (Pooling.MEAN, Pooling.CLS)
+    assert BACKBONES["t5"]().poolings == (Pooling.MEAN,)
+
+
+def test_a_norm_in_a_pooler_that_was_left_out_is_missed() -> None:
+    """The error says what the family wants and what there is."""
+    with pytest.raises(BackboneError, match=r"no module 'pooler.layernorm'.*as norm.*layers"):
+        tiny("Beit", bare=True, image_size=8, patch_size=4, num_channels=1)

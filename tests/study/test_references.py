@@ -1,0 +1,129 @@
+"""References: random layouts of the answer's size and the fully trained backbone."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+import optuna
+import pytest
+
+from placement_search.evaluation.evaluate import Evaluation
+from placement_search.layout import parse_layout as parse
+from placement_search.modules import MODULE_TYPES
+from placement_search.study.answer import find_answer
+from placement_search.study.progress import Silence
+from placement_search.study.records import (
+    FULL_FINE_TUNING,
+    FinalRecord,
+    Goal,
+    StudyRecord,
+    read_references,
+)
+from placement_search.study.references import LEARNING_RATES, References
+from tests.study.stub_engine import StubEngine
+from tests.tiny_records import score_card, study_record, trial
+from tests.tiny_spaces import bound
+
+ANSWER = "1>2:bottleneck(rank=4)+3>3:bottleneck(rank=8)"
+LARGER = "0>1:bottleneck(rank=8)+4>5:bottleneck(rank=8)+6>7:bottleneck(rank=8)"
+
+
+@pytest.fixture
+def study() -> optuna.Study:
+    """An empty study in memory."""
+    optuna.logging.set_verbosity(optuna.logging.WARNING)
+    return optuna.create_study()
+
+
+def with_finals(random_layout: str, *, is_full: bool = False) -> StudyRecord:
+    """A study whose answer has two connections, beside one random baseline."""
+    trials = [trial(0, random_layout, 0.5, role="random 1"), trial(1, ANSWER, 0.8)]
+    finals = [
+        FinalRecord(t.layout_id, replicate, score_card(t.layout, t.score or 0, t.score))
+        for t in trials
+        for replicate in (1, 2, 3)
+    ]
+    goal = Goal(n_trials=2, n_finalists=1, n_seeds=3, full_fine_tuning=is_full)
+    return replace(study_record(trials, finals), goal=goal)
+
+
+def made(study: optuna.Study, record: StudyRecord, engine: StubEngine) -> StudyRecord:
+    """The record after its references."""
+    References(study, engine, bound(), Silence()).run(record)
+    return replace(record, references=read_references(study.user_attrs))
+
+
+def sizes(requests: Sequence[Evaluation]) -> set[tuple[str, ...]]:
+    """The modules of each layout that was trained."""
+    return {tuple(sorted(c.module.notation for c in r.layout.connections)) for r in requests}
+
+
+def test_random_layouts_have_the_answers_modules(study: optuna.Study) -> None:
+    """As many layouts as random baselines, as many seeds as the finals, all tested."""
+    engine = StubEngine()
+    record = made(study, with_finals(LARGER), engine)
+    wanted = sorted(c.module.notation for c in parse(ANSWER, MODULE_TYPES).connections)
+
+    assert sizes(engine.requests) == {tuple(wanted)}
+    assert len({r.layout.id for r in engine.requests}) == record.definition.n_random
+    assert len(engine.requests) == 3 * record.definition.n_random
+    assert all(request.is_final for request in engine.requests)
+
+
+def test_the_answer_is_compared_with_them(study: optuna.Study) -> None:
+    """In place of the random baselines, which may be larger."""
+    answer = find_answer(made(study, with_finals(LARGER), StubEngine()))
+
+    assert answer is not None
+    assert [c.name for c in answer.comparisons] == ["2 random layouts of the same size"]
+    assert answer.comparisons[0].n_adapter_parameters == answer.chosen.trial.n_adapter_parameters
+
+
+def test_random_baselines_of_its_size_are_enough(study: optuna.Study) -> None:
+    """Nothing is trained where the baselines have the answer's modules already."""
+    engine = StubEngine()
+    made(study, with_finals("5>9:bottleneck(rank=8)+7>7:bottleneck(rank=4)"), engine)
+
+    assert engine.requests == []
+
+
+def test_the_ceiling_chooses_its_learning_rate_by_validation(study: optuna.Study) -> None:
+    """Every rate once without the test split, then the best one from the finals' seeds."""
+    engine = StubEngine()
+    record = made(study, with_finals(LARGER, is_full=True), engine)
+    tried, final = engine.full[: len(LEARNING_RATES)], engine.full[len(LEARNING_RATES) :]
+    answer = find_answer(record)
+
+    assert [(rate, is_final) for rate, _, is_final in tried] == [
+        (rate, False) for rate in LEARNING_RATES
+    ]
+    assert [(rate, is_final) for rate, _, is_final in final] == [(3e-4, True)] * 3
+    assert len({seed for _, seed, _ in final}) == 3
+    assert answer is not None
+    assert [c.test.mean for c in answer.comparisons if c.name == FULL_FINE_TUNING] == [0.9]
+
+
+def test_interrupted_references_go_on_where_they_stopped(study: optuna.Study) -> None:
+    """What is held is not trained again, and the end is the same."""
+
+    def stop(number: int) -> None:
+        if number == 3:
+            raise KeyboardInterrupt
+
+    record = with_finals(LARGER, is_full=True)
+    with pytest.raises(KeyboardInterrupt):
+        made(study, record, StubEngine(before=stop))
+    rest = StubEngine()
+    whole = made(study, record, rest)
+    undisturbed = made(optuna.create_study(), record, StubEngine())
+
+    assert len(rest.requests) == 3 * record.definition.n_random - 2
+    assert whole.references == undisturbed.references
+
+
+def test_without_an_answer_there_is_nothing_to_compare(study: optuna.Study) -> None:
+    """No finals, no references."""
+    engine = StubEngine()
+    made(study, study_record([trial(0, ANSWER, 0.5)]), engine)
+
+    assert engine.requests == []
+    assert engine.full == []
