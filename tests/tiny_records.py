@@ -7,11 +7,11 @@ from placement_search.backbones.settings import ModelSettings
 from placement_search.evaluation.plan import TrainingPlan
 from placement_search.evaluation.score_card import Costs, ScoreCard
 from placement_search.modules import count_parameters, parse_layout
+from placement_search.study.command import Goal
 from placement_search.study.definition import StudyDefinition
 from placement_search.study.records import (
     SEARCHED,
     FinalRecord,
-    Goal,
     ProxyMap,
     StudyRecord,
     TrialEnd,

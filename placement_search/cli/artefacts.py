@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from placement_search.cli.bundles import MODEL_HELP, moved
+from placement_search.cli.bundles import moved
 from placement_search.cli.options import (
     DEFAULTS,
     DIFFERS,
@@ -17,6 +17,8 @@ from placement_search.cli.options import (
     FormatOption,
     ModelPlaceOption,
     OutOption,
+    PickleOption,
+    RemoteCodeOption,
     StorageOption,
     StudyOption,
     exit_codes,
@@ -94,12 +96,8 @@ def verify(
     data: DataPlaceOption = None,
     device: DeviceOption = None,
     family: FamilyOption = None,
-    allow_pickle: Annotated[
-        bool, typer.Option("--allow-pickle", help=MODEL_HELP["allow_pickle"])
-    ] = False,
-    trust_remote_code: Annotated[
-        bool, typer.Option("--trust-remote-code", help=MODEL_HELP["trust_remote_code"])
-    ] = False,
+    allow_pickle: PickleOption = False,
+    trust_remote_code: RemoteCodeOption = False,
     form: FormatOption = Format.TABLE,
 ) -> None:
     """Load an exported layout onto its backbone and show that its logits are what they were.

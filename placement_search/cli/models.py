@@ -9,13 +9,16 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from placement_search.backbones.settings import EMBEDDED, ModelSettings
-from placement_search.cli.bundles import MODEL_HELP, with_bundles
+from placement_search.cli.bundles import with_bundles
 from placement_search.cli.options import (
     DEFAULTS,
     FamilyOption,
     Format,
     FormatOption,
     OutOption,
+    PickleOption,
+    RemoteCodeOption,
+    RevisionOption,
     SeedOption,
     exit_codes,
 )
@@ -33,14 +36,10 @@ def inspect(
     model: Annotated[
         str, typer.Argument(help="'embedded', a local folder, or the id of a model on the hub.")
     ] = EMBEDDED,
-    revision: Annotated[str | None, typer.Option(help=MODEL_HELP["revision"])] = None,
+    revision: RevisionOption = None,
     family: FamilyOption = None,
-    allow_pickle: Annotated[
-        bool, typer.Option("--allow-pickle", help=MODEL_HELP["allow_pickle"])
-    ] = False,
-    trust_remote_code: Annotated[
-        bool, typer.Option("--trust-remote-code", help=MODEL_HELP["trust_remote_code"])
-    ] = False,
+    allow_pickle: PickleOption = False,
+    trust_remote_code: RemoteCodeOption = False,
     form: FormatOption = Format.TABLE,
 ) -> None:
     """Show a backbone's nodes and sub-layers, and how many connections of each kind it has.

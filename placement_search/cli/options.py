@@ -9,6 +9,7 @@ from typing import Annotated
 
 import typer
 
+from placement_search.cli.bundles import MODEL_HELP
 from placement_search.errors import FailureError, PlacementSearchError
 from placement_search.study.settings import SearchSettings
 
@@ -37,12 +38,15 @@ ModelPlaceOption = Annotated[
 DataPlaceOption = Annotated[
     str | None, typer.Option("--data", help="Where the data lie now, if they were moved.")
 ]
-DeviceOption = Annotated[
-    str | None, typer.Option("--device", help="Where to run: auto, cpu, cuda, cuda:1 or mps.")
-]
+DeviceOption = Annotated[str | None, typer.Option("--device", help=MODEL_HELP["device"])]
 FamilyOption = Annotated[
     str | None,
-    typer.Option("--family", help="YAML file that describes the backbone's architecture."),
+    typer.Option("--family", help=MODEL_HELP["family"]),
+]
+RevisionOption = Annotated[str | None, typer.Option("--revision", help=MODEL_HELP["revision"])]
+PickleOption = Annotated[bool, typer.Option("--allow-pickle", help=MODEL_HELP["allow_pickle"])]
+RemoteCodeOption = Annotated[
+    bool, typer.Option("--trust-remote-code", help=MODEL_HELP["trust_remote_code"])
 ]
 StorageOption = Annotated[
     str, typer.Option("--storage", help="SQLite address of the study, e.g. sqlite:///study.db.")

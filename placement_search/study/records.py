@@ -1,8 +1,7 @@
 """A study as frozen values, read from its storage; needs no torch and changes nothing."""
 
-import shlex
 from collections.abc import Mapping
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 from typing import Any
@@ -11,12 +10,11 @@ import optuna
 from optuna.trial import FrozenTrial, TrialState
 from pydantic import TypeAdapter
 
-from placement_search.backbones.settings import ModelSettings
 from placement_search.errors import StudyError
 from placement_search.evaluation.score_card import ScoreCard
+from placement_search.study.command import Goal, search_command
 from placement_search.study.definition import StudyDefinition
 from placement_search.study.storage import load_study
-from placement_search.tasks.settings import DataSettings
 
 SEARCHED = "search"
 """The role of trials that a sampler proposed; baselines have their own names."""
@@ -144,23 +142,6 @@ class ProxyMap:
 
 
 @dataclass(frozen=True, slots=True)
-class Goal:
-    """What the last search on a study was to reach; the one part of its settings that may grow.
-
-    Args:
-        n_trials: Trials in total.
-        n_finalists: Layouts of the search in the finals.
-        n_seeds: Seeds per finalist.
-        full_fine_tuning: Whether the whole backbone is trained too, as a ceiling.
-    """
-
-    n_trials: int
-    n_finalists: int
-    n_seeds: int
-    full_fine_tuning: bool = False
-
-
-@dataclass(frozen=True, slots=True)
 class StudyRecord:
     """Everything that a study holds.
 
@@ -193,27 +174,7 @@ class StudyRecord:
     @property
     def command(self) -> str:
         """The command that makes this study again on a fresh storage, or continues it here."""
-        asked = self.definition
-        options: dict[str, object] = {
-            **_said(asked.model, ModelSettings(), "model"),
-            **_said(asked.data, DataSettings(), "data"),
-            "space": asked.space_file,
-            "study-name": self.name,
-            "storage": self.storage,
-            "n-trials": self.goal.n_trials,
-            "sampler": asked.sampler,
-            "pruner": asked.pruner,
-            "seed": asked.seed,
-            "max-params": asked.max_params,
-            "finalists": self.goal.n_finalists,
-            "seeds": self.goal.n_seeds,
-            "n-random": asked.n_random,
-            "epochs": asked.training.epochs,
-            "batch-size": asked.training.batch_size,
-            "learning-rate": asked.training.learning_rate,
-            "full-fine-tuning": self.goal.full_fine_tuning,
-        }
-        return " ".join(filter(None, ["placement-search search", *map(_option, options.items())]))
+        return search_command(self.definition, self.goal, self.name, self.storage)
 
     def ended(self, end: TrialEnd) -> list[TrialRecord]:
         """The trials that ended so."""
@@ -307,23 +268,6 @@ def read_references(attributes: Mapping[str, Any]) -> tuple[ReferenceRecord, ...
         REFERENCES.validate_python(v) for k, v in attributes.items() if k.startswith(REFERENCE)
     ]
     return tuple(sorted(found, key=lambda r: (r.like, r.role, r.replicate)))
-
-
-def _said(settings: object, default: object, main: str) -> dict[str, object]:
-    """A value's fields that differ from their defaults, and the main one, as options."""
-    return {
-        field.name.replace("_", "-"): value
-        for field in fields(settings)  # type: ignore[arg-type]
-        if (value := getattr(settings, field.name)) != getattr(default, field.name)
-        or field.name == main
-    }
-
-
-def _option(option: tuple[str, object]) -> str:
-    key, value = option
-    if isinstance(value, bool) or value is None:
-        return f"--{key}" if value else ""
-    return f"--{key} {shlex.quote(str(value))}"
 
 
 def _record(trial: FrozenTrial) -> TrialRecord:

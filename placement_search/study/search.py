@@ -16,6 +16,7 @@ from placement_search.space.file import SpaceFile, read_space
 from placement_search.space.search_space import SearchSpace, bind_space
 from placement_search.study import records
 from placement_search.study.baselines import make_baselines
+from placement_search.study.command import Goal
 from placement_search.study.coordinator import Coordinator, TrialSetup
 from placement_search.study.definition import StudyDefinition, package_versions
 from placement_search.study.finalists import Finals, choose_finalists, run_finals
@@ -183,7 +184,7 @@ def _open_study(settings: SearchSettings, ingredients: Ingredients) -> optuna.St
         study.set_user_attr(records.PROVENANCE, package_versions())
         study.set_user_attr(records.NOTES, list(ingredients.bench.task.notes))
         study.set_user_attr(records.DEFINITION, definition.as_json())
-    goal = records.Goal(
+    goal = Goal(
         settings.n_trials, settings.n_finalists, settings.n_seeds, settings.full_fine_tuning
     )
     study.set_user_attr(records.GOAL, records.GOALS.dump_python(goal, mode="json"))

@@ -45,7 +45,7 @@ def _inside(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         (["verify", "nowhere"], "nowhere/layout.json can't be read"),
         (["inspect", "nowhere"], "there is no folder 'nowhere'"),
         (["search", "--pooling", "last"], "one of auto, cls, mean; got 'last'"),
-        (["search", "--dtype", "float8"], "no dtype 'float8'"),
+        (["search", "--dtype", "float8"], "unknown dtype 'float8'"),
         (["search", "--device", "tpu"], "there is no device 'tpu'"),
         (["search", "--metric", "acuracy"], "did you mean 'accuracy'"),
         (["map", "--proxy", "rank"], "there is no proxy 'rank'"),

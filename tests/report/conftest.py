@@ -16,10 +16,10 @@ from placement_search.layout import Connection, Layout, make_module
 from placement_search.modules import MODULE_TYPES, count_parameters
 from placement_search.report.findings import Findings, gather_findings
 from placement_search.report.write import write_report
+from placement_search.study.command import Goal
 from placement_search.study.definition import StudyDefinition
 from placement_search.study.records import (
     FinalRecord,
-    Goal,
     PoolingRecord,
     ProxyMap,
     StudyRecord,

@@ -10,11 +10,11 @@ from placement_search.evaluation.evaluate import Evaluation
 from placement_search.layout import parse_layout as parse
 from placement_search.modules import MODULE_TYPES
 from placement_search.study.answer import find_answer
+from placement_search.study.command import Goal
 from placement_search.study.progress import Silence
 from placement_search.study.records import (
     FULL_FINE_TUNING,
     FinalRecord,
-    Goal,
     StudyRecord,
     read_references,
 )

@@ -1,0 +1,73 @@
+"""The command that makes a study again, from what the study says of itself."""
+
+import shlex
+from dataclasses import dataclass, fields
+
+from placement_search.backbones.settings import ModelSettings
+from placement_search.study.definition import StudyDefinition
+from placement_search.tasks.settings import DataSettings
+
+
+@dataclass(frozen=True, slots=True)
+class Goal:
+    """What the last search on a study was to reach; the one part of its settings that may grow.
+
+    Args:
+        n_trials: Trials in total.
+        n_finalists: Layouts of the search in the finals.
+        n_seeds: Seeds per finalist.
+        full_fine_tuning: Whether the whole backbone is trained too, as a ceiling.
+    """
+
+    n_trials: int
+    n_finalists: int
+    n_seeds: int
+    full_fine_tuning: bool = False
+
+
+def search_command(asked: StudyDefinition, goal: Goal, name: str, storage: str) -> str:
+    """The command line of a search, quoted for a shell.
+
+    Args:
+        asked: What the study is.
+        goal: What its last search was to reach.
+        name: The study's name.
+        storage: Its SQLite address.
+    """
+    options: dict[str, object] = {
+        **_said(asked.model, ModelSettings(), "model"),
+        **_said(asked.data, DataSettings(), "data"),
+        "space": asked.space_file,
+        "study-name": name,
+        "storage": storage,
+        "n-trials": goal.n_trials,
+        "sampler": asked.sampler,
+        "pruner": asked.pruner,
+        "seed": asked.seed,
+        "max-params": asked.max_params,
+        "finalists": goal.n_finalists,
+        "seeds": goal.n_seeds,
+        "n-random": asked.n_random,
+        "epochs": asked.training.epochs,
+        "batch-size": asked.training.batch_size,
+        "learning-rate": asked.training.learning_rate,
+        "full-fine-tuning": goal.full_fine_tuning,
+    }
+    return " ".join(filter(None, ["placement-search search", *map(_option, options.items())]))
+
+
+def _said(settings: object, default: object, main: str) -> dict[str, object]:
+    """A value's fields that differ from their defaults, and the main one, as options."""
+    return {
+        field.name.replace("_", "-"): value
+        for field in fields(settings)  # type: ignore[arg-type]
+        if (value := getattr(settings, field.name)) != getattr(default, field.name)
+        or field.name == main
+    }
+
+
+def _option(option: tuple[str, object]) -> str:
+    key, value = option
+    if isinstance(value, bool) or value is None:
+        return f"--{key}" if value else ""
+    return f"--{key} {shlex.quote(str(value))}"

@@ -1,0 +1,56 @@
+"""The command that a study records makes the same study again."""
+
+import shlex
+from dataclasses import fields, replace
+
+from typer.main import get_command
+
+from placement_search.backbones.settings import ModelSettings
+from placement_search.cli.main import app
+from placement_search.study.command import Goal, search_command
+from placement_search.tasks.settings import DataSettings
+from tests.tiny_records import DEFINITION
+
+MODEL = ModelSettings(
+    model="my models/bert", revision="main", device="cpu", dtype="bfloat16", pooling="mean",
+    family="opt.yaml", allow_pickle=True, trust_remote_code=True,
+)  # fmt: skip
+DATA = DataSettings(
+    data="it's/mine.csv", config="cola", text="a text", text_pair="b", image="c", label="d",
+    target="regression", metric="rmse", max_length=40, shots=16, train_size=100,
+    validation_size=50, split_seed=3,
+)  # fmt: skip
+
+
+def understood(command: str) -> dict[str, object]:
+    """What the command line makes of a command's options, by parameter."""
+    _, name, *arguments = shlex.split(command)
+    search = get_command(app).commands[name]  # type: ignore[attr-defined]
+    made: dict[str, object] = search.make_context(name, arguments).params
+    return made
+
+
+def test_every_option_is_said_and_quoted() -> None:
+    """Spaces, quotes and all settings come back as they were given."""
+    asked = replace(DEFINITION, model=MODEL, data=DATA, max_params="1%", seed=5, n_random=4)
+    goal = Goal(n_trials=12, n_finalists=2, n_seeds=4, full_fine_tuning=True)
+    params = understood(search_command(asked, goal, "a study", "sqlite:///x y.db"))
+    expected = {f.name: getattr(s, f.name) for s in (MODEL, DATA) for f in fields(s)}
+
+    assert {name: params[name] for name in expected} == expected
+    assert params["max_params"] == "1%"
+    assert params["study_name"] == "a study"
+    assert params["storage"] == "sqlite:///x y.db"
+    assert (params["n_trials"], params["finalists"], params["seeds"], params["seed"]) == (
+        12, 2, 4, 5,
+    )  # fmt: skip
+    assert params["full_fine_tuning"] is True
+
+
+def test_defaults_are_left_unsaid() -> None:
+    """The command of an embedded study stays short."""
+    command = search_command(DEFINITION, Goal(12, 1, 3), "tiny", "sqlite:///tiny.db")
+
+    assert "--model embedded --data digits-location --space extended" in command
+    assert "--dtype" not in command
+    assert "--full-fine-tuning" not in command
