@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
-.PHONY: demo test fast check lint types format reports clean
+.PHONY: demo test fast check lint types format reports real-data clean
 
 demo: $(STAMP)
 	$(BIN)/placement-search search --data digits-location --space extended --n-trials 31 --n-random 3 --epochs 3 \
@@ -31,6 +31,10 @@ reports: $(STAMP)
 	  $(BIN)/placement-search search --data $$data --space extended --n-trials 48 --seeds 5 --n-random 5 \
 	    --epochs 8 --storage sqlite:///runs/reports.db --study-name $$data --out reports/$$data || exit 1; \
 	done
+
+# Studies on real data, from folders that the user has: make real-data MODEL=... DATA=...
+real-data: $(STAMP)
+	$(BIN)/python -m scripts.real_data --model $(MODEL) --data $(DATA)
 
 format: $(STAMP)
 	$(BIN)/ruff format .

@@ -64,45 +64,37 @@ def search(name: str, work: Path) -> None:
 def rows(report: Mapping[str, Any]) -> dict[str, tuple[int, str, str, float]]:
     """By `ROWS`: parameters, test score, what the answer is against it, seconds of a training."""
     answer = report["answer"]
-    seconds = {final["layout_id"]: final["card"]["train_seconds"] for final in report["finals"]}
     found = answer["chosen"]
+    own = [f for f in report["finals"] if f["layout_id"] == found["layout_id"]]
     table = {
         "found": (
             found["costs"]["n_adapter_parameters"],
             as_estimate(found["test"]),
             "",
-            seconds[found["layout_id"]],
+            median_seconds(own),
         )
     }
-    by_role = {trial["role"]: trial["layout_id"] for trial in report["trials"]}
     for against in answer["comparisons"]:
-        name = against["name"]
-        row = "random" if "random" in name else name
-        if row in by_role:
-            took = seconds[by_role[row]]
-        else:
-            wanted = "random" if row == "random" else row
-            took = mean_seconds(report, wanted)
+        row = "random" if "random" in against["name"] else against["name"]
         table[row] = (
             against["n_adapter_parameters"],
             as_estimate(against["test"]),
             f"{against['verdict']} ({as_gain(against['gain'])})",
-            took,
+            median_seconds(trainings(report, row)),
         )
     return table
 
 
-def mean_seconds(report: Mapping[str, Any], role: str) -> float:
-    """Mean seconds of the references of that role, or of the random baselines' finals."""
-    taken = [
-        reference["card"]["train_seconds"]
-        for reference in report["references"]
-        if reference["role"].startswith(role) and reference["replicate"]
-    ]
-    if not taken:
-        ids = {t["layout_id"] for t in report["trials"] if t["role"].startswith(role)}
-        taken = [f["card"]["train_seconds"] for f in report["finals"] if f["layout_id"] in ids]
-    return statistics.fmean(taken)
+def trainings(report: Mapping[str, Any], role: str) -> list[Mapping[str, Any]]:
+    """The references of that role, or the baselines' finals where there are none."""
+    references = [r for r in report["references"] if r["role"].startswith(role) and r["replicate"]]
+    ids = {t["layout_id"] for t in report["trials"] if t["role"].startswith(role)}
+    return references or [f for f in report["finals"] if f["layout_id"] in ids]
+
+
+def median_seconds(trained: Sequence[Mapping[str, Any]]) -> float:
+    """Median time of one training, which another process on the machine disturbs least."""
+    return float(statistics.median(each["card"]["train_seconds"] for each in trained))
 
 
 def as_estimate(estimate: Mapping[str, float]) -> str:
