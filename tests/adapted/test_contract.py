@@ -47,8 +47,8 @@ FUSED_LAYOUTS = {
     "late": "3>3 1>3 3>2",
 }
 FUSED = {"gpt_neox", "phi"}
-IN_FULL = {"vit", "bert", "gpt_neox", "t5"}
-"""Families, one of each make, whose every layout is tried in the fast tier; two of most others."""
+IN_FULL = {"vit", "bert"}
+"""Families, pre-norm and post-norm, whose every layout is tried in the fast tier."""
 TWINS = {
     "deit", "dinov2 with registers", "xlm-roberta", "camembert", "electra", "mistral", "qwen2",
     "qwen3", "hubert", "hubert, stable", "beit, first token",

@@ -78,8 +78,17 @@ def interrupt_at(number: int, epoch: int) -> Callable[[int, int], None]:
     return at_epoch
 
 
-@pytest.mark.parametrize("sampler", ["tpe", "random"])
-@pytest.mark.parametrize("pruner", ["median", "hyperband", "none"])
+@pytest.mark.parametrize(
+    ("sampler", "pruner"),
+    [
+        ("tpe", "median"),
+        ("random", "hyperband"),
+        pytest.param("tpe", "hyperband", marks=pytest.mark.slow),
+        pytest.param("tpe", "none", marks=pytest.mark.slow),
+        pytest.param("random", "median", marks=pytest.mark.slow),
+        pytest.param("random", "none", marks=pytest.mark.slow),
+    ],
+)
 def test_an_interrupted_study_ends_as_an_uninterrupted_one(
     tmp_path: Path, sampler: str, pruner: str
 ) -> None:

@@ -135,6 +135,7 @@ def pixels_sum(raw: RawTask) -> str:
     return hashlib.sha256(b"".join(parts)).hexdigest()
 
 
+@pytest.mark.slow
 def test_pictures_are_the_same_in_every_process() -> None:
     """A study resumed tomorrow finds the same data."""
     program = (
