@@ -5,6 +5,7 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from placement_search.backbones.nodes import Node, nodes_of
 from placement_search.errors import ReportError
 from placement_search.layout import Layout, parse_layout
 from placement_search.modules import MODULE_TYPES
@@ -61,6 +62,18 @@ class Findings:
     correlations: tuple[ProxyCorrelation, ...]
     trials: tuple[RankedTrial, ...]
     measured: tuple[MeasuredConnection, ...]
+
+    @property
+    def data_name(self) -> str:
+        """The data as the user named them, with their configuration."""
+        data = self.record.definition.data
+        return ", ".join(part for part in (data.data, data.config) if part)
+
+    @property
+    def nodes(self) -> tuple[Node, ...]:
+        """The nodes of the backbone's residual stream, in words."""
+        backbone = self.record.definition.backbone
+        return nodes_of(backbone.n_blocks, backbone.sublayers)
 
     @property
     def n_nodes(self) -> int:

@@ -1,6 +1,7 @@
 """The schematic picture of a layout: arcs from source to target over the line of nodes."""
 
 import math
+from collections.abc import Sequence
 
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
@@ -8,22 +9,30 @@ from matplotlib.lines import Line2D
 from matplotlib.patches import FancyArrowPatch
 from matplotlib.path import Path as Curve
 
+from placement_search.backbones.nodes import Node
 from placement_search.layout import Connection, Kind, Layout
 from placement_search.report.pictures import FAINT, INK, KIND_COLOURS, draw_svg
 
+MARKERS = {"input": "D", "middle": "o", "output": "s", "whole": "s"}
+"""The mark of a node by its place in its block."""
+PLACES = {
+    "input": "embeddings", "middle": "after attention", "output": "after MLP",
+    "whole": "after a block",
+}  # fmt: skip
 
-def draw_layout(layout: Layout, n_nodes: int) -> str:
+
+def draw_layout(layout: Layout, nodes: Sequence[Node]) -> str:
     """The layout as SVG: forward arcs above the nodes, recurrent ones below."""
 
     def paint(figure: Figure) -> None:
         axes = figure.add_subplot()
-        _draw_nodes(axes, n_nodes)
+        _draw_nodes(axes, nodes)
         for connection in layout.connections:
             _draw_connection(axes, connection)
-        _draw_legend(axes)
-        _frame(axes, layout, n_nodes)
+        _draw_legend(axes, nodes)
+        _frame(axes, layout, len(nodes))
 
-    described = f"Arcs of the layout {layout.notation} over a line of {n_nodes} nodes"
+    described = f"Arcs of the layout {layout.notation} over a line of {len(nodes)} nodes"
     return draw_svg("layout", (11.0, 3.4), described, paint)
 
 
@@ -35,13 +44,14 @@ def arc_height(source: int, target: int) -> float:
     return height if target > source else -height
 
 
-def _draw_nodes(axes: Axes, n_nodes: int) -> None:
+def _draw_nodes(axes: Axes, nodes: Sequence[Node]) -> None:
+    n_nodes = len(nodes)
     axes.plot([0, n_nodes - 1], [0, 0], color=FAINT, linewidth=1.2, zorder=1)
     size = 46 if n_nodes <= 30 else 22
-    for start, step, marker in ((1, 2, "o"), (2, 2, "s"), (0, n_nodes, "D")):
-        places = list(range(start, n_nodes, step))
+    for place, marker in MARKERS.items():
+        across = [node.index for node in nodes if node.place == place]
         axes.scatter(
-            places, [0] * len(places), s=size, marker=marker, color="white", edgecolor=INK, zorder=3
+            across, [0] * len(across), s=size, marker=marker, color="white", edgecolor=INK, zorder=3
         )
     for node in range(n_nodes):
         if n_nodes <= 30 or node % 4 == 0:
@@ -75,16 +85,18 @@ def _draw_connection(axes: Axes, connection: Connection) -> None:
     )
 
 
-def _draw_legend(axes: Axes) -> None:
+def _draw_legend(axes: Axes, nodes: Sequence[Node]) -> None:
     kinds = [
         Line2D([], [], color=KIND_COLOURS[kind], linewidth=2.0, label=_named(kind)) for kind in Kind
     ]
-    nodes = [
-        Line2D([], [], color="none", marker=marker, markeredgecolor=INK, label=label)
-        for marker, label in (("D", "embeddings"), ("o", "after attention"), ("s", "after MLP"))
+    found = {node.place for node in nodes}
+    marks = [
+        Line2D([], [], color="none", marker=marker, markeredgecolor=INK, label=PLACES[place])
+        for place, marker in MARKERS.items()
+        if place in found
     ]
     axes.legend(
-        handles=[*kinds, *nodes], ncols=7, loc="upper center", bbox_to_anchor=(0.5, -0.02),
+        handles=[*kinds, *marks], ncols=7, loc="upper center", bbox_to_anchor=(0.5, -0.02),
         fontsize=8.5, columnspacing=1.4, handletextpad=0.5,
     )  # fmt: skip
 

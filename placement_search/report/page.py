@@ -35,6 +35,7 @@ def as_html(findings: Findings) -> str:
 def _said(findings: Findings) -> dict[str, object]:
     return {
         "headline": words.headline(findings),
+        "data_name": findings.data_name,
         "figures": words.key_figures(findings),
         "comparisons": _comparisons(findings),
         "choice": words.choice_sentences(findings),
@@ -70,7 +71,7 @@ def _tables(findings: Findings) -> dict[str, tables.Table]:
 def _pictures(findings: Findings) -> dict[str, Markup | None]:
     """Pictures by name, marked safe: matplotlib escapes the text in them."""
     drawn = {
-        "layout": draw_layout(findings.layout, findings.n_nodes) if findings.recommended else None,
+        "layout": draw_layout(findings.layout, findings.nodes) if findings.recommended else None,
         "gains": draw_gains(findings),
         "proxies": draw_proxy_maps(findings),
         "measured": draw_measured_map(findings),

@@ -9,7 +9,8 @@ PRIMER: Mapping[str, str] = MappingProxyType(
         "node": (
             "A state of the residual stream, the running sum to which every sub-layer adds. Node "
             "0 is the embedding output; in block l, counted from 0, node 2l+1 is the state after "
-            "attention and node 2l+2 the state after the MLP."
+            "attention and node 2l+2 the state after the MLP. Blocks that add both at once have "
+            "one node each."
         ),
         "connection": (
             "One small trainable adapter and its wiring. Written source>target: it reads the "

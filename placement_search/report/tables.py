@@ -5,7 +5,6 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from placement_search.backbones.nodes import nodes_of
 from placement_search.evaluation.estimates import mean_estimate
 from placement_search.evaluation.score_card import ScoreCard
 from placement_search.report.findings import Findings, RankedTrial, reason_line
@@ -47,8 +46,7 @@ class Table:
 
 def connections_table(findings: Findings) -> Table:
     """The recommended layout, one connection a row, its two nodes in words."""
-    backbone = findings.record.definition.backbone
-    nodes = nodes_of(backbone.n_blocks, backbone.sublayers)
+    nodes = findings.nodes
     rows = [
         (
             f"{c.source}>{c.target}",
@@ -176,7 +174,7 @@ def facts_table(findings: Findings) -> Table:
         ("backbone fingerprint", backbone.fingerprint),
         ("device and dtype", f"{asked.device}, {backbone.dtype}"),
         ("pooling", _pooling(findings)),
-        ("data", asked.data.data + (f", {asked.data.config}" if asked.data.config else "")),
+        ("data", findings.data_name),
         *(("", note) for note in findings.record.notes),
         ("data fingerprint", asked.data_fingerprint),
         ("metric", f"{asked.metric}, {'higher' if asked.is_higher_better else 'lower'} is better"),

@@ -5,6 +5,7 @@ from itertools import pairwise
 import numpy as np
 import pytest
 
+from placement_search.backbones.nodes import nodes_of
 from placement_search.layout import Layout, kind_of
 from placement_search.report.curves import (
     baseline_marks,
@@ -112,9 +113,10 @@ def test_recurrent_arcs_lie_below() -> None:
 
 def test_layouts_of_any_size_are_drawn(record: StudyRecord) -> None:
     """Neither an empty layout nor a backbone of many nodes breaks the picture."""
+    nodes = nodes_of(12)
     best = gather_findings(record).layout
-    assert draw_layout(best, 25).count("<path") > draw_layout(Layout(), 25).count("<path")
-    assert "<svg" in draw_layout(best, 97)
+    assert draw_layout(best, nodes).count("<path") > draw_layout(Layout(), nodes).count("<path")
+    assert "<svg" in draw_layout(best, nodes_of(48))
 
 
 def test_the_incumbent_line_counts_admitted_trials(record: StudyRecord) -> None:
@@ -160,3 +162,11 @@ def test_a_single_trial_is_drawn(unfinished: StudyRecord) -> None:
     assert "<svg" in draw_sizes(findings)
     assert "<svg" in draw_measured_map(findings)
     assert draw_gains(findings) is None
+
+
+def test_fused_blocks_have_one_mark_each() -> None:
+    """The legend names the places that there are."""
+    fused, whole = (draw_layout(Layout(), nodes_of(4, n)) for n in (1, 2))
+
+    assert "after a block" in fused and "after attention" not in fused
+    assert "after attention" in whole and "after a block" not in whole
