@@ -28,8 +28,8 @@ types: $(STAMP)
 # Reference studies; each continues where it stopped.
 reports: $(STAMP)
 	for data in digits-location digits; do \
-	  $(BIN)/placement-search search --data $$data --space extended --n-trials 48 --seeds 5 --n-random 5 \
-	    --epochs 8 --storage sqlite:///runs/reports.db --study-name $$data --out reports/$$data || exit 1; \
+	  $(BIN)/placement-search search --data $$data --space extended --n-trials 32 --seeds 5 --n-random 5 \
+	    --epochs 6 --storage sqlite:///runs/reports.db --study-name $$data --out reports/$$data || exit 1; \
 	done
 
 # Studies on real data, from folders that the user has: make real-data MODEL=... DATA=...

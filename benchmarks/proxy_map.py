@@ -52,7 +52,8 @@ def one_by_one(bench: Workbench, pairs: list[tuple[int, int]], indices: Tensor) 
     nodes = range(bench.backbone.n_nodes)
     inputs, labels = take(bench.train.inputs, indices), bench.train.labels[indices]
     for source, target in pairs:
-        states = bench.train.states.batch(indices, [source]) if source > target else {}
+        kept = bench.train.states.batch(indices, [source]) if source > target else None
+        states = kept or {}
         visitor = OneMap(source, target, bench.backbone.width, states.get(source))
         with bench.backbone.graph.visited(visitor, nodes):
             hidden = bench.backbone.graph.run(inputs)

@@ -24,7 +24,6 @@ def tiny_task() -> Task:
     train, validation, test = splits
     return Task(
         name="quarters",
-        description="which quarter is bright",
         target=Target.SINGLE_LABEL,
         label_names=names,
         metric=METRICS["accuracy"],

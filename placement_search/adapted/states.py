@@ -80,10 +80,19 @@ class FrozenStates(Protocol):
     def features(self) -> Features:
         """Pooled final states of the bare backbone by pooling, ``(n_examples, width)`` each."""
 
-    def batch(self, indices: Tensor, nodes: Iterable[int]) -> dict[int, Tensor]:
+    @property
+    def n_bytes(self) -> int:
+        """Memory that the states of all nodes take, or would take."""
+
+    @property
+    def are_kept(self) -> bool:
+        """Whether they are in memory."""
+
+    def batch(self, indices: Tensor, nodes: Iterable[int]) -> dict[int, Tensor] | None:
         """States of the examples ``indices`` at ``nodes``, each ``(batch, tokens, width)``.
 
-        Texts are as long as the longest among them, as `take` cuts their inputs.
+        Texts are as long as the longest among them, as `take` cuts their inputs. None where they
+        are not kept: then the whole backbone has to run.
         """
 
 
@@ -96,8 +105,11 @@ class CachedStates:
         lengths: Tokens of each example, shape ``(n_examples,)``.
     """
 
+    are_kept = True
+
     def __init__(self, features: Features, states: Mapping[int, Tensor], lengths: Tensor) -> None:
         self.features = features
+        self.n_bytes = sum(state.nbytes for state in states.values())
         self._states = states
         self._lengths = lengths
         self._starts = lengths.cumsum(0) - lengths
@@ -112,17 +124,17 @@ class CachedStates:
         return {node: self._states[node].index_select(0, rows).view(shape) for node in nodes}
 
 
-class RecomputedStates:
-    """Frozen states that do not fit in memory: each batch runs the bare backbone again."""
+class MissingStates:
+    """Frozen states that do not fit in memory: the whole backbone runs for every batch."""
 
-    def __init__(self, features: Features, backbone: Backbone, inputs: Inputs) -> None:
+    are_kept = False
+
+    def __init__(self, features: Features, n_bytes: int) -> None:
         self.features = features
-        self._backbone = backbone
-        self._inputs = inputs
+        self.n_bytes = n_bytes
 
-    def batch(self, indices: Tensor, nodes: Iterable[int]) -> dict[int, Tensor]:
+    def batch(self, _indices: Tensor, _nodes: Iterable[int]) -> None:
         """See `FrozenStates`."""
-        return bare_states(self._backbone, take(self._inputs, indices), nodes)
 
 
 @torch.no_grad()
@@ -135,25 +147,24 @@ def frozen_states(
         backbone: The frozen backbone.
         inputs: Inputs of all examples, each of shape ``(n_examples, …)``, on its device.
         memory_limit: Bytes that the states of all nodes may take; where they need more, none is
-            kept and every batch computes its own, which gives the same numbers more slowly.
+            kept, which gives the same numbers more slowly.
         batch_size: Examples in one forward pass.
     """
     features = _Features(backbone, n_examples(inputs))
-    store: _Store | None = None
-    is_first = True
+    lengths = _lengths(backbone, inputs)
+    nodes = range(backbone.n_nodes)
+    n_bytes = len(nodes) * int(lengths.sum()) * backbone.width * backbone.dtype.itemsize
+    store = _Store(backbone, lengths) if n_bytes <= memory_limit else None
     for indices in ordered_batches(inputs, batch_size):
         part = take(inputs, indices)
         recorder = Recorder()
-        with backbone.graph.visited(recorder, range(backbone.n_nodes)):
+        with backbone.graph.visited(recorder, nodes if store else []):
             hidden = backbone.graph.run(part)
         features.put(indices, hidden, backbone.graph.token_mask(part))
-        if is_first:
-            store = _room_for(recorder.states, inputs, memory_limit)
-            is_first = False
         if store is not None:
             store.put(indices, recorder.states)
     if store is None:
-        return RecomputedStates(features.by_pooling, backbone, inputs)
+        return MissingStates(features.by_pooling, n_bytes)
     return CachedStates(features.by_pooling, store.states, store.lengths)
 
 
@@ -174,8 +185,12 @@ class _Features:
 class _Store:
     """Room for the states of all real tokens, filled batch by batch."""
 
-    def __init__(self, states: dict[int, Tensor], lengths: Tensor) -> None:
-        self.states = states
+    def __init__(self, backbone: Backbone, lengths: Tensor) -> None:
+        shape = (int(lengths.sum()), backbone.width)
+        self.states = {
+            node: torch.empty(shape, dtype=backbone.dtype, device=backbone.device)
+            for node in range(backbone.n_nodes)
+        }
         self.lengths = lengths
         self._starts = lengths.cumsum(0) - lengths
 
@@ -188,15 +203,11 @@ class _Store:
             self.states[node][rows] = state[is_real]
 
 
-def _room_for(states: Mapping[int, Tensor], inputs: Inputs, memory_limit: int) -> _Store | None:
-    """Empty tensors for the states of all examples, or None where they would not fit."""
-    n, example = n_examples(inputs), next(iter(states.values()))
+def _lengths(backbone: Backbone, inputs: Inputs) -> Tensor:
+    """Tokens of each example's states, shape ``(n_examples,)``."""
     lengths = text_lengths(inputs)
-    if lengths is None:
-        lengths = torch.full((n,), example.shape[1], device=example.device)
-    n_tokens = int(lengths.sum())
-    n_bytes = sum(n_tokens * s.shape[-1] * s.element_size() for s in states.values())
-    if n_bytes > memory_limit:
-        return None
-    room = {node: s.new_empty((n_tokens, s.shape[-1])) for node, s in states.items()}
-    return _Store(room, lengths)
+    if lengths is not None:
+        return lengths
+    one = take(inputs, torch.zeros(1, dtype=torch.long, device=backbone.device))
+    n_tokens = backbone.graph.run(one).shape[1]
+    return torch.full((n_examples(inputs),), n_tokens, device=backbone.device)

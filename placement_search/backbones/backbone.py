@@ -12,7 +12,7 @@ from placement_search.backbones.families import Family, Pooling, known_family
 from placement_search.backbones.fingerprint import config_settings, whole_fingerprint
 from placement_search.backbones.formats import N_MADE_UP_TOKENS, input_format_of
 from placement_search.backbones.graph import ResidualGraph, floating_dtype
-from placement_search.backbones.quantised import keep_gradients, n_parameters
+from placement_search.backbones.quantised import is_quantised, keep_gradients, n_parameters
 from placement_search.backbones.unknown import unknown_architecture
 from placement_search.errors import BackboneError
 from placement_search.input_format import AudioFormat, ImageFormat, InputFormat
@@ -55,6 +55,11 @@ class Backbone:
     def dtype(self) -> torch.dtype:
         """Of the weights, and so of the states."""
         return floating_dtype(self.graph.model)
+
+    @property
+    def is_quantised(self) -> bool:
+        """Whether its weights are in 4 or 8 bits, and so can't be trained themselves."""
+        return is_quantised(self.graph.model)
 
     @property
     def poolings(self) -> tuple[Pooling, ...]:

@@ -14,7 +14,9 @@ class BackboneFacts:
         n_blocks: Number of blocks.
         width: Channels of the residual stream.
         n_parameters: Parameters of the base model, all frozen.
-        fingerprint: SHA-256 over weights, configuration and image format, 16 hexadecimal digits.
+        fingerprint: SHA-256 over what decides its states: weights, the configuration's entries
+            that do, size and scaling of images, the user's description if any; 16 hexadecimal
+            digits.
         revision: Commit of a hub model; None for the others.
         dtype: Of the weights, e.g. ``float32``.
         n_nodes: States of the residual stream.

@@ -11,26 +11,44 @@ from torch import Tensor, nn
 from placement_search.backbones.families import Family
 from placement_search.input_format import ImageFormat, InputFormat
 
-NOT_COMPUTED = frozenset({"_name_or_path", "architectures", "dtype", "transformers_version"})
-"""Entries of a configuration that do not decide what the model computes."""
+NOT_COMPUTED = frozenset({
+    "_name_or_path", "architectures", "dtype", "torch_dtype", "transformers_version",
+    "output_attentions", "output_hidden_states", "return_dict", "use_cache",
+    "gradient_checkpointing", "id2label", "label2id", "num_labels", "problem_type",
+    "finetuning_task", "task_specific_params", "tokenizer_class", "initializer_range",
+    "initializer_factor",
+})  # fmt: skip
+"""Entries of a configuration that do not decide states: records, outputs, heads, first weights."""
 
 
 def whole_fingerprint(model: nn.Module, input_format: InputFormat, described: Family | None) -> str:
-    """SHA-256 over all that decides what the backbone computes, 16 hexadecimal digits.
+    """SHA-256 over what decides the states of a backbone, 16 hexadecimal digits.
+
+    That is its weights with their precision, its configuration less `NOT_COMPUTED`, how images are
+    sized and scaled, and the user's description. A tokenizer or image processor counts by what it
+    makes of the data, in the fingerprint of the task.
 
     Args:
         model: The base model with its configuration.
-        input_format: Of it, the scaling of images decides; where the files lie does not.
+        input_format: Of it, size and scaling of images; where the files lie does not count.
         described: The family, where it is not one of the package's own.
     """
-    settings = {k: v for k, v in config_settings(model).items() if k not in NOT_COMPUTED}
-    text = json.dumps(settings, sort_keys=True, default=str)
+    text = json.dumps(_computed(config_settings(model)), sort_keys=True, default=str)
     scaling = None
     if isinstance(input_format, ImageFormat):
         scaling = dataclasses.replace(input_format, folder=None)
     weights = fingerprint(model.state_dict())
     parts = f"{weights}{text}{scaling}{'' if described is None else described}"
     return sha256(parts.encode()).hexdigest()[:16]
+
+
+def _computed(settings: Mapping[str, object]) -> dict[str, object]:
+    """Entries that decide states, also in the configurations of parts."""
+    return {
+        key: _computed(value) if isinstance(value, Mapping) else value
+        for key, value in settings.items()
+        if key not in NOT_COMPUTED
+    }
 
 
 def fingerprint(weights: Mapping[str, object]) -> str:

@@ -11,6 +11,8 @@ from placement_search.input_format import AudioFormat, ImageFormat, InputFormat,
 
 TOKENIZER_FILES = ("tokenizer.json", "tokenizer_config.json", "vocab.txt", "vocab.json")
 PROCESSOR_FILE = "preprocessor_config.json"
+JOINT_FILE = "processor_config.json"
+"""Where transformers 5 writes an image processor that has a tokenizer beside it."""
 N_MADE_UP_TOKENS = 16
 """Length of made-up texts, and of made-up waveforms in frames."""
 DEFAULT_MAX_TOKENS = 512
@@ -62,7 +64,7 @@ def _n_samples(kernels: list[int], strides: list[int]) -> int:
 
 def _image_format(config: object, family: Family, folder: Path | None) -> ImageFormat:
     n_channels = int(getattr(config, "num_channels", 3))
-    processor = _read_json(folder, PROCESSOR_FILE)
+    processor = _image_processor(folder)
     height, width = _size(config, family, processor)
     is_scaled = bool(processor.get("do_normalize", True))
     return ImageFormat(
@@ -73,6 +75,12 @@ def _image_format(config: object, family: Family, folder: Path | None) -> ImageF
         mean=_by_channel(processor, "image_mean", 0.5 if is_scaled else 0.0, n_channels),
         std=_by_channel(processor, "image_std", 0.5 if is_scaled else 1.0, n_channels),
     )
+
+
+def _image_processor(folder: Path | None) -> dict[str, Any]:
+    """What is said of the image processor, in the file that transformers prefers; or nothing."""
+    nested = _read_json(folder, JOINT_FILE).get("image_processor")
+    return nested if isinstance(nested, dict) else _read_json(folder, PROCESSOR_FILE)
 
 
 def _by_channel(
@@ -89,7 +97,7 @@ def _by_channel(
     values = tuple(map(float, given if isinstance(given, list) else [given] * n_channels))
     if len(values) != n_channels:
         raise BackboneError(
-            f"{key} in {PROCESSOR_FILE} needs a number for each of {n_channels} channels, "
+            f"{key} of the image processor needs a number for each of {n_channels} channels, "
             f"got {given}"
         )
     return values

@@ -45,6 +45,15 @@ def check_quantisation(settings: Mapping[str, object], name: str) -> bool:
     return True
 
 
+def is_quantised(model: nn.Module) -> bool:
+    """Whether weights are kept in fewer bits than gradients need, by themselves or their record."""
+    config = getattr(model, "config", None)
+    return getattr(config, "quantization_config", None) is not None or any(
+        not parameter.is_floating_point() or getattr(parameter, "quant_state", None) is not None
+        for parameter in model.parameters()
+    )
+
+
 def keep_gradients(model: nn.Module) -> None:
     """Keep 4-bit layers from a fast path that no gradient passes, and that repacks weights.
 

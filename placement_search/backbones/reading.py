@@ -13,7 +13,7 @@ import transformers
 from huggingface_hub.errors import StrictDataclassError
 from safetensors import SafetensorError
 from torch import nn
-from transformers import AutoConfig, AutoModel, PretrainedConfig
+from transformers import AutoConfig, AutoModel, PretrainedConfig, PreTrainedModel
 from transformers.models.auto.configuration_auto import CONFIG_MAPPING
 from transformers.models.auto.modeling_auto import MODEL_MAPPING
 
@@ -118,9 +118,10 @@ def _architecture(config: PretrainedConfig, settings: ModelSettings, family: Fam
         BackboneError: If there is none.
     """
     if family.loads is not None:
-        if not hasattr(transformers, family.loads):
-            raise BackboneError(f"loads: transformers has no class {family.loads!r}")
-        return getattr(transformers, family.loads)
+        named = getattr(transformers, family.loads, None)
+        if not (isinstance(named, type) and issubclass(named, PreTrainedModel)):
+            raise BackboneError(f"loads: transformers has no class of models {family.loads!r}")
+        return named
     if settings.trust_remote_code and "AutoModel" in (getattr(config, "auto_map", None) or {}):
         return AutoModel
     if type(config) not in MODEL_MAPPING:

@@ -76,7 +76,8 @@ def export(
         with StderrProgress() as progress:
             progress.start("export", record.definition.training.epochs)
             asked = record.definition
-            settings = moved(asked.model, model=model, device=device, family=family)
+            chosen = record.pooling.pooling if record.pooling else None
+            settings = moved(asked.model, model=model, device=device, family=family, pooling=chosen)
             bench = load_bench(settings, moved(asked.data, data=data))
             exported = export_layout(record, bench, folder, number=trial, progress=progress)
         typer.echo(f"trial {exported.trial.number}: {exported.trial.layout}")

@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 
 import typer
 from rich.console import Console
+from rich.markup import escape
 from rich.table import Table
 
 from placement_search.cli.options import Format
@@ -30,12 +31,14 @@ def print_rows(rows: Sequence[Row], form: Format, *, title: str = "") -> None:
         writer.writeheader()
         writer.writerows(rows)
     else:
-        table = Table(title=title or None, title_justify="left", box=None, pad_edge=False)
+        table = Table(title=escape(title) or None, title_justify="left", box=None, pad_edge=False)
         for name, cell in (rows[0] if rows else {}).items():
             is_number = isinstance(cell, int | float)
-            table.add_column(name, justify="right" if is_number else "left", overflow="fold")
+            table.add_column(
+                escape(name), justify="right" if is_number else "left", overflow="fold"
+            )
         for row in rows:
-            table.add_row(*(_shown(cell) for cell in row.values()))
+            table.add_row(*(escape(_shown(cell)) for cell in row.values()))
         _console().print(table)
 
 

@@ -91,6 +91,22 @@ def search(
     learning_rate: Annotated[
         float, typer.Option(min=1e-8, help="Peak learning rate.")
     ] = DEFAULTS.training.learning_rate,
+    weight_decay: Annotated[
+        float, typer.Option(min=0, help="AdamW's weight decay.")
+    ] = DEFAULTS.training.weight_decay,
+    warm_up: Annotated[
+        float, typer.Option(min=0, max=1, help="Share of all steps over which the rate rises.")
+    ] = DEFAULTS.training.warm_up,
+    memory: Annotated[
+        float,
+        typer.Option(min=0, help="GiB that the frozen states of one split may take, e.g. 8."),
+    ] = DEFAULTS.memory,
+    no_map: Annotated[
+        bool,
+        typer.Option(
+            "--no-map", help="Skip the proxy map, which takes long on backbones of great width."
+        ),
+    ] = False,
     out: OutOption = None,
     form: FormatOption = Format.TABLE,
     quiet: Annotated[bool, typer.Option("--quiet", help="No progress on stderr.")] = False,
@@ -118,8 +134,14 @@ def search(
             n_seeds=seeds,
             n_random=n_random,
             full_fine_tuning=full_fine_tuning,
+            proxy_map=not no_map,
+            memory=memory,
             training=TrainingPlan(
-                epochs=epochs, batch_size=batch_size, learning_rate=learning_rate
+                epochs=epochs,
+                batch_size=batch_size,
+                learning_rate=learning_rate,
+                weight_decay=weight_decay,
+                warm_up=warm_up,
             ),
         )
         folder = out or Path("runs") / settings.resolved_name
@@ -139,7 +161,7 @@ def _run(
     check_folder(folder)
     try:
         progress.start("model and data", 1)
-        bench = load_bench(settings.model, settings.data)
+        bench = load_bench(settings.model, settings.data, memory=settings.memory)
         progress.finish()
         record = run_search(settings, progress, bench=bench)
     except KeyboardInterrupt as error:

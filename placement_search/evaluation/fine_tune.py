@@ -82,14 +82,18 @@ def fine_tune(
         losses.append(_finite(float(total) / n_examples, f"training loss in epoch {epoch}"))
         model.eval()
         score = score_on(logits, bench, bench.validation)
-        history.append(_finite(score, f"validation score after epoch {epoch}"))
+        history.append(score)
         report(epoch, score)
     return Trained(tuple(history), tuple(losses), n_steps)
 
 
 @torch.no_grad()
 def score_on(logits: Logits, bench: Workbench, split: Split, *, batch_size: int = 256) -> float:
-    """The task's metric on all examples of a split."""
+    """The task's metric on all examples of a split.
+
+    Raises:
+        EvaluationError: If it is not finite, as of logits that are not.
+    """
     found: Tensor | None = None
     for indices in ordered_batches(split.inputs, batch_size):
         part = logits(split, indices)
@@ -98,7 +102,7 @@ def score_on(logits: Logits, bench: Workbench, split: Split, *, batch_size: int 
         found[indices] = part
     if found is None:
         raise ValueError("a split without examples has no score")
-    return bench.task.score(found, split.labels)
+    return _finite(bench.task.score(found, split.labels), "score of a trained layout")
 
 
 def from_frozen_states(model: AdaptedBackbone) -> Logits:

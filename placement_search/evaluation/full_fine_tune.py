@@ -93,7 +93,7 @@ def _costs(model: FullyTrained, bench: Workbench) -> Costs:
         n_bytes=4 * (n_backbone + n_head),
         n_flops=bench.n_bare_flops,
         flops_factor=1.0,
-        latency_factor=1.0,
+        latency_factor=None,
     )
 
 

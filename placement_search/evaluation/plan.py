@@ -1,5 +1,6 @@
 """How a layout is trained."""
 
+import math
 from dataclasses import dataclass
 
 from placement_search.errors import EvaluationError
@@ -32,8 +33,8 @@ class TrainingPlan:
         rules = {
             "epochs must be at least 1": self.epochs >= 1,
             "batch_size must be at least 1": self.batch_size >= 1,
-            "learning_rate must be above 0": self.learning_rate > 0,
-            "weight_decay must be at least 0": self.weight_decay >= 0,
+            "learning_rate must be above 0 and finite": 0 < self.learning_rate < math.inf,
+            "weight_decay must be at least 0 and finite": 0 <= self.weight_decay < math.inf,
             "warm_up must lie within 0 and 1": 0 <= self.warm_up <= 1,
         }
         broken = [

@@ -19,7 +19,8 @@ from placement_search.evaluation.pooling import AUTO, PoolingChoice, choose_pool
 from placement_search.layout import Layout
 from placement_search.tasks.task import Examples, Task
 
-MEMORY_LIMIT = 2 * 1024**3
+GIB = 1024**3
+MEMORY_LIMIT = 2 * GIB
 """Bytes that the frozen states of one split may take by default."""
 
 
@@ -96,6 +97,10 @@ class Workbench:
         features = [split.states.features for split in splits]
         labels = [split.labels for split in splits]
         return choose_pooling(self.task, self.backbone.poolings, features, labels)
+
+    def settle_pooling(self, choice: PoolingChoice) -> None:
+        """Take a choice that was made before, as by the study that is continued."""
+        self.pooling_choice = choice
 
     @property
     def pooling(self) -> Pooling:

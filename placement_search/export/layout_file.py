@@ -34,8 +34,12 @@ class BackboneEntry(_Strict):
     n_blocks: int
     width: int
     n_parameters: int
-    fingerprint: str = Field(description="SHA-256 over all weights, 16 hexadecimal digits.")
-    dtype: str = Field(description="Of the backbone; adapters and head are float32.")
+    fingerprint: str = Field(
+        description="SHA-256 over weights, configuration and input format, 16 hexadecimal digits."
+    )
+    dtype: Literal["float32", "bfloat16", "float16", "float64"] = Field(
+        description="Of the backbone; adapters and head are float32."
+    )
     n_nodes: int
     sublayers: int = Field(description="Sub-layers of a block, so nodes that a block adds.")
 

@@ -36,6 +36,7 @@ def _said(findings: Findings) -> dict[str, object]:
     return {
         "headline": words.headline(findings),
         "data_name": findings.data_name,
+        "better": "Up" if findings.record.definition.is_higher_better else "Down",
         "figures": words.key_figures(findings),
         "comparisons": _comparisons(findings),
         "choice": words.choice_sentences(findings),

@@ -237,10 +237,11 @@ def _finalist_row(finalist: Finalist) -> tuple[str, ...]:
 
 
 def _reference_rows(findings: Findings) -> Iterator[tuple[str, ...]]:
-    """One row per reference, in the order of the study; those that chose a setting are left out."""
+    """One row per reference of this answer; those that chose a setting are left out."""
     by_role: dict[tuple[str, str], list[ReferenceRecord]] = {}
+    chosen = findings.answer.chosen.trial.layout_id if findings.answer else ""
     for reference in findings.record.references:
-        if reference.replicate:
+        if reference.replicate and reference.like in {"", chosen}:
             by_role.setdefault((reference.like, reference.role), []).append(reference)
     for (_, role), group in by_role.items():
         cards = [reference.card for reference in group]
@@ -248,7 +249,7 @@ def _reference_rows(findings: Findings) -> Iterator[tuple[str, ...]]:
         yield (
             role,
             short_notation(group[0].layout, 1) if group[0].layout else UNKNOWN,
-            _yes(is_so=False),
+            "reference",
             as_count(cards[0].costs.n_adapter_parameters),
             as_estimate(mean_estimate([card.score for card in cards])),
             as_estimate(mean_estimate(tests)) if tests else UNKNOWN,

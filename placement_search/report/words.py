@@ -168,9 +168,9 @@ def _without_finals(findings: Findings) -> list[str]:
             "admitted trial with the best validation score."
         ),
         (
-            "That score is optimistic: it is the largest of "
+            "That score is optimistic: it is the best of "
             f"{_plural(n_admitted, 'score')}, each from a single seed, and luck is part of what "
-            "made it the largest."
+            "made it the best."
         ),
     ]
 

@@ -24,6 +24,15 @@ class Goal:
     n_seeds: int
     full_fine_tuning: bool = False
 
+    def joined(self, other: "Goal") -> "Goal":
+        """The larger of both, since what a study holds stays in it."""
+        return Goal(
+            max(self.n_trials, other.n_trials),
+            max(self.n_finalists, other.n_finalists),
+            max(self.n_seeds, other.n_seeds),
+            full_fine_tuning=self.full_fine_tuning or other.full_fine_tuning,
+        )
+
 
 def search_command(asked: StudyDefinition, goal: Goal, name: str, storage: str) -> str:
     """The command line of a search, quoted for a shell.
@@ -51,6 +60,8 @@ def search_command(asked: StudyDefinition, goal: Goal, name: str, storage: str) 
         "epochs": asked.training.epochs,
         "batch-size": asked.training.batch_size,
         "learning-rate": asked.training.learning_rate,
+        "weight-decay": asked.training.weight_decay,
+        "warm-up": asked.training.warm_up,
         "full-fine-tuning": goal.full_fine_tuning,
     }
     return " ".join(filter(None, ["placement-search search", *map(_option, options.items())]))

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from importlib.metadata import version
 from typing import Any
 
-from pydantic import TypeAdapter
+from pydantic import TypeAdapter, ValidationError
 
 from placement_search.backbones.facts import BackboneFacts
 from placement_search.backbones.settings import ModelSettings
@@ -80,8 +80,19 @@ class StudyDefinition:
 
     @staticmethod
     def from_json(data: Mapping[str, Any]) -> "StudyDefinition":
-        """Read what `as_json` gave."""
-        return _ADAPTER.validate_python(data)
+        """Read what `as_json` gave.
+
+        Raises:
+            StudyError: If another version of this package wrote something else.
+        """
+        try:
+            return _ADAPTER.validate_python(data)
+        except ValidationError as error:
+            wrong = ", ".join(".".join(map(str, e["loc"])) for e in error.errors()[:3])
+            raise StudyError(
+                "the study was made by another version of placement-search, which kept other facts "
+                f"({wrong}); continue it with that version, or start a new study"
+            ) from error
 
     def check_same(self, other: "StudyDefinition", study_name: str) -> None:
         """Check that ``other``, which was asked for now, means this same study.

@@ -30,6 +30,10 @@ LEARNING_RATES = (3e-5, 1e-4, 3e-4, 1e-3)
 """Peaks for the whole backbone, chosen from by validation score: an adapter's would wreck it."""
 
 
+N_DRAWN = 1000
+"""Draws before a space counts as having no more layouts of a size."""
+
+
 @dataclass(frozen=True, slots=True)
 class Reference:
     """Which training this is; see `ReferenceRecord`."""
@@ -81,14 +85,20 @@ class References:
         self._progress.finish()
 
     def _draw(self, record: StudyRecord, layout: Layout) -> list[Layout]:
-        """Random layouts with the modules of ``layout``, one for one, anywhere in the space."""
+        """Different random layouts with the modules of ``layout``, one for one, and not itself.
+
+        Fewer than the study's random baselines where the space has no more.
+        """
         asked = record.definition
         generator = random.Random(derive_seed(asked.seed, "alike", layout.id))  # noqa: S311
         modules = [connection.module for connection in layout.connections]
-        return [
-            self._space.layout(generator.sample(self._space.pairs, len(modules)), modules)
-            for _ in range(asked.n_random)
-        ]
+        drawn: dict[str, Layout] = {}
+        for _ in range(N_DRAWN):
+            pairs = generator.sample(self._space.pairs, len(modules))
+            made = self._space.layout(pairs, modules)
+            if made.id != layout.id and len(drawn) < asked.n_random:
+                drawn.setdefault(made.id, made)
+        return list(drawn.values())
 
     def _run_random(self, record: StudyRecord, like: str, index: int, layout: Layout) -> None:
         asked = record.definition
@@ -143,7 +153,7 @@ class References:
 def _has_random_of_its_size(record: StudyRecord, layout: Layout) -> bool:
     """Whether the random baselines have the answer's modules, one for one."""
     wanted = sorted(connection.module.notation for connection in layout.connections)
-    random_ones = [trial for trial in record.trials if trial.role.startswith(RANDOM)]
+    random_ones = [t for t in record.trials if t.role.startswith(RANDOM) and t.card]
     found = [
         sorted(c.module.notation for c in parse_layout(trial.layout, MODULE_TYPES).connections)
         for trial in random_ones

@@ -5,11 +5,13 @@ from dataclasses import asdict, dataclass
 import optuna
 from optuna.samplers import RandomSampler
 
+from placement_search.backbones.families import Pooling
 from placement_search.backbones.loading import Backbone, load_backbone
 from placement_search.backbones.settings import ModelSettings
 from placement_search.engine.in_process import InProcessEngine
 from placement_search.errors import SpaceError, StudyError, nearest
-from placement_search.evaluation.workbench import Workbench
+from placement_search.evaluation.pooling import PoolingChoice
+from placement_search.evaluation.workbench import GIB, Workbench
 from placement_search.modules import MODULE_TYPES
 from placement_search.space.budget import parse_budget
 from placement_search.space.file import SpaceFile, read_space
@@ -27,7 +29,7 @@ from placement_search.study.records import StudyRecord, read_study
 from placement_search.study.references import References
 from placement_search.study.samplers import SAMPLERS
 from placement_search.study.seeds import derive_seed
-from placement_search.study.settings import SearchSettings
+from placement_search.study.settings import DEFAULT_MEMORY, SearchSettings
 from placement_search.study.storage import (
     open_storage,
     quiet_optuna,
@@ -60,7 +62,12 @@ def load_ingredients(settings: SearchSettings, bench: Workbench | None = None) -
     _check_known("--sampler", settings.sampler, SAMPLERS.keys())
     _check_known("--pruner", settings.pruner, PRUNERS.keys())
     file = read_space(settings.space)
-    bench = bench or load_bench(settings.model, settings.data)
+    bench = bench or load_bench(settings.model, settings.data, memory=settings.memory)
+    if settings.full_fine_tuning and bench.backbone.is_quantised:
+        raise StudyError(
+            f"--full-fine-tuning trains every weight, and those of {settings.model.model!r} are "
+            "quantised; leave it out, or take the checkpoint in full precision"
+        )
     backbone, task = bench.backbone, bench.task
     definition = StudyDefinition(
         model=settings.model,
@@ -84,17 +91,25 @@ def load_ingredients(settings: SearchSettings, bench: Workbench | None = None) -
     return Ingredients(bench, _bound(settings, file, backbone), definition)
 
 
-def load_bench(model: ModelSettings, data: DataSettings) -> Workbench:
+def load_bench(
+    model: ModelSettings, data: DataSettings, *, memory: float = DEFAULT_MEMORY
+) -> Workbench:
     """A backbone and a task, prepared for evaluations.
 
     Data are read before the model, so that what is wrong with them is said within seconds.
+
+    Args:
+        model: Which backbone, and how it runs.
+        data: Which labelled data, and how they are read.
+        memory: GiB that the frozen states of one split may take.
 
     Raises:
         PlacementSearchError: If one is missing or unknown, or they do not fit together.
     """
     raw = read_data(data)
     backbone = load_backbone(model)
-    return Workbench(backbone, prepare(raw, backbone.input_format, data), pooling=model.pooling)
+    task = prepare(raw, backbone.input_format, data)
+    return Workbench(backbone, task, pooling=model.pooling, memory_limit=round(memory * GIB))
 
 
 def search(
@@ -123,8 +138,9 @@ def search(
     progress.finish()
     with sole_coordinator(settings.storage), quiet_optuna():
         study = _open_study(settings, ingredients)
-        _prepare(study, ingredients.bench, progress)
-        _store_proxy_map(study, ingredients.bench, settings.seed, progress)
+        _prepare(study, ingredients.bench, settings, progress)
+        if settings.proxy_map:
+            _store_proxy_map(study, ingredients.bench, settings.seed, progress)
         engine = InProcessEngine(ingredients.bench)
         trials = _trials(settings, ingredients)
         Coordinator(study, trials, engine, progress).run(settings.n_trials)
@@ -172,12 +188,14 @@ def _open_study(settings: SearchSettings, ingredients: Ingredients) -> optuna.St
         study_name=name,
         storage=storage,
         direction="maximize" if definition.is_higher_better else "minimize",
-        sampler=RandomSampler(seed=settings.seed),
+        sampler=RandomSampler(seed=0),
         load_if_exists=True,
     )
     stored = study.user_attrs.get(records.DEFINITION)
     if stored is not None:
         StudyDefinition.from_json(stored).check_same(definition, name)
+        # Where model, data and files lie may have changed; commands and exports read it from here.
+        study.set_user_attr(records.DEFINITION, definition.as_json())
     elif study.get_trials(deepcopy=False):
         raise StudyError(f"study {name!r} was not made by placement-search; choose another name")
     else:
@@ -187,15 +205,31 @@ def _open_study(settings: SearchSettings, ingredients: Ingredients) -> optuna.St
     goal = Goal(
         settings.n_trials, settings.n_finalists, settings.n_seeds, settings.full_fine_tuning
     )
+    held = study.user_attrs.get(records.GOAL)
+    if held is not None:
+        goal = goal.joined(records.GOALS.validate_python(held))
     study.set_user_attr(records.GOAL, records.GOALS.dump_python(goal, mode="json"))
     return study
 
 
-def _prepare(study: optuna.Study, bench: Workbench, progress: Progress) -> None:
-    """Compute the frozen states and choose the pooling."""
+def _prepare(
+    study: optuna.Study, bench: Workbench, settings: SearchSettings, progress: Progress
+) -> None:
+    """Compute the frozen states and choose the pooling, once for the study's whole life."""
+    stored = study.user_attrs.get(records.POOLING)
+    if stored is not None:
+        held = records.POOLINGS.validate_python(stored)
+        bench.settle_pooling(PoolingChoice(Pooling(held.pooling), held.scores))
     progress.start("frozen states", 2)
     progress.advance(f"frozen states of {len(bench.train.labels)} training examples")
     progress.advance(f"frozen states of {len(bench.validation.labels)} validation examples")
+    for name, split in (("training", bench.train), ("validation", bench.validation)):
+        if not split.states.are_kept:
+            progress.say(
+                f"the frozen states of the {name} split need {split.states.n_bytes / GIB:.1f} GiB "
+                f"and may take {settings.memory:g}: every batch runs the whole backbone instead, "
+                "with the same scores, more slowly (--memory, --train-size)"
+            )
     choice = bench.pooling_choice
     progress.say(choice.describe())
     progress.finish()

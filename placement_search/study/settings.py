@@ -8,6 +8,8 @@ from placement_search.errors import StudyError
 from placement_search.evaluation.plan import TrainingPlan
 from placement_search.tasks.settings import DataSettings
 
+DEFAULT_MEMORY = 2.0
+"""GiB that the frozen states of one split may take."""
 DEFAULT_STORAGE = "sqlite:///placement-search.db"
 
 
@@ -30,6 +32,8 @@ class SearchSettings:
         n_seeds: Seeds per finalist.
         n_random: Random layouts among the baselines.
         full_fine_tuning: Whether finals measure a fully fine-tuned backbone too, as a ceiling.
+        proxy_map: Whether every connection is scored by proxies before the search.
+        memory: GiB that the frozen states of one split may take; larger ones are not kept.
         training: How every layout is trained.
     """
 
@@ -47,6 +51,8 @@ class SearchSettings:
     n_seeds: int = 3
     n_random: int = 4
     full_fine_tuning: bool = False
+    proxy_map: bool = True
+    memory: float = DEFAULT_MEMORY
     training: TrainingPlan = field(default_factory=TrainingPlan)
 
     def __post_init__(self) -> None:
@@ -55,7 +61,7 @@ class SearchSettings:
         Raises:
             StudyError: Naming every count that is too small.
         """
-        least = {"n_trials": 1, "n_finalists": 0, "n_seeds": 2, "n_random": 3}
+        least = {"n_trials": 1, "n_finalists": 0, "n_seeds": 2, "n_random": 3, "memory": 0}
         wrong = [
             f"{name} must be at least {low}, got {getattr(self, name)}"
             for name, low in least.items()

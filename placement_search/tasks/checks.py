@@ -1,10 +1,14 @@
 """What must hold for labels of all splits together, and for settings before anything is read."""
 
+import math
+
 import numpy as np
 
 from placement_search.errors import TaskError
-from placement_search.tasks.faults import Fault
+from placement_search.tasks.faults import Fault, refuse
 from placement_search.tasks.label_column import Labels
+from placement_search.tasks.metrics import is_correlation
+from placement_search.tasks.raw import RawTask
 from placement_search.tasks.settings import DataSettings
 from placement_search.tasks.target import Target
 
@@ -38,17 +42,62 @@ def label_faults(labels: Labels, column: str) -> list[Fault]:
         labels: Of the splits as they were given.
         column: Which column they come from.
     """
-    if labels.faults:
+    if labels.faults or labels.target is Target.REGRESSION:
         return []
-    train = labels.values["train"]
-    if labels.target is Target.REGRESSION:
-        if np.ptp(train) > 0:
-            return []
-        rule = "a regression target must vary in training"
-        return [Fault(rule, "train", None, column, f"always {train[0]:g}")]
     if labels.target is Target.MULTI_LABEL:
         return _unseen_sets(labels, column)
     return _unseen_classes(labels, column)
+
+
+def check_used(raw: RawTask) -> None:
+    """What is left of the splits after cutting and reducing can be trained on and judged.
+
+    Raises:
+        TaskError: If numbers do not vary where they must, or training lost a label.
+    """
+    if raw.target is Target.REGRESSION:
+        refuse(raw.name, _constant_numbers(raw))
+    if raw.target is Target.MULTI_LABEL:
+        _check_kept(raw)
+
+
+def spread(values: np.ndarray) -> tuple[float, float]:
+    """Mean and standard deviation of numbers; summed exactly, so alike on every machine."""
+    numbers = values.tolist()
+    mean = math.fsum(numbers) / len(numbers)
+    variance = math.fsum((number - mean) ** 2 for number in numbers) / len(numbers)
+    return mean, math.sqrt(variance)
+
+
+def _constant_numbers(raw: RawTask) -> list[Fault]:
+    (column,) = raw.label_names
+    mean, deviation = spread(raw.train.targets)
+    faults = []
+    if deviation == 0:
+        rule = "a regression target must vary in training"
+        faults.append(Fault(rule, "train", None, column, f"always {mean:g}"))
+    if not is_correlation(raw.metric):
+        return faults
+    rule = (
+        f"{raw.metric.name} needs at least two different numbers in each split; give more rows, or "
+        "--metric rmse"
+    )
+    for name in ("validation", "test"):
+        targets = raw.splits[name].targets
+        if np.ptp(targets) == 0:
+            faults.append(Fault(rule, name, None, column, f"always {targets[0]:g}"))
+    return faults
+
+
+def _check_kept(raw: RawTask) -> None:
+    is_asked = raw.validation.targets.any(axis=0) | raw.test.targets.any(axis=0)
+    lost = np.flatnonzero(is_asked & ~raw.train.targets.any(axis=0))
+    if len(lost):
+        names = ", ".join(repr(raw.label_names[index]) for index in lost)
+        raise TaskError(
+            f"cutting the splits of {raw.name!r} left no training example of {names}; give the "
+            "splits, another --split-seed or a larger --train-size"
+        )
 
 
 def _unseen_classes(labels: Labels, column: str) -> list[Fault]:

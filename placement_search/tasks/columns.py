@@ -51,7 +51,8 @@ def choose_columns(rows: Dataset, settings: DataSettings) -> Columns:
 
     Raises:
         TaskError: If a named column is missing or of a wrong type, or a guess finds none or
-            several; the message lists all columns with their types.
+            several, with all columns and their types in the message; or if one column is named
+            for two things.
     """
     table = ColumnTable(rows.features)
     named = [settings.label, settings.text, settings.text_pair, settings.image]
@@ -64,8 +65,10 @@ def choose_columns(rows: Dataset, settings: DataSettings) -> Columns:
         raise TaskError("an example is a text or an image; give --text or --image, not both")
     label = settings.label or guess_label(table)
     text, pair, image = _content(table.without(label), settings)
-    columns = Columns(label, text, pair, image, _note([label, text, pair, image], named))
+    chosen = [label, text, pair, image]
+    columns = Columns(label, text, pair, image, _note(chosen, named))
     _check_types(table, columns)
+    _check_different(chosen, named, options)
     return columns
 
 
@@ -110,6 +113,19 @@ def _content(
     if image is not None:
         return None, None, image
     return *guess_texts(table), None
+
+
+def _check_different(
+    chosen: Sequence[str | None], named: Sequence[str | None], options: Sequence[str]
+) -> None:
+    for name in dict.fromkeys(column for column in chosen if column is not None):
+        uses = [
+            option if asked else f"{option} (guessed)"
+            for option, column, asked in zip(options, chosen, named, strict=True)
+            if column == name
+        ]
+        if len(uses) > 1:
+            raise TaskError(f"{' and '.join(uses)} need columns of their own, got {name!r} twice")
 
 
 def _check_types(table: ColumnTable, columns: Columns) -> None:

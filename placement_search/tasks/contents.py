@@ -1,6 +1,7 @@
 """Columns of texts and images read as such, and what is wrong with them."""
 
 import io
+import struct
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
@@ -15,8 +16,12 @@ NO_IMAGE = "an image must be a readable image file"
 
 BROKEN = (
     UnidentifiedImageError, OSError, SyntaxError, ValueError, Image.DecompressionBombError,
+    struct.error, TypeError,
 )  # fmt: skip
-"""What Pillow raises on files that are no images or not whole."""
+"""What Pillow raises on files that are no images, not whole, or that it can't turn or convert."""
+
+MODES = ("L", "RGB")
+"""What backbones take: grey or colours."""
 
 
 def read_content(
@@ -53,14 +58,19 @@ def decoded(encoded: bytes, *, mode: str) -> Image.Image:
     Raises:
         OSError: If it is no image or not whole; so do the others of `BROKEN`.
     """
+    upright = _upright(encoded)
+    return upright if upright.mode == mode else upright.convert(mode)
+
+
+def _upright(encoded: bytes) -> Image.Image:
+    """The picture as its camera was held, in a mode that converts to those of `MODES`."""
     image = Image.open(io.BytesIO(encoded))
     image.load()
     upright = ImageOps.exif_transpose(image)
     if upright.mode.startswith("I"):
-        upright = upright.point(lambda level: level / 256).convert("L")
-    if upright.mode in {"P", "LA", "PA"}:
-        upright = upright.convert("RGBA")
-    return upright if upright.mode == mode else upright.convert(mode)
+        # Pillow scales native 32-bit integers only, not 16 bits of either byte order.
+        return upright.convert("I").point(lambda level: level / 256).convert("L")
+    return upright.convert("RGBA") if upright.mode in {"P", "LA", "PA"} else upright
 
 
 def _read_images(
@@ -92,10 +102,10 @@ def _content_of(value: object, folder: Path) -> bytes:
 
 
 def _check(content: bytes) -> None:
-    """Decode it all, JPEG files at the smallest scale: a broken end shows at any."""
-    image = Image.open(io.BytesIO(content))
-    image.draft(None, (1, 1))
-    image.load()
+    """Decode it all, and convert it as any backbone may need it."""
+    upright = _upright(content)
+    for mode in MODES:
+        upright.convert(mode)
 
 
 def _told(value: object) -> str:

@@ -81,39 +81,32 @@ def load_digit_splits() -> dict[str, DigitImages]:
 def digits() -> RawTask:
     """Which of the ten digits is shown, enlarged to fill the canvas."""
     examples = {split: _enlarged(images) for split, images in load_digit_splits().items()}
-    description = "class of a handwritten digit, enlarged to 16x16"
-    return _task("digits", description, tuple("0123456789"), examples)
+    return _task("digits", tuple("0123456789"), examples)
 
 
 def digits_location() -> RawTask:
     """In which of 4x4 cells of the canvas a digit of 8x8 pixels lies."""
     cells = range(1, N_ROWS_OF_CELLS + 1)
     names = tuple(f"row {row}, column {column}" for row in cells for column in cells)
-    description = "place of a handwritten digit of 8x8 pixels on a 16x16 canvas, in 4x4 cells"
-    return _task("digits-location", description, names, _canvases(_located, seed=1))
+    return _task("digits-location", names, _canvases(_located, seed=1))
 
 
 def digits_rotation() -> RawTask:
     """By which multiple of 22.5 degrees a digit is turned anticlockwise."""
     names = tuple(f"{360 / N_TURNS * turn:g} degrees" for turn in range(N_TURNS))
-    shown = ", ".join(map(str, TURNABLE_DIGITS))
-    description = f"anticlockwise turn of a handwritten digit ({shown}), in 16 bins"
-    return _task("digits-rotation", description, names, _canvases(_turned, seed=2))
+    return _task("digits-rotation", names, _canvases(_turned, seed=2))
 
 
 def digits_count() -> RawTask:
     """How many small digits are strewn over the canvas."""
     names = tuple(str(count) for count in range(1, LARGEST_COUNT + 1))
-    description = f"number of small handwritten digits on a 16x16 canvas, 1 to {LARGEST_COUNT}"
-    return _task("digits-count", description, names, _canvases(_counted, seed=3))
+    return _task("digits-count", names, _canvases(_counted, seed=3))
 
 
-def _task(
-    name: str, description: str, label_names: tuple[str, ...], examples: Mapping[str, RawSplit]
-) -> RawTask:
+def _task(name: str, label_names: tuple[str, ...], examples: Mapping[str, RawSplit]) -> RawTask:
     train, validation, test = (examples[split] for split in SPLIT_SIZES)
     target, metric = Target.SINGLE_LABEL, METRICS["accuracy"]
-    return RawTask(name, description, target, label_names, metric, train, validation, test)
+    return RawTask(name, target, label_names, metric, train, validation, test)
 
 
 def _split(canvases: Tensor, labels: np.ndarray) -> RawSplit:

@@ -5,6 +5,7 @@ from collections.abc import Callable, Mapping
 from contextlib import suppress
 from pathlib import Path
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.csv
 import pyarrow.ipc
@@ -12,6 +13,9 @@ import pyarrow.parquet
 from datasets import Dataset
 
 from placement_search.errors import TaskError
+
+LARGEST_EXACT = 2**53
+"""Up to it floating-point numbers tell whole numbers apart."""
 
 
 def read_file(path: Path) -> Dataset:
@@ -54,11 +58,39 @@ def _csv(path: Path, delimiter: str = ",", *, is_quoted: bool = True) -> pa.Tabl
         quote_char='"' if is_quoted else False,
         newlines_in_values=is_quoted,
     )
-    table = pyarrow.csv.read_csv(path, parse_options=options)
+    table = _exact(pyarrow.csv.read_csv(path, parse_options=options), path, options)
     for field in table.schema:
         if pa.types.is_binary(field.type):
             raise ValueError(f"column {field.name!r} is not in UTF-8")
     return table
+
+
+def _exact(table: pa.Table, path: Path, options: pyarrow.csv.ParseOptions) -> pa.Table:
+    """The same with whole numbers that no type holds, such as long ids, as their digits."""
+    names = table.column_names
+    rounded = [
+        name for name, column in zip(names, table.columns, strict=True) if _is_rounded(column)
+    ]
+    if not rounded or len(set(names)) < len(names):
+        return table
+    convert = pyarrow.csv.ConvertOptions(
+        include_columns=rounded,
+        column_types=dict.fromkeys(rounded, pa.string()),
+        strings_can_be_null=True,
+    )
+    digits = pyarrow.csv.read_csv(path, parse_options=options, convert_options=convert)
+    for name in rounded:
+        table = table.set_column(names.index(name), name, digits.column(name))
+    return table
+
+
+def _is_rounded(column: pa.ChunkedArray) -> bool:
+    """Whether a column holds whole numbers only, and some that may stand for their neighbours."""
+    if not pa.types.is_float64(column.type):
+        return False
+    values = column.drop_null().to_numpy()
+    values = values[np.isfinite(values)]
+    return bool((values == np.trunc(values)).all() and (np.abs(values) > LARGEST_EXACT).any())
 
 
 def _tsv(path: Path) -> pa.Table:

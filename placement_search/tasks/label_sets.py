@@ -51,6 +51,7 @@ def _listed(column: LabelColumn, lists: list[list[object]]) -> Labels:
             found = [index.get(called(item), -1) for item in items]
             arrays[split][row, [place for place in found if place >= 0]] = 1
             if not isinstance(value, list) or -1 in found:
-                rule = NO_CLASS if isinstance(value, list) else NO_LABEL
+                is_missing = not isinstance(value, list) or "" in map(called, items)
+                rule = NO_LABEL if is_missing else NO_CLASS
                 faults.append(Fault(rule, split, row, column.name, shortened(value)))
     return Labels(Target.MULTI_LABEL, names, arrays, tuple(faults))

@@ -8,7 +8,7 @@ from placement_search.errors import TaskError, nearest
 from placement_search.input_format import InputFormat
 from placement_search.tasks import digits
 from placement_search.tasks.balance import described
-from placement_search.tasks.checks import check_settings
+from placement_search.tasks.checks import check_settings, check_used
 from placement_search.tasks.metrics import choose_metric
 from placement_search.tasks.preparation import prepare
 from placement_search.tasks.raw import RawTask
@@ -56,6 +56,7 @@ def read_data(settings: DataSettings) -> RawTask:
     check_settings(settings)
     raw = _embedded(settings) if settings.data in TASKS else _other(settings)
     raw = reduced(raw, settings)
+    check_used(raw)
     return raw.noted(*described(raw))
 
 

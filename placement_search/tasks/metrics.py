@@ -90,6 +90,11 @@ def mae(predictions: np.ndarray, truth: np.ndarray) -> float:
     return _error(metrics.mean_absolute_error, predictions, truth)
 
 
+def is_correlation(metric: Metric) -> bool:
+    """Whether a metric says nothing of targets that are all the same."""
+    return metric.score in {pearson, spearman}
+
+
 def _error(
     measure: Callable[[np.ndarray, np.ndarray], float], predictions: np.ndarray, truth: np.ndarray
 ) -> float:

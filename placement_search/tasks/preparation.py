@@ -1,6 +1,5 @@
 """From data as it was read to examples as one backbone takes them."""
 
-import math
 from collections.abc import Mapping
 
 import numpy as np
@@ -9,6 +8,7 @@ from torch import Tensor
 
 from placement_search.errors import TaskError
 from placement_search.input_format import ImageFormat, InputFormat, TextFormat
+from placement_search.tasks.checks import spread
 from placement_search.tasks.pixels import image_inputs, processor
 from placement_search.tasks.raw import RawSplit, RawTask
 from placement_search.tasks.settings import DataSettings
@@ -40,7 +40,6 @@ def prepare(raw: RawTask, form: InputFormat, settings: DataSettings) -> Task:
     )
     return Task(
         name=raw.name,
-        description=raw.description,
         target=raw.target,
         label_names=raw.label_names,
         metric=raw.metric,
@@ -94,16 +93,14 @@ def _labels(split: RawSplit, target: Target, scale: tuple[float, float]) -> Tens
 
 
 def _scale(raw: RawTask) -> tuple[float, float]:
-    """Mean and deviation of the training split's numbers; summed exactly, so alike everywhere.
+    """Mean and deviation of the training split's numbers.
 
     Raises:
         TaskError: If they are all the same.
     """
     if raw.target is not Target.REGRESSION:
         return 0.0, 1.0
-    values = raw.train.targets.tolist()
-    mean = math.fsum(values) / len(values)
-    variance = math.fsum((value - mean) ** 2 for value in values) / len(values)
-    if variance == 0:
+    mean, deviation = spread(raw.train.targets)
+    if deviation == 0:
         raise TaskError(f"a regression target must vary in training, got {mean:g} in every row")
-    return mean, math.sqrt(variance)
+    return mean, deviation

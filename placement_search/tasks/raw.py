@@ -120,7 +120,6 @@ class RawTask:
 
     Args:
         name: How studies and layout files call it.
-        description: One line about it.
         target: What targets are.
         label_names: The name of each class or label; for numbers one name.
         metric: The score of a split.
@@ -131,7 +130,6 @@ class RawTask:
     """
 
     name: str
-    description: str
     target: Target
     label_names: tuple[str, ...]
     metric: Metric

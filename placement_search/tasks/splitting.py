@@ -125,7 +125,10 @@ def _shrunk(split: RawSplit, n: int, option: str, seed: list[int]) -> RawSplit:
     strata = _strata(split)
     n_strata = len(np.unique(strata))
     if n < n_strata:
-        raise TaskError(f"{option} must hold each of {n_strata} classes once, got {n}")
+        each = "class" if split.targets.ndim == 1 else "label that is the rarest of a row, or none"
+        raise TaskError(
+            f"{option} must be at least {n_strata}, for one example of each {each}; got {n}"
+        )
     return split if n >= len(split) else split.chosen(drawn(strata, n, seed).tolist())
 
 

@@ -39,7 +39,6 @@ def read_tables(settings: DataSettings) -> RawTask:
     splits, cut_note = three_splits(given, settings.split_seed)
     return RawTask(
         name=source.name,
-        description=f"{labels.target} {splits['train'].content.kind}s of {source.name}",
         target=labels.target,
         label_names=labels.names,
         metric=choose_metric(settings.metric, labels.target, labels.names, source.name),

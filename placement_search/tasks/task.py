@@ -1,6 +1,7 @@
 """A data set as a backbone takes it, with its splits and its metric, as one frozen value."""
 
 import hashlib
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 
@@ -56,7 +57,6 @@ class Task:
 
     Attributes:
         name: How studies and layout files call it.
-        description: One line about it.
         target: What labels are.
         label_names: The name of each class or label, in the order of outputs; for numbers one name.
         metric: The score of a split.
@@ -73,7 +73,6 @@ class Task:
     """
 
     name: str
-    description: str
     target: Target
     label_names: tuple[str, ...]
     metric: Metric
@@ -142,7 +141,12 @@ class Task:
         Args:
             logits: Shape ``(n, n_outputs)``.
             labels: As `Examples` holds them, of the same examples.
+
+        Returns:
+            NaN where a logit is not finite: the largest of such is no answer.
         """
+        if not bool(torch.isfinite(logits).all()):
+            return math.nan
         found, truth = logits.detach().float().cpu().numpy(), labels.cpu().numpy()
         if self.target is Target.SINGLE_LABEL:
             return self.metric.score(found.argmax(axis=1), truth)

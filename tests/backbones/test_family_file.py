@@ -117,3 +117,13 @@ def test_another_description_is_another_backbone() -> None:
     prints = {as_backbone(tiny_opt(), "x", family=f).facts.fingerprint for f in (two, one)}
 
     assert len(prints) == 2
+
+
+@pytest.mark.parametrize("loads", ["AutoTokenizer", "set_seed", "NoSuchModel"])
+def test_what_a_family_loads_is_a_class_of_models(file: Path, tmp_path: Path, loads: str) -> None:
+    """Transformers holds much else."""
+    tiny_opt().save_pretrained(tmp_path / "opt")
+    file.write_text(f"{file.read_text()}\nloads: {loads}\n")
+
+    with pytest.raises(BackboneError, match=f"no class of models '{loads}'"):
+        load_backbone(ModelSettings(model=str(tmp_path / "opt"), family=str(file)))

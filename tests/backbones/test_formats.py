@@ -155,3 +155,14 @@ def test_a_file_that_is_no_json_is_named(tmp_path: Path) -> None:
 
     with pytest.raises(BackboneError, match=r"tokenizer_config.json can't be read"):
         text_format(tmp_path, "bert", max_position_embeddings=8)
+
+
+def test_a_processor_beside_a_tokenizer_is_found(tmp_path: Path) -> None:
+    """Transformers 5 writes both into one file, which comes first there, too."""
+    nested = {"image_processor": {"size": 8, "image_mean": 0.25, "image_std": 0.5}}
+    write(tmp_path, "processor_config.json", {"processor_class": "CLIPProcessor"} | nested)
+    alone = image_format(tmp_path, image_size=8, num_channels=1)
+    write(tmp_path, "preprocessor_config.json", {"image_mean": 0.75})
+
+    assert alone == ImageFormat(tmp_path, 8, 8, 1, (0.25,), (0.5,))
+    assert image_format(tmp_path, image_size=8, num_channels=1) == alone

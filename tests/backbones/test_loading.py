@@ -69,6 +69,18 @@ def test_another_configuration_is_another_backbone(folder: Path, change: dict[st
     assert load_backbone(str(folder)).facts.fingerprint != load_backbone().facts.fingerprint
 
 
+@pytest.mark.parametrize(
+    "change", [{"id2label": {"0": "cat"}}, {"output_attentions": True}, {"initializer_range": 0.5}]
+)
+def test_what_decides_no_state_is_no_part_of_the_fingerprint(
+    folder: Path, change: dict[str, object]
+) -> None:
+    """The names of a head's classes, for one, which a base model does not have."""
+    rewrite(folder, change)
+
+    assert load_backbone(str(folder)).facts.fingerprint == load_backbone().facts.fingerprint
+
+
 def test_another_image_format_is_another_backbone(folder: Path) -> None:
     """Images scaled otherwise give other states."""
     path = folder / "preprocessor_config.json"

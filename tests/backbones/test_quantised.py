@@ -7,8 +7,10 @@ import torch
 from torch import nn
 
 from placement_search.backbones.fingerprint import fingerprint
+from placement_search.backbones.loading import load_backbone
 from placement_search.backbones.quantised import (
     check_quantisation,
+    is_quantised,
     keep_gradients,
     n_parameters,
 )
@@ -64,3 +66,13 @@ def test_other_quantisations_are_refused() -> None:
 def test_ordinary_models_are_not_quantised() -> None:
     """Whatever is installed."""
     assert not check_quantisation({"hidden_size": 8}, "x")
+
+
+def test_backbones_know_whether_they_are_quantised() -> None:
+    """By their weights or by what their configuration records."""
+    said = nn.Linear(6, 2)
+    vars(said)["config"] = SimpleNamespace(quantization_config={"quant_method": "gptq"})
+
+    assert is_quantised(nn.Sequential(Packed(), nn.Linear(6, 2)))
+    assert is_quantised(said)
+    assert not load_backbone().is_quantised

@@ -141,7 +141,7 @@ def test_data_are_shown_as_they_would_be_read(reviews: str) -> None:
 
 @pytest.mark.slow
 def test_a_search_on_own_texts_and_model(reviews: str, model: str) -> None:
-    """From a CSV file and a folder to a verified layout; a moved model is found again."""
+    """From a CSV file and a folder to a verified layout; what was moved is found again."""
     arguments = [
         "search", "--data", reviews, "--model", model, "--n-trials", "8", "--n-random", "3",
         "--finalists", "1", "--seeds", "2", "--epochs", "2", "--full-fine-tuning", "--out", "out",
@@ -152,6 +152,14 @@ def test_a_search_on_own_texts_and_model(reviews: str, model: str) -> None:
     shutil.move(model, "moved")
     verified = invoke("verify", "out/layout", "--model", "moved", "--format", "json")
 
+    shutil.move(reviews, "data/moved.csv")
+    names = {"model": "moved", "data": "data/moved.csv"}
+    again = [names.get(arguments[i - 1][2:], a) for i, a in enumerate(arguments)]
+    continued = invoke(*again, "--study-name", "reviews-extended", "--seed", "0")
+    command = json.loads(invoke("status", "--format", "json").stdout)["command"]
+
+    assert continued.exit_code == 0, continued.output
+    assert "--model moved --data data/moved.csv" in command
     assert report["study"] == "reviews-extended"
     assert any("guessed" in note for note in report["notes"])
     assert report["pooling"]["pooling"] in {"cls", "mean"}

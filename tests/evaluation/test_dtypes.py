@@ -51,6 +51,7 @@ def test_cached_states_are_kept_in_bfloat16_and_give_the_full_pass(
         nn.init.normal_(parameter, std=0.3, generator=torch.Generator().manual_seed(1))
     nodes = needed_nodes(model.layout, backbone.graph)
     states = frozen_states(backbone, inputs, 10**9).batch(torch.arange(4), nodes)
+    assert states is not None
     logits = model(inputs, states)
     logits.sum().backward()
 

@@ -5,9 +5,10 @@ from dataclasses import replace
 import pytest
 import torch
 
-from placement_search.adapted.states import CachedStates, RecomputedStates
+from placement_search.adapted.states import CachedStates, MissingStates
 from placement_search.backbones.families import Pooling
 from placement_search.errors import BackboneError, TaskError
+from placement_search.evaluation.pooling import PoolingChoice
 from placement_search.evaluation.workbench import Workbench
 from placement_search.layout import Layout
 from placement_search.tasks.loading import load_task
@@ -49,6 +50,16 @@ def test_auto_takes_the_pooling_with_the_best_probe() -> None:
     assert choice.describe().startswith(f"pooling: {choice.pooling.value}, by the head probe")
 
 
+def test_a_choice_that_was_made_before_stands() -> None:
+    """A study that is continued pools as it did, whatever the probe says now."""
+    bench = Workbench(tiny_vit(), tiny_task())
+    other = next(p for p in bench.backbone.poolings if p is not bench.pooling)
+    bench = Workbench(tiny_vit(), tiny_task())
+    bench.settle_pooling(PoolingChoice(other, {}))
+
+    assert bench.adapted(Layout()).pooling is other
+
+
 def as_regression(task: Task) -> Task:
     """The same images with a number to predict, scored by an error."""
     numbers = [Examples(e.inputs, e.labels.float() - 1.5) for e in task.splits.values()]
@@ -66,14 +77,15 @@ def test_auto_knows_that_a_low_error_is_better() -> None:
     assert choice.scores[choice.pooling.value] == min(choice.scores.values())
 
 
-def test_states_that_do_not_fit_are_recomputed() -> None:
-    """With the same features, bit for bit."""
+def test_states_that_do_not_fit_are_not_kept() -> None:
+    """The features are the same, bit for bit, and so is the memory that they are said to need."""
     kept, recomputed = (
         Workbench(tiny_vit(), tiny_task(), memory_limit=limit).train.states for limit in (10**9, 0)
     )
 
     assert isinstance(kept, CachedStates)
-    assert isinstance(recomputed, RecomputedStates)
+    assert isinstance(recomputed, MissingStates)
+    assert kept.n_bytes == recomputed.n_bytes > 0
     assert all(torch.equal(kept.features[p], recomputed.features[p]) for p in kept.features)
 
 

@@ -99,7 +99,7 @@ def _misname(data: dict[str, Any]) -> None:
 
 
 def _outdate(data: dict[str, Any]) -> None:
-    data["schema_version"] = 2
+    data["schema_version"] = 3
 
 
 def _extend(data: dict[str, Any]) -> None:
@@ -116,7 +116,7 @@ def _swap(data: dict[str, Any]) -> None:
         (_rename, "unknown setting 'rnak'.*did you mean 'rank'"),
         (_move, "changed by hand or damaged"),
         (_misname, "is long_range, the file says recurrent"),
-        (_outdate, "schema_version 2, this version of the tool reads 1"),
+        (_outdate, "schema_version 3, this version of the tool reads 2"),
         (_extend, "colour: Extra inputs"),
         (_swap, "another backbone: fingerprint"),
     ],

@@ -47,6 +47,13 @@ def test_every_option_is_said_and_quoted() -> None:
     assert params["full_fine_tuning"] is True
 
 
+def test_a_goal_never_shrinks() -> None:
+    """What a study holds already stays part of the command that makes it."""
+    large = Goal(n_trials=20, n_finalists=3, n_seeds=2, full_fine_tuning=True)
+
+    assert Goal(12, 0, 5).joined(large) == Goal(20, 3, 5, full_fine_tuning=True)
+
+
 def test_defaults_are_left_unsaid() -> None:
     """The command of an embedded study stays short."""
     command = search_command(DEFINITION, Goal(12, 1, 3), "tiny", "sqlite:///tiny.db")

@@ -54,6 +54,15 @@ def test_a_definition_survives_json() -> None:
     assert StudyDefinition.from_json(json.loads(text)) == DEFINITION
 
 
+def test_a_definition_of_another_version_is_refused() -> None:
+    """The error names what differs, and is no traceback."""
+    stored = DEFINITION.as_json()
+    del stored["family"]
+
+    with pytest.raises(StudyError, match=r"another version.*\(family\)"):
+        StudyDefinition.from_json(stored)
+
+
 def test_the_same_settings_continue_a_study() -> None:
     """Also when read from its storage."""
     DEFINITION.check_same(StudyDefinition.from_json(DEFINITION.as_json()), "tiny")

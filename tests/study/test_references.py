@@ -21,7 +21,7 @@ from placement_search.study.records import (
 from placement_search.study.references import LEARNING_RATES, References
 from tests.study.stub_engine import StubEngine
 from tests.tiny_records import score_card, study_record, trial
-from tests.tiny_spaces import bound
+from tests.tiny_spaces import bound, space_file
 
 ANSWER = "1>2:bottleneck(rank=4)+3>3:bottleneck(rank=8)"
 LARGER = "0>1:bottleneck(rank=8)+4>5:bottleneck(rank=8)+6>7:bottleneck(rank=8)"
@@ -84,6 +84,30 @@ def test_random_baselines_of_its_size_are_enough(study: optuna.Study) -> None:
     made(study, with_finals("5>9:bottleneck(rank=8)+7>7:bottleneck(rank=4)"), engine)
 
     assert engine.requests == []
+
+
+def test_random_layouts_differ_from_the_answer_and_from_each_other(study: optuna.Study) -> None:
+    """In a space of four places the answer can be compared with three others at most."""
+    file = space_file(
+        kinds=["sequential"], sources=["0-3"], connections={"at_most": 1},
+        modules=[{"type": "bottleneck", "rank": 4}],
+    )  # fmt: skip
+    trials = [
+        trial(0, LARGER, 0.5, role="random 1"),
+        trial(1, "2>2:bottleneck(rank=4)", 0.8),
+    ]
+    finals = [
+        FinalRecord(trials[1].layout_id, n, score_card(trials[1].layout, 0.8, 0.8))
+        for n in (1, 2, 3)
+    ]
+    record = study_record(trials, finals)
+    record = replace(record, definition=replace(record.definition, n_random=9))
+    engine = StubEngine()
+    References(study, engine, bound(file), Silence()).run(record)
+
+    assert {r.layout.notation for r in engine.requests} == {
+        f"{node}>{node}:bottleneck(rank=4)" for node in (0, 1, 3)
+    }
 
 
 def test_the_ceiling_chooses_its_learning_rate_by_validation(study: optuna.Study) -> None:

@@ -47,7 +47,7 @@ def test_sets_of_labels_are_counted(tmp_path: Path) -> None:
 
 def test_numbers_are_told_with_what_their_mean_scores(tmp_path: Path) -> None:
     """In their own units."""
-    raw, notes = told(tmp_path, [0.5, 2.5] * 50, [1.5, 3.5], [1.0])
+    raw, notes = told(tmp_path, [0.5, 2.5] * 50, [1.5, 3.5], [1.0, 3.0])
 
     assert raw.metric.name == "pearson"
     assert "target 'label': 0.5 to 2.5, mean 1.5, deviation 1 in training" in notes

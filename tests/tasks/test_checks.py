@@ -1,11 +1,14 @@
 """What is wrong with rows is told at once, before any training."""
 
+import io
 import math
+import struct
 from pathlib import Path
 from typing import Any
 
 import pytest
 from datasets import ClassLabel, Dataset, DatasetDict, Features, Value
+from PIL import Image
 
 from placement_search.errors import TaskError
 from placement_search.tasks import sources
@@ -148,7 +151,7 @@ def test_missing_image_files_are_told_by_name(tmp_path: Path) -> None:
         ({"shots": 2, "train_size": 9}, "--shots and --train-size both"),
         ({"metric": "pearson"}, "takes one of accuracy"),
         ({"shots": 15}, r"--shots 15 needs .* fewer have a \(8\), b \(8\)"),
-        ({"train_size": 1}, "--train-size must hold each of 2 classes once, got 1"),
+        ({"train_size": 1}, "--train-size must be at least 2, .* each class; got 1"),
         ({"target": "regression"}, r"must be a finite number \(20 found\)"),
     ],
 )
@@ -159,3 +162,81 @@ def test_options_that_can_not_be_are_refused(
     folder = saved(tmp_path / "mine", train=reviews(20))
     with pytest.raises(TaskError, match=said):
         read_data(DataSettings(**{"data": str(folder)} | settings))
+
+
+def encoded(image: Image.Image, form: str, **settings: Any) -> bytes:
+    """An image as the content of a file of another form than PNG."""
+    buffer = io.BytesIO()
+    image.save(buffer, format=form, **settings)
+    return buffer.getvalue()
+
+
+def turned_with(tag: int) -> bytes:
+    """A camera's notes: the picture lies on its side, and a word where a number belongs."""
+    entries = struct.pack(">HHLHH", 0x112, 3, 1, 6, 0), struct.pack(">HHL4s", tag, 2, 4, b"abc")
+    first, last = sorted(entries)
+    return b"Exif\0\0MM\0*\0\0\0\x08\0\x02" + first + last + bytes(4)
+
+
+def test_images_that_can_not_be_converted_are_told(tmp_path: Path) -> None:
+    """Colours that Pillow can't turn into others, and a camera's notes of wrong types."""
+    whole = [png(picture(shade)) for shade in range(20)]
+    lab = encoded(Image.new("LAB", (8, 8)), "TIFF")
+    noted = [encoded(picture(), "JPEG", exif=turned_with(tag)) for tag in (0x100, 0x11A)]
+    labels = ["a", "b"] * 11 + ["a"]
+    said = refused(tmp_path, train={"image": [*whole, lab, *noted], "label": labels})
+
+    assert "an image must be a readable image file (3 found)" in said
+    assert "train row 20, column 'image': conversion from LAB" in said
+    assert "train row 21, column 'image': required argument is not an integer" in said
+    assert "train row 22, column 'image': bad operand" in said
+
+
+def numbers(*values: float) -> dict[str, list[Any]]:
+    """Columns of texts with these numbers."""
+    return {"text": reviews(len(values))["text"], "label": list(values)}
+
+
+def test_correlations_need_numbers_that_differ(tmp_path: Path) -> None:
+    """They would be 0 for every layout; errors need no such thing."""
+    splits = {
+        "train": numbers(*[0.5, 1.5] * 10),
+        "validation": numbers(0.5, 0.5),
+        "test": numbers(1.5),
+    }
+    said = refused(tmp_path, **splits)
+
+    assert "pearson needs at least two different numbers in each split" in said
+    assert "validation, column 'label': always 0.5" in said
+    assert "test, column 'label': always 1.5" in said
+    assert read(tmp_path / "mine", metric="mae").metric.name == "mae"
+
+
+def test_numbers_must_vary_in_what_is_left_of_training(tmp_path: Path) -> None:
+    """What is drawn for training may be alike where the whole is not."""
+    train = numbers(*[0.5] * 19, 1.5)
+    folder = saved(tmp_path / "mine", train=train, validation=train, test=train)
+    with pytest.raises(TaskError, match=r"must vary in training(.|\n)*always 0\.5"):
+        read(folder, train_size=1)
+
+
+def test_a_label_that_a_draw_loses_from_training_is_told(tmp_path: Path) -> None:
+    """It is never the rarest of its row, so no stratum keeps it."""
+    sets = [["a", "b"], ["b"], ["a", "c"], ["c"], ["a", "d"], ["d"]]
+    rows = {"text": reviews(6)["text"], "label": sets}
+    folder = saved(tmp_path / "mine", train=rows, validation=rows, test=rows)
+    lost = 0
+    for seed in range(20):
+        try:
+            assert read(folder, train_size=3, split_seed=seed).train.targets.any(axis=0).all()
+        except TaskError as error:
+            lost += "no training example of 'a'" in str(error)
+
+    assert 0 < lost < 20
+
+
+def test_a_size_that_can_not_hold_every_label_is_refused(tmp_path: Path) -> None:
+    """The message counts what a draw keeps apart."""
+    rows = {"text": reviews(40)["text"], "label": [["a"], ["b"], ["c"], []] * 10}
+    with pytest.raises(TaskError, match=r"at least 4, .* each label .* or none; got 2"):
+        read(saved(tmp_path / "mine", train=rows), train_size=2)

@@ -137,3 +137,17 @@ def test_an_empty_split_is_refused(tmp_path: Path) -> None:
     folder = saved(tmp_path / "mine", train=reviews(20), validation={"text": [], "label": []})
     with pytest.raises(TaskError, match="every split needs rows"):
         read(folder)
+
+
+@pytest.mark.parametrize(
+    ("settings", "said"),
+    [
+        ({"text": "text", "label": "text"}, "--label and --text need .* got 'text' twice"),
+        ({"text": "text", "text_pair": "text"}, "--text and --text-pair need .* got 'text' twice"),
+        ({"text": "label"}, r"--label \(guessed\) and --text need .* got 'label' twice"),
+    ],
+)
+def test_a_column_is_for_one_thing(settings: dict[str, str], said: str) -> None:
+    """A text that is its own label teaches nothing."""
+    with pytest.raises(TaskError, match=said):
+        chosen({"text": STRING, "label": STRING}, **settings)

@@ -151,3 +151,11 @@ def test_faulty_labels_are_found_by_row(
 def test_withheld_labels_are_all_missing_or_minus_one(values: list[Any], expected: bool) -> None:
     """One label is enough to make a test split."""
     assert is_hidden(values) == expected
+
+
+@pytest.mark.parametrize("declared", [None, ("a", "b")])
+def test_a_missing_label_in_a_set_is_told_as_such(declared: tuple[str, ...] | None) -> None:
+    """Whether the column declares classes or not."""
+    faults = labels_of([[0, None], [1], [0]], declared=declared).faults
+
+    assert [fault.rule for fault in faults] == ["a label must not be missing"]

@@ -158,3 +158,28 @@ def test_images_on_a_backbone_of_texts_are_refused(tmp_path: Path) -> None:
     images_of(tmp_path, images, PLAIN)
     with pytest.raises(TaskError, match=r"takes texts, but data set .* holds images"):
         load_task(str(tmp_path), TextFormat(None, 10, 10))
+
+
+def test_a_processor_beside_a_tokenizer_is_used(tmp_path: Path) -> None:
+    """As transformers 5 writes it, inside the file of the whole."""
+    folder = processor_folder(tmp_path / "model")
+    path = folder / "preprocessor_config.json"
+    nested = {"image_processor": json.loads(path.read_text()) | {"image_mean": [0.0]}}
+    (folder / "processor_config.json").write_text(json.dumps(nested))
+    path.unlink()
+    form = ImageFormat(folder, 8, 8, 1, (0.0,), (0.25,))
+    pixels = images_of(tmp_path / "mine", [picture(255), picture(255)], form)
+
+    assert torch.allclose(pixels, torch.full_like(pixels, 4.0))
+
+
+@pytest.mark.parametrize("mode", ["L", "RGB"])
+def test_sixteen_bits_of_either_order_become_eight(mode: str) -> None:
+    """TIFF files may hold the high byte first."""
+    levels = np.array([[0, 256, 32768, 65535]], dtype=">u2")
+    buffer = io.BytesIO()
+    Image.frombytes("I;16B", (4, 1), levels.tobytes()).save(buffer, format="TIFF")
+
+    found = decoded(buffer.getvalue(), mode=mode).convert("L")
+
+    assert np.asarray(found).tolist() == [[0, 1, 128, 255]]

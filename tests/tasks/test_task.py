@@ -24,7 +24,7 @@ def classes(
     name: str, label_names: tuple[str, ...], train: Examples, validation: Examples, test: Examples
 ) -> Task:
     target, metric = Target.SINGLE_LABEL, METRICS["accuracy"]
-    return Task(name, "a toy", target, label_names, metric, train, validation, test)
+    return Task(name, target, label_names, metric, train, validation, test)
 
 
 def labelled(target: Target, labels: torch.Tensor, n_outputs: int = 3, **settings: Any) -> Task:
@@ -32,7 +32,7 @@ def labelled(target: Target, labels: torch.Tensor, n_outputs: int = 3, **setting
     split = Examples({"pixel_values": torch.zeros(len(labels), 1)}, labels)
     names = tuple("abc"[:n_outputs])
     metric = settings.pop("metric", default_metric(target))
-    return Task("toy", "", target, names, metric, split, split, split, **settings)
+    return Task("toy", target, names, metric, split, split, split, **settings)
 
 
 SETS = torch.tensor([[1.0, 0.0, 1.0], [0.0, 1.0, 0.0]])
@@ -211,3 +211,22 @@ def test_fingerprint_ignores_the_layout_of_memory() -> None:
     tasks = [classes("toy", ("a", "b"), split, split, split) for split in (plain, strided)]
 
     assert tasks[0].fingerprint == tasks[1].fingerprint
+
+
+@pytest.mark.parametrize("bad", [math.nan, math.inf])
+@pytest.mark.parametrize(
+    ("target", "labels", "n_outputs"),
+    [
+        (Target.SINGLE_LABEL, torch.tensor([0, 2, 1]), 3),
+        (Target.MULTI_LABEL, SETS, 3),
+        (Target.REGRESSION, NUMBERS, 1),
+    ],
+)
+def test_logits_that_are_not_finite_have_no_score(
+    target: Target, labels: torch.Tensor, n_outputs: int, bad: float
+) -> None:
+    """The largest of NaN would be the first class, and often right."""
+    logits = torch.zeros(len(labels), n_outputs)
+    logits[0, 0] = bad
+
+    assert math.isnan(labelled(target, labels, n_outputs).score(logits, labels))
