@@ -28,16 +28,24 @@ of a proposed layout, in the finals."""
 
 
 def start(folder: Path) -> subprocess.Popen[str]:
-    """The search as a user starts it."""
+    """The search as a user starts it, listening to Ctrl-C.
+
+    Tests that run as a job in the background ignore it, and what they start would inherit that;
+    a handler of their own is not inherited.
+    """
     command = [sys.executable, "-m", "placement_search", "search", *ARGUMENTS]
     options = ["--storage", f"sqlite:///{folder}/s.db", "--out", f"{folder}/out"]
-    return subprocess.Popen(
-        [*command, *options],
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-        env={**os.environ, "OMP_NUM_THREADS": "1"},
-    )
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    try:
+        return subprocess.Popen(
+            [*command, *options],
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+            env={**os.environ, "OMP_NUM_THREADS": "1"},
+        )
+    finally:
+        signal.signal(signal.SIGINT, before)
 
 
 def wait_for(process: subprocess.Popen[str], folder: Path, query: str) -> None:
