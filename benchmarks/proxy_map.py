@@ -1,28 +1,90 @@
-"""The proxy map against the same scores connection by connection, side by side in one run.
+"""The proxy map against a training step, and against the same gradients connection by connection.
 
-    python -m benchmarks.proxy_map [--data digits-location] [--sample 25]
+    python -m benchmarks.proxy_map [--model FOLDER|embedded|bert-base|giant] [--data DATA]
 
-Connection by connection means what a user without the formula would write: attach one
-zero-initialised linear map, run forward and backward, read its gradient, take singular values.
-The sample is spread evenly over all n² connections; its time is scaled up to all of them.
+A training step is one forward and one backward pass, down to the first node, of the same examples
+in the same batches. Connection by connection means what a user without the formula would write:
+attach one zero-initialised linear map, run forward and backward, read its gradient, take singular
+values. The sample is spread evenly over all n² connections; its time is scaled up to all of them.
+``bert-base`` and ``giant`` (40 blocks, width 1408, 6,561 connections) have random weights, and
+take random texts of 32 tokens with random labels. Seconds of the processor are of all threads
+together, and depend less on what else the machine does. Linux only: memory is read from /proc.
 """
 
 import argparse
+import dataclasses
 import time
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
 
 import torch
-from torch import Tensor
+from scipy.stats import spearmanr
+from torch import Tensor, nn
 from torch.nn import functional
+from transformers import BertConfig, BertModel
 
-from placement_search.adapted.batches import take
-from placement_search.adapted.states import pooled
+from placement_search.adapted.states import bare_states, pooled
+from placement_search.backbones.backbone import as_backbone
+from placement_search.backbones.graph import Visitor
 from placement_search.backbones.settings import ModelSettings
-from placement_search.evaluation.workbench import Workbench
-from placement_search.proxies.gradients import gradient_factors, gradient_map
+from placement_search.proxies import PROXIES
+from placement_search.proxies.bases import find_bases
+from placement_search.proxies.cores import Cores
+from placement_search.proxies.factors import FactorStream, GradientFactors
+from placement_search.proxies.gradients import GradientMap, plan_of, planned_map
+from placement_search.proxies.plan import MapPlan
+from placement_search.study.proxy_map import MEMORY_LIMIT, stream_of
 from placement_search.study.search import load_bench
 from placement_search.tasks.settings import DataSettings
 
-N_EXAMPLES = 256
+N_EXAMPLES, N_TOKENS, N_CLASSES = 256, 32, 6
+GIB = 1024**3
+ROUNDING = 1e-6
+"""Of an energy in float32."""
+
+
+@dataclass(frozen=True, slots=True)
+class Shape:
+    """A made-up BERT, and how many made-up examples it is given."""
+
+    n_blocks: int
+    width: int
+    n_examples: int
+
+
+SHAPES = {"bert-base": Shape(12, 768, 256), "giant": Shape(40, 1408, 8)}
+
+
+@dataclass(frozen=True, slots=True)
+class Took:
+    """Seconds of the wall clock, and of the processor."""
+
+    wall: float
+    processor: float
+
+    def __str__(self) -> str:
+        return f"{self.wall:8.2f} s, of the processor {self.processor:.2f} s"
+
+    def times(self, factor: float) -> "Took":
+        """So many times as long."""
+        return Took(self.wall * factor, self.processor * factor)
+
+    def over(self, other: "Took") -> str:
+        """The ratio of both kinds of seconds."""
+        ratios = self.wall / other.wall, self.processor / other.processor
+        return f"{ratios[0]:8.2f}   of the processor {ratios[1]:.2f}"
+
+
+class Clock:
+    """Measures time since it was made."""
+
+    def __init__(self) -> None:
+        self._wall, self._processor = time.perf_counter(), time.process_time()
+
+    def stop(self) -> Took:
+        """The time until now."""
+        return Took(time.perf_counter() - self._wall, time.process_time() - self._processor)
 
 
 class OneMap:
@@ -46,58 +108,203 @@ class OneMap:
             self._read = state
 
 
-def one_by_one(bench: Workbench, pairs: list[tuple[int, int]], indices: Tensor) -> list[Tensor]:
-    """Singular values of each connection's gradient, from passes of their own."""
-    values = []
-    nodes = range(bench.backbone.n_nodes)
-    inputs, labels = take(bench.train.inputs, indices), bench.train.labels[indices]
-    for source, target in pairs:
-        kept = bench.train.states.batch(indices, [source]) if source > target else None
-        states = kept or {}
-        visitor = OneMap(source, target, bench.backbone.width, states.get(source))
-        with bench.backbone.graph.visited(visitor, nodes):
-            hidden = bench.backbone.graph.run(inputs)
-        features = pooled(hidden, bench.backbone.graph.token_mask(inputs), bench.pooling)
-        bench.task.loss(bench.head.logits(features), labels).backward()
-        assert visitor.weight.grad is not None
-        values.append(torch.linalg.svdvals(visitor.weight.grad.double()))
+class Leaf:
+    """A visitor that adds zeros with a gradient."""
+
+    def addition(self, _node: int, state: Tensor) -> Tensor:
+        """The zeros."""
+        self.zeros = torch.zeros_like(state, requires_grad=True)
+        return self.zeros
+
+    def passed(self, _node: int, _state: Tensor) -> None:
+        """Nothing is kept."""
+
+
+def made_up_stream(shape: Shape) -> FactorStream:
+    """A BERT of random weights with random texts, labels and head."""
+    torch.manual_seed(0)
+    config = BertConfig(
+        vocab_size=1000,
+        hidden_size=shape.width,
+        num_hidden_layers=shape.n_blocks,
+        num_attention_heads=shape.width // 64,
+        intermediate_size=4 * shape.width,
+        attn_implementation="eager",
+    )
+    backbone = as_backbone(BertModel(config, add_pooling_layer=True), "made up")
+    head = nn.Linear(shape.width, N_CLASSES).requires_grad_(requires_grad=False)
+    labels = torch.randint(N_CLASSES, (shape.n_examples,))
+    ids = torch.randint(1000, (shape.n_examples, N_TOKENS))
+
+    def loss(features: Tensor, indices: Tensor) -> Tensor:
+        return functional.cross_entropy(head(features), labels[indices], reduction="sum")
+
+    inputs = {"input_ids": ids, "attention_mask": torch.ones_like(ids)}
+    return FactorStream(backbone, loss, backbone.poolings[0], inputs)
+
+
+def real_stream(model: str, data: str) -> FactorStream:
+    """A backbone with the probed head of a task."""
+    bench = load_bench(ModelSettings(model), DataSettings(data, train_size=1024))
+    bench.head  # noqa: B018 - frozen states and probe are no part of what is timed
+    return stream_of(bench, torch.arange(min(N_EXAMPLES, len(bench.train.labels))))
+
+
+def training_step(stream: FactorStream) -> None:
+    """Forward and backward of all examples, down to the first node."""
+    for part, indices in stream.batches():
+        leaf = Leaf()
+        loss_of_pass(stream, part, indices, leaf, [0]).backward()
+
+
+def loss_of_pass(
+    stream: FactorStream,
+    part: Mapping[str, Tensor],
+    indices: Tensor,
+    visitor: Visitor,
+    nodes: Sequence[int],
+) -> Tensor:
+    """A batch's part of the mean loss, with ``visitor`` at ``nodes``."""
+    graph = stream.backbone.graph
+    with graph.visited(visitor, nodes):
+        hidden = graph.run(part)
+    features = pooled(hidden, graph.token_mask(part), stream.pooling)
+    return stream.loss(features, indices) / stream.n_examples
+
+
+def one_by_one(stream: FactorStream, source: int, target: int) -> Tensor:
+    """Singular values of one connection's gradient, from passes of its own."""
+    total = torch.zeros(stream.backbone.width, stream.backbone.width)
+    for part, indices in stream.batches():
+        first = None
+        if source > target:
+            first = bare_states(stream.backbone, part, [source])[source]
+        one = OneMap(source, target, stream.backbone.width, first)
+        loss_of_pass(stream, part, indices, one, sorted({source, target})).backward()
+        assert one.weight.grad is not None
+        total += one.weight.grad
+    values: Tensor = torch.linalg.svdvals(total.double())
     return values
 
 
-def main() -> None:
-    """Print both times, their ratio, and that they agree."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--data", default="digits-location")
-    parser.add_argument("--sample", type=int, default=25)
-    arguments = parser.parse_args()
-    bench = load_bench(ModelSettings(), DataSettings(arguments.data))
-    bench.head  # noqa: B018 - frozen states and probe are no part of what is timed
-    indices = torch.arange(N_EXAMPLES)
-    inputs, labels = take(bench.train.inputs, indices), bench.train.labels[indices]
-    n = bench.backbone.n_nodes
-    pairs = [divmod(int(k), n) for k in torch.linspace(0, n * n - 1, arguments.sample)]
+def exact_values(chunks: Iterable[GradientFactors], pairs: Sequence[tuple[int, int]]) -> Tensor:
+    """Singular values of some gradients formed whole, shape ``(n_pairs, width)``."""
+    gradients: dict[tuple[int, int], Tensor] = {}
+    for chunk in chunks:
+        reads, deltas = chunk.reads.flatten(1, 2), chunk.deltas.flatten(1, 2)
+        for source, target in pairs:
+            part = reads[source].T @ deltas[target]
+            known = gradients.get((source, target))
+            gradients[source, target] = part if known is None else known + part
+    return torch.stack([torch.linalg.svdvals(gradients[pair].double()) for pair in pairs])
 
-    started = time.perf_counter()
 
-    def loss(features: Tensor, chosen: Tensor) -> Tensor:
-        return bench.task.loss(bench.head.logits(features), labels[chosen], reduction="sum")
+def print_agreement(made: GradientMap, exact: Tensor, pairs: Sequence[tuple[int, int]]) -> None:
+    """Print how far the map is from ``exact``, singular values of the connections ``pairs``."""
+    sources, targets = torch.tensor(pairs).T
+    values = made.singular_values[sources, targets]
+    difference = float(((values - exact).abs().amax(-1) / exact[:, 0]).max())
+    energies, truth = made.energies[sources, targets], exact.square().sum(-1)
+    lost = (truth - energies + made.discarded[sources, targets]).clamp_min(0)
+    is_covered = lost <= made.discarded_bound[sources, targets] + ROUNDING * truth
+    print(f"against {len(pairs)} gradients formed whole from the same factors, at worst:")
+    print(f"  singular values               {difference:8.1e} of the largest")
+    print(f"  largest singular value        {float((values / exact)[:, 0].min()):8.4f} of the true")
+    norms = float(((energies / truth).sqrt() - 1).abs().max())
+    print(f"  Frobenius norm                {norms:8.1e} relative")
+    print(f"  share discarded, in truth     {float((lost / truth).max()):8.1e}")
+    print(f"  connections within the bound  {int(is_covered.sum()):8d}")
+    zeros = torch.zeros(len(pairs), 1, dtype=torch.float64)
+    whole = GradientMap(exact.unsqueeze(1), zeros, zeros)
+    for name in ("effective_rank", "nuclear_norm"):
+        ours, true = PROXIES[name](made)[sources, targets], PROXIES[name](whole)[:, 0]
+        ratios, order = ours / true, spearmanr(ours.numpy(), true.numpy()).statistic
+        shown = f"{float(ratios.min()):.3f} to {float(ratios.max()):.3f} of the true"
+        print(f"  {name:<30}{shown}, Spearman {order:.4f}")
 
-    factors = gradient_factors(bench.backbone, loss, bench.pooling, inputs)
-    at_once = gradient_map(factors).singular_values
-    seconds_at_once = time.perf_counter() - started
-    started = time.perf_counter()
-    singly = one_by_one(bench, pairs, indices)
-    seconds_singly = (time.perf_counter() - started) / len(pairs) * n * n
 
+def largest_memory() -> float:
+    """The most that the process ever held, in GiB."""
+    lines = Path("/proc/self/status").read_text(encoding="ascii").splitlines()
+    return next(int(line.split()[1]) for line in lines if line.startswith("VmHWM")) / 1024**2
+
+
+def gradients_alone(stream: FactorStream, plan: MapPlan) -> None:
+    """Everything but decompositions and scores, as `planned_map` does it."""
+    chunks = tuple(stream) if plan.keeps_factors else stream
+    cores = Cores(None if plan.is_exact else find_bases(chunks, plan.n_directions))
+    for chunk in chunks:
+        cores.add(chunk)
+
+
+def compare_with_one_by_one(
+    stream: FactorStream, made: GradientMap, n_pairs: int, whole: Took
+) -> None:
+    """Print the time of connection by connection, scaled up, and that it gives the same."""
+    n_nodes = stream.backbone.n_nodes
+    pairs = spread(n_nodes, n_pairs)
+    clock = Clock()
+    singly = [one_by_one(stream, *pair) for pair in pairs]
+    total = clock.stop().times(n_nodes**2 / n_pairs)
     worst = max(
-        float((at_once[pair] - values).abs().max() / values.max())
+        float((made.singular_values[pair][0] - values[0]).abs() / values[0])
         for pair, values in zip(pairs, singly, strict=True)
     )
-    print(f"threads                       {torch.get_num_threads()}")
-    print(f"all {n * n} at once                {seconds_at_once:8.2f} s")
-    print(f"one by one, {len(pairs)} of {n * n} scaled up {seconds_singly:8.2f} s")
-    print(f"ratio                         {seconds_singly / seconds_at_once:8.1f}")
-    print(f"largest difference, relative  {worst:.1e}")
+    print(f"one by one, {n_pairs} scaled up         {total}")
+    print(f"  in whole maps                 {total.over(whole)}")
+    print(f"  largest value, difference     {worst:8.1e} relative")
+
+
+def spread(n_nodes: int, n_pairs: int) -> list[tuple[int, int]]:
+    """Connections spread evenly over all."""
+    chosen = torch.linspace(0, n_nodes**2 - 1, n_pairs).round().long().tolist()
+    return [divmod(k, n_nodes) for k in chosen]
+
+
+def main() -> None:
+    """Print all times, their ratios, how well they agree, and the memory."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--model", default="embedded")
+    parser.add_argument("--data", default="digits-location")
+    parser.add_argument("--singly", type=int, default=5, help="connections taken one by one")
+    parser.add_argument("--formed", type=int, default=25, help="gradients formed whole")
+    parser.add_argument("--directions", type=int, help="keep so many, instead of what is planned")
+    given = parser.parse_args()
+    shape = SHAPES.get(given.model)
+    stream = made_up_stream(shape) if shape else real_stream(given.model, given.data)
+    plan = plan_of(stream, MEMORY_LIMIT)
+    if given.directions:
+        plan = dataclasses.replace(plan, n_directions=given.directions)
+    stream = dataclasses.replace(stream, batch_size=plan.batch_size)
+    print(f"threads                         {torch.get_num_threads():8d}")
+    print(f"connections                     {plan.n_nodes**2:8d}, width {plan.width}")
+    print(f"examples                        {plan.n_examples:8d}, longest {plan.n_tokens} tokens")
+    print(f"directions kept per node        {plan.n_directions:8d}")
+    before = largest_memory()
+    clock = Clock()
+    training_step(stream)
+    step = clock.stop()
+    print(f"one training step               {step}")
+    print(f"  memory at most                {largest_memory():8.2f} GiB, {before:.2f} before it")
+    clock = Clock()
+    gradients_alone(stream, plan)
+    gradients = clock.stop()
+    print(f"gradients                       {gradients}")
+    print(f"  in training steps             {gradients.over(step)}")
+    clock = Clock()
+    made = planned_map(stream, plan)
+    for proxy in PROXIES.values():
+        proxy(made)
+    whole = clock.stop()
+    planned = (plan.working_bytes + plan.factor_bytes * plan.keeps_factors) / GIB
+    print(f"whole map with all scores       {whole}")
+    print(
+        f"  memory at most                {largest_memory():8.2f} GiB, {planned:.2f} of it planned"
+    )
+    print(f"largest share discarded         {made.largest_discarded_share:8.1e} by estimate")
+    pairs = spread(plan.n_nodes, given.formed)
+    print_agreement(made, exact_values(stream, pairs), pairs)
+    compare_with_one_by_one(stream, made, given.singly, whole)
 
 
 if __name__ == "__main__":

@@ -1,14 +1,42 @@
 """Batches of inputs: which examples, and no more padding than their longest text needs."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor
 
 Inputs = Mapping[str, Tensor]
 
-POOLED_BATCHES = 16
-"""Shuffled batches that are sorted by length together: little padding, and still a random order."""
+ORDER_OF_LENGTHS = 0
+"""Seed of the order in which batches of different lengths follow each other, in every epoch."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Batch:
+    """Some of the examples.
+
+    Args:
+        indices: Which ones, on the inputs' device.
+        n_tokens: Length of the longest text among them; None where inputs are no texts.
+    """
+
+    indices: Tensor
+    n_tokens: int | None
+
+    def __len__(self) -> int:
+        """How many examples."""
+        return len(self.indices)
+
+    def of(self, inputs: Inputs) -> dict[str, Tensor]:
+        """The inputs of these examples, texts cut to the longest real one among them.
+
+        Texts are padded on the right, so what is cut holds no real token.
+        """
+        chosen = {name: tensor.index_select(0, self.indices) for name, tensor in inputs.items()}
+        if self.n_tokens is None:
+            return chosen
+        return {name: tensor[:, : self.n_tokens] for name, tensor in chosen.items()}
 
 
 def n_examples(inputs: Inputs) -> int:
@@ -23,51 +51,61 @@ def text_lengths(inputs: Inputs) -> Tensor | None:
     return inputs["attention_mask"].sum(1)
 
 
-def take(inputs: Inputs, indices: Tensor) -> dict[str, Tensor]:
-    """The inputs of the examples ``indices``, texts cut to the longest real one among them.
-
-    Texts are padded on the right, so what is cut holds no real token.
-    """
-    chosen = {name: tensor.index_select(0, indices) for name, tensor in inputs.items()}
-    lengths = text_lengths(chosen)
-    if lengths is None:
-        return chosen
-    longest = int(lengths.max())
-    return {name: tensor[:, :longest] for name, tensor in chosen.items()}
-
-
-def ordered_batches(inputs: Inputs, batch_size: int) -> Iterator[Tensor]:
-    """Indices of all examples, ``batch_size`` at a time; texts of like length together."""
+def batch_of(inputs: Inputs, indices: Tensor) -> Batch:
+    """A batch of the examples ``indices``."""
     lengths = text_lengths(inputs)
-    if lengths is None:
-        order = torch.arange(n_examples(inputs))
-    else:
-        order = lengths.cpu().argsort(stable=True)
-    device = next(iter(inputs.values())).device
-    yield from torch.split(order.to(device), batch_size)
+    return Batch(indices, None if lengths is None else int(lengths[indices].max()))
 
 
-def shuffled_batches(
-    inputs: Inputs, batch_size: int, generator: torch.Generator
-) -> Iterator[Tensor]:
-    """Indices of all examples in random order, ``batch_size`` at a time.
+def take(inputs: Inputs, indices: Tensor) -> dict[str, Tensor]:
+    """The inputs of the examples ``indices``, texts cut to the longest real one among them."""
+    return batch_of(inputs, indices).of(inputs)
 
-    Texts are sorted by length within `POOLED_BATCHES` batches' worth of the random order, and the
-    batches shuffled again, so that a batch holds texts of like length.
+
+class Batches:
+    """The ways to go through a set of examples in batches.
 
     Args:
-        inputs: Inputs of all examples.
-        batch_size: Examples in a batch; the last one may hold fewer.
-        generator: Of the CPU; fixes the order.
+        inputs: Inputs of all examples; lengths are read once, so that no later batch has to wait
+            for the device.
     """
-    order = torch.randperm(n_examples(inputs), generator=generator)
-    lengths = text_lengths(inputs)
-    batches = list(torch.split(order, batch_size))
-    if lengths is not None:
-        known = lengths.cpu()
-        pools = torch.split(order, POOLED_BATCHES * batch_size)
-        sorted_ = [pool[known[pool].argsort(stable=True)] for pool in pools]
-        batches = [batch for pool in sorted_ for batch in torch.split(pool, batch_size)]
-        batches = [batches[i] for i in torch.randperm(len(batches), generator=generator).tolist()]
-    device = next(iter(inputs.values())).device
-    yield from (batch.to(device) for batch in batches)
+
+    def __init__(self, inputs: Inputs) -> None:
+        first = next(iter(inputs.values()))
+        lengths = text_lengths(inputs)
+        self._n_examples = len(first)
+        self._device = first.device
+        self._lengths = None if lengths is None else lengths.cpu()
+
+    def ordered(self, batch_size: int) -> list[Batch]:
+        """All examples, ``batch_size`` at a time; texts of like length together."""
+        order = torch.arange(self._n_examples)
+        if self._lengths is not None:
+            order = self._lengths.argsort(stable=True)
+        return self._split(order, batch_size)
+
+    def shuffled(self, batch_size: int, generator: torch.Generator) -> list[Batch]:
+        """All examples in random order, ``batch_size`` at a time; the last may hold fewer.
+
+        Texts are sorted by length, those of one length in random order, and the batches follow
+        each other in an order that never changes. So the k-th batch of any epoch, whatever the
+        generator, has the shape of any other k-th batch, and several trainings can share a pass.
+
+        Args:
+            batch_size: Examples in a batch.
+            generator: Of the CPU; fixes which examples share a batch.
+        """
+        order = torch.randperm(self._n_examples, generator=generator)
+        if self._lengths is None:
+            return self._split(order, batch_size)
+        batches = self._split(order[self._lengths[order].argsort(stable=True)], batch_size)
+        lengths_order = torch.Generator().manual_seed(ORDER_OF_LENGTHS)
+        return [batches[i] for i in torch.randperm(len(batches), generator=lengths_order).tolist()]
+
+    def _split(self, order: Tensor, batch_size: int) -> list[Batch]:
+        # One copy to the device for all batches: no step has to wait for its own.
+        parts = torch.split(order.to(self._device), batch_size)
+        if self._lengths is None:
+            return [Batch(part, None) for part in parts]
+        longest = [int(part.max()) for part in torch.split(self._lengths[order], batch_size)]
+        return [Batch(part, n_tokens) for part, n_tokens in zip(parts, longest, strict=True)]

@@ -5,45 +5,76 @@ additions. With recurrent connections the backbone runs twice: the first pass gi
 they read, the second adds what they make of them.
 """
 
-from collections.abc import Iterator, Mapping
-from contextlib import ExitStack, contextmanager
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from typing import NamedTuple
 
-import torch
 from torch import Tensor, nn
 from torch.nn.utils import skip_init
 
-from placement_search.adapted.states import bare_states, pooled, widened
+from placement_search.adapted.passes import Inputs, Member, States, Wired, attached_pass, run_pass
+from placement_search.adapted.states import bare_states, pooled
 from placement_search.backbones.families import Pooling
 from placement_search.backbones.graph import ResidualGraph
 from placement_search.backbones.loading import Backbone
-from placement_search.layout import Connection, FirstPass, Kind, Layout
+from placement_search.layout import FirstPass, Kind, Layout
 from placement_search.modules import build_modules
-
-States = Mapping[int, Tensor]
-Inputs = Mapping[str, Tensor]
-Wired = tuple[tuple[Connection, nn.Module], ...]
 
 
 def start_node(layout: Layout, graph: ResidualGraph) -> int:
-    """The node between blocks from which a pass has to run; below it the backbone is bare.
+    """The node from which a pass has to run; below it the backbone is bare.
 
-    It is the lowest target, or the input of its block where that target lies in the middle of
-    one; the last node for a layout without connections.
+    It is the lowest target, or the input of its block where no pass can begin there; the last
+    node for a layout without connections.
     """
     last = len(graph.nodes) - 1
-    return graph.block_start(min((c.target for c in layout.connections), default=last))
+    return graph.pass_start(min((c.target for c in layout.connections), default=last))
 
 
 def needed_nodes(layout: Layout, graph: ResidualGraph) -> frozenset[int]:
     """The nodes whose frozen states an evaluation from `start_node` reads, first pass included."""
-    start = start_node(layout, graph)
-    needed = {start} | {c.source for c in layout.connections if c.source < start}
-    read_back = {c.source for c in layout.connections if c.kind is Kind.RECURRENT}
-    if layout.first_pass is FirstPass.FROZEN:
-        return frozenset(needed | read_back)
-    once = layout.without_recurrent()
-    bare = {source for source in read_back if source < start_node(once, graph)}
-    return frozenset(needed | bare) | needed_nodes(once, graph)
+    (nodes,) = nodes_together([layout], graph)
+    return nodes
+
+
+def nodes_together(layouts: Sequence[Layout], graph: ResidualGraph) -> list[frozenset[int]]:
+    """The nodes whose frozen states `logits_together` reads, of each layout's examples."""
+    carried = _with_adapted_first_pass(layouts)
+    once = [layouts[index].without_recurrent() for index in carried]
+    first_starts = dict(zip(carried, _starts(once, graph), strict=True))
+    return [
+        _entered(layout, start) | _read_first(layout, first_starts.get(index))
+        for index, (layout, start) in enumerate(zip(layouts, _starts(layouts, graph), strict=True))
+    ]
+
+
+def _entered(layout: Layout, start: int) -> frozenset[int]:
+    """What a pass that begins at ``start`` can't make itself."""
+    below = (c.source for c in layout.connections if c.kind is not Kind.RECURRENT)
+    return frozenset({start, *(source for source in below if source < start)})
+
+
+def _read_first(layout: Layout, first_start: int | None) -> frozenset[int]:
+    """What recurrent connections read, or what the pass that makes it for them needs."""
+    sources = _read_back(layout)
+    if first_start is None:
+        return sources
+    bare = {source for source in sources if source < first_start}
+    return frozenset(bare) | _entered(layout.without_recurrent(), first_start)
+
+
+def _starts(layouts: Sequence[Layout], graph: ResidualGraph) -> list[int]:
+    """Where each layout's examples enter a pass: all at the lowest node where none can join."""
+    starts = [start_node(layout, graph) for layout in layouts]
+    return starts if graph.can_join else [min(starts, default=0)] * len(starts)
+
+
+def _with_adapted_first_pass(layouts: Sequence[Layout]) -> list[int]:
+    return [i for i, layout in enumerate(layouts) if layout.first_pass is FirstPass.ADAPTED]
+
+
+def _read_back(layout: Layout) -> frozenset[int]:
+    return frozenset(c.source for c in layout.connections if c.kind is Kind.RECURRENT)
 
 
 class AdaptedBackbone(nn.Module):
@@ -96,17 +127,18 @@ class AdaptedBackbone(nn.Module):
             states: Frozen states of the same examples at `needed_nodes`, each of shape
                 ``(batch, tokens, width)``; the pass then starts at `start_node`. None runs it all.
         """
-        hidden = self.hidden_states(inputs, states)
-        mask = self.backbone.graph.token_mask(inputs)
-        logits: Tensor = self.head(pooled(hidden, mask, self.pooling))
+        (logits,) = logits_together([self], [Examples(inputs, states)])
         return logits
 
     def hidden_states(self, inputs: Inputs, states: States | None = None) -> Tensor:
         """Final hidden states after the backbone's last norm, shape ``(batch, tokens, width)``."""
-        wired = tuple(zip(self.layout.connections, self.adapters, strict=True))
-        first = self._first_pass(inputs, states, wired)
-        start = None if states is None else start_node(self.layout, self.backbone.graph)
-        return self._pass(inputs, _Injection(wired, first, states or {}), start)
+        (hidden,) = _hidden_together([self], [Examples(inputs, states)])
+        return hidden
+
+    @property
+    def wired(self) -> Wired:
+        """The connections with their modules."""
+        return tuple(zip(self.layout.connections, self.adapters, strict=True))
 
     @contextmanager
     def attached(self) -> Iterator[nn.Module]:
@@ -117,70 +149,90 @@ class AdaptedBackbone(nn.Module):
         """
         if self.layout.is_recurrent:
             raise ValueError(f"{self.layout.notation} needs two passes; call the adapted backbone")
-        wired = tuple(zip(self.layout.connections, self.adapters, strict=True))
-        injection = _Injection(wired, {}, {})
-        with self.backbone.graph.visited(injection, injection.nodes(0)):
+        with attached_pass(self.backbone.graph, self.wired):
             yield self.backbone.graph.model
 
-    def _first_pass(self, inputs: Inputs, states: States | None, wired: Wired) -> States:
-        """What recurrent connections read, by node; empty for a layout without them."""
-        sources = {c.source for c, _ in wired if c.kind is Kind.RECURRENT}
-        if not sources:
-            return {}
-        if self.layout.first_pass is FirstPass.ADAPTED:
-            forward = tuple((c, m) for c, m in wired if c.kind is not Kind.RECURRENT)
-            once = self.layout.without_recurrent()
-            start = None if states is None else start_node(once, self.backbone.graph)
-            injection = _Injection(forward, {}, states or {}, keep=frozenset(sources))
-            self._pass(inputs, injection, start)
-            return {source: injection.reads[source] for source in sources}
-        return bare_states(self.backbone, inputs, sources) if states is None else states
 
-    def _pass(self, inputs: Inputs, injection: "_Injection", start: int | None) -> Tensor:
-        graph = self.backbone.graph
-        with ExitStack() as stack:
-            if start is not None:
-                stack.enter_context(graph.started_at(start, injection.reads[start]))
-            stack.enter_context(graph.visited(injection, injection.nodes(start or 0)))
-            return graph.run(inputs)
+class Examples(NamedTuple):
+    """Examples that one model sees.
+
+    Args:
+        inputs: See `AdaptedBackbone.forward`.
+        states: See there.
+    """
+
+    inputs: Inputs
+    states: States | None
 
 
-class _Injection:
-    """Visits the nodes of one pass: keeps what is read later, adds what the adapters give."""
+def logits_together(
+    models: Sequence[AdaptedBackbone], examples: Sequence[Examples]
+) -> list[Tensor]:
+    """What each model gives for its examples, from passes that all of them share.
 
-    def __init__(
-        self, wired: Wired, first: States, known: States, *, keep: frozenset[int] = frozenset()
-    ) -> None:
-        self.first = first
-        self.reads = dict(known)
-        self.kept = keep | {
-            c.source for c, _ in wired if c.kind in {Kind.PARALLEL, Kind.LONG_RANGE}
-        }
-        self.by_target: dict[int, list[tuple[Connection, nn.Module]]] = {}
-        for connection, module in wired:
-            self.by_target.setdefault(connection.target, []).append((connection, module))
+    No model's logits depend on the others. In float32 on CPUs they are the same bits alone and in
+    company, as far as the library's matrix products treat each row alike whatever their number.
 
-    def nodes(self, start: int) -> list[int]:
-        """The nodes from ``start`` on that have to be visited."""
-        return [node for node in self.kept | self.by_target.keys() if node >= start]
+    Args:
+        models: On one backbone.
+        examples: Of each model; as many for each, of one length, and all with states or none.
 
-    def addition(self, node: int, state: Tensor) -> Tensor | None:
-        """The sum of what all connections into ``node`` add."""
-        added = [
-            module(widened(self._read(connection, state)))
-            for connection, module in self.by_target.get(node, ())
-        ]
-        if not added:
-            return None
-        total = torch.stack(added).sum(0) if len(added) > 1 else added[0]
-        return total.to(state.dtype)
+    Returns:
+        For each model, shape ``(batch, n_outputs)``.
+    """
+    graph = models[0].backbone.graph
+    return [
+        model.head(pooled(hidden, graph.token_mask(each.inputs), model.pooling))
+        for model, each, hidden in zip(
+            models, examples, _hidden_together(models, examples), strict=True
+        )
+    ]
 
-    def passed(self, node: int, state: Tensor) -> None:
-        """Keep a state that a later node or the second pass reads."""
-        if node in self.kept:
-            self.reads[node] = state
 
-    def _read(self, connection: Connection, state: Tensor) -> Tensor:
-        if connection.kind is Kind.SEQUENTIAL:
-            return state
-        return (self.first if connection.kind is Kind.RECURRENT else self.reads)[connection.source]
+def _hidden_together(
+    models: Sequence[AdaptedBackbone], examples: Sequence[Examples]
+) -> list[Tensor]:
+    graph = models[0].backbone.graph
+    firsts = _first_passes(models, examples)
+    starts = _starts([model.layout for model in models], graph)
+    members = [
+        Member(each.inputs, model.wired, *_entry(each.states, start), first=first)
+        for model, each, first, start in zip(models, examples, firsts, starts, strict=True)
+    ]
+    return [passed.hidden for passed in run_pass(graph, members)]
+
+
+def _entry(states: States | None, start: int) -> tuple[int | None, States]:
+    return (None, {}) if states is None else (start, states)
+
+
+def _first_passes(models: Sequence[AdaptedBackbone], examples: Sequence[Examples]) -> list[States]:
+    """By model the states that its recurrent connections read."""
+    firsts = [_frozen_first(model, each) for model, each in zip(models, examples, strict=True)]
+    carried = _with_adapted_first_pass([model.layout for model in models])
+    if not carried:
+        return firsts
+    graph = models[0].backbone.graph
+    starts = _starts([models[i].layout.without_recurrent() for i in carried], graph)
+    members = [
+        Member(
+            examples[i].inputs,
+            tuple((c, m) for c, m in models[i].wired if c.kind is not Kind.RECURRENT),
+            *_entry(examples[i].states, start),
+            first={},
+            keep=_read_back(models[i].layout),
+        )
+        for i, start in zip(carried, starts, strict=True)
+    ]
+    for i, passed in zip(carried, run_pass(graph, members), strict=True):
+        firsts[i] = passed.states
+    return firsts
+
+
+def _frozen_first(model: AdaptedBackbone, examples: Examples) -> States:
+    sources = _read_back(model.layout)
+    if not sources or model.layout.first_pass is FirstPass.ADAPTED:
+        return {}
+    if examples.states is not None:
+        return examples.states
+    return bare_states(model.backbone, examples.inputs, sources)

@@ -120,8 +120,13 @@ def _named(node: Node) -> str:
 def _check_starts(
     graph: ResidualGraph, inputs: Inputs, states: Mapping[int, Tensor], hidden: Tensor
 ) -> None:
-    """Check that a pass may begin before the second block, and behind the last."""
-    for node in {graph.family.sublayers, len(graph.nodes) - 1}:
+    """Check that a pass may begin before the second block, inside it, and behind the last."""
+    second = graph.family.sublayers
+    for node in {
+        second,
+        graph.pass_start(min(second + 1, len(graph.nodes) - 1)),
+        len(graph.nodes) - 1,
+    }:
         with (
             _blaming("returns", f"passes can't start at node {node}"),
             graph.started_at(node, states[node]),

@@ -12,9 +12,11 @@ from contextlib import ExitStack, contextmanager
 import torch
 from torch import Tensor, nn
 
-from placement_search.backbones.families import Family, Returns
+from placement_search.backbones.arguments import Paths, batched_paths, narrowed
+from placement_search.backbones.families import Family, Holds, Returns
 from placement_search.backbones.hooks import (
     Change,
+    ReturnedLengths,
     forward_replaced,
     input_changed,
     output_changed,
@@ -28,6 +30,8 @@ from placement_search.errors import BackboneError
 __all__ = ["Node", "ResidualGraph", "Visitor", "nodes_of"]
 
 Inputs = Mapping[str, Tensor]
+Start = tuple[int, Tensor]
+"""A node, and the states there of the examples whose pass begins with them."""
 
 FRAMES_OF_SAMPLES = "_get_feat_extract_output_lengths"
 FRAME_MASK = "_get_feature_vector_attention_mask"
@@ -54,6 +58,8 @@ class ResidualGraph:
         self._norm = inner(model, family.norm, "norm")
         self._entry = inner(model, family.entry, "entry") or self.blocks[0]
         self.nodes = nodes_of(len(self.blocks), family.sublayers)
+        self._returned = ReturnedLengths()
+        self._batched: Paths | None = None
 
     def run(self, inputs: Inputs) -> Tensor:
         """The model's own forward: final hidden states, after the final norm.
@@ -88,16 +94,21 @@ class ResidualGraph:
         block = f"{self.family.blocks}.{node.block}"
         return f"{block}.{self.family.middle}" if node.place == "middle" else block
 
-    def sublayer_into(self, node: Node) -> str:
-        """The sub-layer whose addition makes the node's state, e.g. ``block 3, attention``."""
-        return node.sublayer
-
-    def block_start(self, node: int) -> int:
+    def pass_start(self, node: int) -> int:
         """The node from which a pass has to run for the state at ``node`` to arise.
 
-        It is the input of its block for a state in the middle of one, and else ``node`` itself.
+        It is ``node`` itself where the state there can be put in, else the input of its block.
         """
-        return node - 1 if self.nodes[node].place == "middle" else node
+        is_reached = self.nodes[node].place != "middle" or self._starts_in_middles
+        return node if is_reached else node - 1
+
+    @property
+    def can_join(self) -> bool:
+        """Whether examples may begin at different nodes of one pass.
+
+        Not where something of all examples goes from block to block beside the states.
+        """
+        return self.family.returns is not Returns.SHARED and self.family.entry is None
 
     @contextmanager
     def visited(self, visitor: Visitor, nodes: Sequence[int]) -> Iterator[None]:
@@ -109,23 +120,45 @@ class ResidualGraph:
 
     @contextmanager
     def started_at(self, node: int, state: Tensor) -> Iterator[None]:
-        """Let forward passes begin with ``state`` at ``node``; blocks below are skipped.
+        """Let forward passes begin with ``state`` at ``node``; what lies below is skipped.
 
         Args:
-            node: Between two blocks: the input of the first that is to run, or the last node for
-                none.
+            node: One that is its own `pass_start`; the last one skips all blocks.
             state: Shape ``(batch, tokens, width)``.
 
         Raises:
-            ValueError: If ``node`` lies in the middle of a block.
+            ValueError: If no pass can begin at ``node``.
         """
-        if self.block_start(node) != node:
-            raise ValueError(f"a pass starts between blocks; node {node} lies in the middle of one")
-
         with ExitStack() as handles:
-            self._skip(handles, self.blocks[: node // self.family.sublayers], state)
-            # Between two blocks a model may do more, so the state is put where it is read.
-            self._at_boundary(handles, self.nodes[node], lambda _: state)
+            self._begin(handles, node, state)
+            yield
+
+    @contextmanager
+    def joined_at(self, starts: Sequence[Start], inputs: Inputs) -> Iterator[None]:
+        """Let forward passes begin with some examples' states and be joined by those of others.
+
+        A block computes the examples that have begun before it, and no others.
+
+        Args:
+            starts: By node, ascending; together as many examples as ``inputs``, in their order.
+            inputs: What the pass will be run with.
+
+        Raises:
+            ValueError: If no pass can begin at a node, or none can be joined (`can_join`).
+        """
+        (node, state), *later = starts
+        if later and not self.can_join:
+            raise ValueError(f"a pass of {type(self.model).__name__} begins for all at one node")
+        if later and self._batched is None:
+            self._batched = batched_paths(self, inputs)
+        with ExitStack() as handles:
+            self._begin(handles, node, state)
+            n_begun, block = len(state), node // self.family.sublayers
+            for joining, joined in later:
+                following = joining // self.family.sublayers
+                self._narrow(handles, self.blocks[block:following], n_begun)
+                self._join(handles, joining, joined, n_begun)
+                n_begun, block = n_begun + len(joined), following
             yield
 
     @contextmanager
@@ -137,6 +170,46 @@ class ResidualGraph:
             return
         with input_changed(self._entry, lambda state: state * mask.unsqueeze(-1)):
             yield
+
+    @property
+    def _starts_in_middles(self) -> bool:
+        return self.can_join and self.family.holds in {Holds.STATE, Holds.UPDATE}
+
+    def _begin(self, handles: ExitStack, node: int, state: Tensor) -> None:
+        if self.pass_start(node) != node:
+            raise ValueError(f"no pass of {type(self.model).__name__} begins at node {node}")
+        place = self.nodes[node].place
+        before = node - 1 if place == "middle" else node
+        self._skip(handles, self.blocks[: before // self.family.sublayers], state)
+        # Between two blocks a model may do more, so the state is put where it is read.
+        self._at_boundary(handles, self.nodes[before], lambda _: state)
+        middle = self._middles[self.nodes[node].block]
+        if place == "middle" and middle is not None:
+            stand_in = self._returned.stand_in(middle, self._at_middle(state))
+            handles.enter_context(forward_replaced(middle, stand_in))
+
+    def _join(self, handles: ExitStack, node: int, state: Tensor, n_begun: int) -> None:
+        """Let examples begin behind ``n_begun`` others that have come this far."""
+        place = self.nodes[node].place
+        before = self.nodes[node - 1 if place == "middle" else node]
+        self._at_boundary(handles, before, lambda begun: torch.cat([begun, state]))
+        middle = self._middles[self.nodes[node].block]
+        if place == "middle" and middle is not None:
+            held, end = self._at_middle(state), n_begun + len(state)
+            handles.enter_context(
+                output_changed(middle, lambda out: torch.cat([out[:n_begun], held, out[end:]]))
+            )
+
+    def _at_middle(self, state: Tensor) -> Tensor:
+        """What the middle's module gives where ``state`` flows on; the block's input is the same.
+
+        Where the module gives an update, the sum of that input and of nothing is the state itself.
+        """
+        return state if self.family.holds is Holds.STATE else torch.zeros_like(state)
+
+    def _narrow(self, handles: ExitStack, blocks: Sequence[nn.Module], n_examples: int) -> None:
+        for block in blocks:
+            handles.enter_context(narrowed(block, self._batched or frozenset(), n_examples))
 
     def _skip(self, handles: ExitStack, blocks: Sequence[nn.Module], state: Tensor) -> None:
         """Let ``blocks`` return something of the right shape without running."""

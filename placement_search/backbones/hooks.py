@@ -72,3 +72,30 @@ def forward_replaced(module: nn.Module, forward: Callable[..., object]) -> Itera
         yield
     finally:
         object.__delattr__(module, "forward")
+
+
+class ReturnedLengths:
+    """Remembers of module classes how many values they return, to return as many in their place."""
+
+    def __init__(self) -> None:
+        self._by_class: dict[type[nn.Module], int | None] = {}
+
+    def stand_in(self, module: nn.Module, given: Tensor) -> Callable[..., object]:
+        """A forward that gives ``given`` as the module's first value, and None for all others.
+
+        The module itself runs once for each class, to show what it returns.
+        """
+        forward, kind = module.forward, type(module)
+
+        @torch.no_grad()
+        def learn(*args: object, **kwargs: object) -> None:
+            output = forward(*args, **kwargs)
+            self._by_class[kind] = len(output) if isinstance(output, tuple) else None
+
+        def stand_in(*args: object, **kwargs: object) -> object:
+            if kind not in self._by_class:
+                learn(*args, **kwargs)
+            length = self._by_class[kind]
+            return given if length is None else (given, *[None] * (length - 1))
+
+        return stand_in

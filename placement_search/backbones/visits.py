@@ -3,6 +3,7 @@
 from contextlib import ExitStack
 from typing import Protocol
 
+import torch
 from torch import Tensor, nn
 
 from placement_search.backbones.families import Holds
@@ -91,4 +92,13 @@ def _hook_input(
         return after
 
     handles.enter_context(input_changed(middle, change))
-    handles.enter_context(output_changed(block, lambda state: sum(additions, state)))
+    handles.enter_context(output_changed(block, lambda state: _added(additions, state)))
+
+
+def _added(additions: list[Tensor], state: Tensor) -> Tensor:
+    """The state with the addition; examples that joined behind the block have none."""
+    for addition in additions:
+        n_begun = len(addition)
+        begun = state[:n_begun] + addition
+        state = begun if n_begun == len(state) else torch.cat([begun, state[n_begun:]])
+    return state

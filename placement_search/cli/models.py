@@ -155,7 +155,7 @@ def _node_rows(backbone: "Backbone") -> list[dict[str, str | int]]:
             "node": node.index,
             "state": node.title,
             "module": graph.module_path(node),
-            "sublayer_into_it": graph.sublayer_into(node),
+            "sublayer_into_it": node.sublayer,
         }
         for node in graph.nodes
     ]

@@ -58,6 +58,14 @@ def search(
         str, typer.Option(help="What stops hopeless trials: median, hyperband or none.")
     ] = DEFAULTS.pruner,
     seed: SeedOption = DEFAULTS.seed,
+    concurrency: Annotated[
+        int,
+        typer.Option(
+            min=1,
+            help="Trials that may be under way at once; what samplers and pruners know does not "
+            "depend on the machine.",
+        ),
+    ] = DEFAULTS.concurrency,
     max_params: Annotated[
         str | None,
         typer.Option(
@@ -129,6 +137,7 @@ def search(
             sampler=sampler,
             pruner=pruner,
             seed=seed,
+            concurrency=concurrency,
             max_params=max_params,
             n_finalists=finalists,
             n_seeds=seeds,

@@ -1,75 +1,172 @@
-"""An engine that evaluates in this process, one layout at a time."""
+"""An engine that evaluates in this process, several layouts at a time as one population."""
 
-from collections.abc import Iterator
+from collections import deque
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from typing import Protocol
+from dataclasses import dataclass
 
 import torch
 
-from placement_search.evaluation.evaluate import Evaluated, Evaluation, evaluate
-from placement_search.evaluation.fine_tune import Report
+from placement_search.engine.engine import Event, Failed, Finished, Infeasible, Reported
+from placement_search.evaluation.evaluate import (
+    Evaluated,
+    Evaluation,
+    Report,
+    begin,
+    evaluate,
+    finish,
+    new_population,
+)
 from placement_search.evaluation.full_fine_tune import full_fine_tune
+from placement_search.evaluation.member import Member
 from placement_search.evaluation.plan import TrainingPlan
 from placement_search.evaluation.score_card import ScoreCard
 from placement_search.evaluation.workbench import Workbench
 
-
-class Pruned(Exception):  # noqa: N818 - a decision, not an error
-    """Raised by a report to stop an evaluation that is not worth finishing."""
+DEFAULT_POPULATION = 4
 
 
-class Infeasible(Exception):  # noqa: N818 - an outcome with a reason, not an error
-    """The layout can't be evaluated within the machine's memory; the message says why."""
+@dataclass(slots=True, eq=False)
+class _Underway:
+    """An evaluation that was asked for.
 
+    Args:
+        ticket: Which one.
+        request: What is evaluated.
+        n_told: Epochs reported already; more than it has trained where it had to start again.
+    """
 
-class Engine(Protocol):
-    """What a study needs to have layouts evaluated."""
-
-    def run(self, request: Evaluation, report: Report) -> ScoreCard:
-        """Evaluate one layout.
-
-        Raises:
-            Infeasible: If the machine can't do it.
-            EvaluationError: If there is no usable score.
-        """
-
-    def run_fully(self, plan: TrainingPlan, seed: int, *, is_final: bool) -> ScoreCard:
-        """Train the whole backbone instead of a layout; see `full_fine_tune`.
-
-        Raises:
-            Infeasible: If the machine can't do it.
-            EvaluationError: If there is no usable score.
-        """
+    ticket: int
+    request: Evaluation
+    n_told: int = 0
 
 
 class InProcessEngine:
-    """Evaluates on one workbench in the calling process."""
+    """Evaluates on one workbench in the calling process.
 
-    def __init__(self, bench: Workbench) -> None:
+    Evaluations that fail together, as when memory runs out, start again one by one, which gives
+    the same numbers; what fails alone has failed.
+
+    Args:
+        bench: Backbone and data.
+        population: How many train together at most.
+    """
+
+    def __init__(self, bench: Workbench, population: int = DEFAULT_POPULATION) -> None:
         self._bench = bench
+        self._size = population
+        self._waiting: deque[_Underway] = deque()
+        self._training: list[tuple[_Underway, Member]] = []
+        self._alone: deque[_Underway] = deque()
+        self._population = new_population(bench)
 
-    def run(self, request: Evaluation, report: Report) -> ScoreCard:
+    def start(self, ticket: int, request: Evaluation) -> None:
         """See `Engine`."""
-        return self.train(request, report).card
+        self._waiting.append(_Underway(ticket, request))
+
+    def stop(self, ticket: int) -> None:
+        """See `Engine`."""
+        for each, member in list(self._training):
+            if each.ticket == ticket:
+                self._let_go(each, member)
+        for queue in (self._waiting, self._alone):
+            for each in [each for each in queue if each.ticket == ticket]:
+                queue.remove(each)
+
+    def events(self) -> Sequence[Event]:
+        """Train those who are under way for an epoch, and say what came out; see `Engine`."""
+        events: list[Event] = []
+        while not events:
+            if not self._admit(events) and not events:
+                raise ValueError("no evaluation is under way")
+            if self._training:
+                events += self._trained()
+        return events
+
+    def close(self) -> None:
+        """See `Engine`."""
+        for each, member in list(self._training):
+            self._let_go(each, member)
+        self._waiting.clear()
+        self._alone.clear()
 
     def train(self, request: Evaluation, report: Report) -> Evaluated:
-        """The same, with the trained model, for export.
+        """Evaluate a layout and keep the trained model, for export.
 
         Raises:
             Infeasible: If memory runs out.
             EvaluationError: If there is no usable score.
         """
-        with _memory_errors_told():
+        with memory_errors_told():
             return evaluate(self._bench, request, report)
 
     def run_fully(self, plan: TrainingPlan, seed: int, *, is_final: bool) -> ScoreCard:
         """See `Engine`."""
-        with _memory_errors_told():
+        with memory_errors_told():
             return full_fine_tune(self._bench, plan, seed, is_final=is_final)
+
+    def _admit(self, events: list[Event]) -> bool:
+        """Let evaluations begin where there is room; whether any is under way."""
+        while self._waiting and not self._alone and len(self._training) < self._size:
+            self._begin(self._waiting.popleft(), events)
+        if self._alone and not self._training:
+            self._begin(self._alone.popleft(), events)
+        return bool(self._training)
+
+    def _begin(self, underway: _Underway, events: list[Event]) -> None:
+        try:
+            with memory_errors_told():
+                member = begin(self._population, self._bench, underway.request)
+        except Exception as error:  # noqa: BLE001 - told to who asked, with its traceback
+            events.append(Failed(underway.ticket, error))
+        else:
+            self._training.append((underway, member))
+
+    def _trained(self) -> list[Event]:
+        """One epoch of all members."""
+        try:
+            with memory_errors_told():
+                self._population.run_epoch()
+        except Exception as error:  # noqa: BLE001 - told to who asked, with its traceback
+            return self._broken(error)
+        told = [self._told(each, member) for each, member in list(self._training)]
+        return [event for events in told for event in events]
+
+    def _broken(self, error: Exception) -> list[Event]:
+        """What a failed epoch means: the end of one who was alone, a new start for several."""
+        broken = list(self._training)
+        for each, member in broken:
+            self._let_go(each, member)
+        if len(broken) == 1:
+            return [Failed(broken[0][0].ticket, error)]
+        self._alone.extend(each for each, _ in broken)
+        return []
+
+    def _told(self, each: _Underway, member: Member) -> list[Event]:
+        """What an epoch gave one member; the last one ends with its score card."""
+        events: list[Event] = []
+        if member.error is None and len(member.history) > each.n_told:
+            each.n_told = len(member.history)
+            events.append(Reported(each.ticket, each.n_told, member.history[-1], member.seconds))
+        if member.is_done:
+            self._let_go(each, member)
+            events.append(self._ended(each, member))
+        return events
+
+    def _ended(self, each: _Underway, member: Member) -> Event:
+        try:
+            with memory_errors_told():
+                return Finished(each.ticket, finish(self._bench, each.request, member).card)
+        except Exception as error:  # noqa: BLE001 - told to who asked, with its traceback
+            return Failed(each.ticket, error)
+
+    def _let_go(self, each: _Underway, member: Member) -> None:
+        self._training.remove((each, member))
+        self._population.leave(member)
 
 
 @contextmanager
-def _memory_errors_told() -> Iterator[None]:
+def memory_errors_told() -> Iterator[None]:
     """Say `Infeasible` where memory runs out."""
     try:
         yield

@@ -1,20 +1,29 @@
 """One evaluation, from a layout and a seed to a score card."""
 
-import time
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from typing import cast
 
-from placement_search.adapted.model import AdaptedBackbone
-from placement_search.evaluation.cost import count_costs, measure_latency_factor
-from placement_search.evaluation.fine_tune import (
-    Report,
-    fine_tune,
-    from_frozen_states,
-    score_on,
+from torch import Tensor, nn
+
+from placement_search.adapted.batches import Batch
+from placement_search.adapted.model import (
+    AdaptedBackbone,
+    Examples,
+    logits_together,
+    nodes_together,
 )
+from placement_search.evaluation.cost import count_costs, measure_latency_factor
+from placement_search.evaluation.member import Member
 from placement_search.evaluation.plan import TrainingPlan
+from placement_search.evaluation.population import Population, scores_on
 from placement_search.evaluation.score_card import ScoreCard
-from placement_search.evaluation.workbench import Workbench
+from placement_search.evaluation.workbench import Split, Workbench
 from placement_search.layout import Layout
+from placement_search.profile import Work
+
+Report = Callable[[int, float], None]
+"""Is told the epoch, from 1, and the validation score after it; may raise to stop the training."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,8 +53,68 @@ class Evaluated:
     model: AdaptedBackbone
 
 
+def from_frozen_states(
+    models: Sequence[nn.Module], split: Split, batches: Sequence[Batch]
+) -> list[Tensor]:
+    """The logits of adapted backbones, each for its own batch, from the split's frozen states."""
+    adapted = cast("Sequence[AdaptedBackbone]", models)
+    nodes = nodes_together([m.layout for m in adapted], adapted[0].backbone.graph)
+    if len(set(map(id, batches))) == 1:
+        # Scored together they see the same examples, whose states are then read once for all.
+        shared = split.states.batch(batches[0], frozenset().union(*nodes))
+        examples = [Examples(batches[0].of(split.inputs), shared)] * len(adapted)
+    else:
+        examples = [
+            Examples(batch.of(split.inputs), split.states.batch(batch, each))
+            for batch, each in zip(batches, nodes, strict=True)
+        ]
+    return logits_together(adapted, examples)
+
+
+def new_population(bench: Workbench) -> Population:
+    """A population of adapted backbones that train from the bench's frozen states."""
+    return Population(bench, from_frozen_states)
+
+
+def begin(population: Population, bench: Workbench, request: Evaluation) -> Member:
+    """Let an evaluation take part in a population.
+
+    Raises:
+        LayoutError: If the layout reaches beyond the backbone's last node.
+    """
+    model = bench.adapted(request.layout, seed=request.seed)
+    return population.join(model, request.plan, request.seed)
+
+
+def finish(bench: Workbench, request: Evaluation, member: Member) -> Evaluated:
+    """The score card of a member that has trained all its epochs and left its population.
+
+    Raises:
+        EvaluationError: If a loss or a score was not finite.
+    """
+    if member.error is not None:
+        raise member.error
+    model = cast("AdaptedBackbone", member.model)
+    with bench.profile.of(Work.COSTS):
+        costs = count_costs(model, bench.first(1), n_bare_flops=bench.n_bare_flops)
+        if request.is_timed:
+            factor = measure_latency_factor(model, bench.first(32))
+            costs = replace(costs, latency_factor=factor)
+    test = scores_on([model], from_frozen_states, bench, bench.test) if request.is_final else [None]
+    card = ScoreCard(
+        score=member.history[-1],
+        history=tuple(member.history),
+        test_score=test[0],
+        seed=request.seed,
+        n_steps=member.n_steps,
+        train_seconds=member.seconds,
+        costs=costs,
+    )
+    return Evaluated(card, model)
+
+
 def evaluate(bench: Workbench, request: Evaluation, report: Report) -> Evaluated:
-    """Train a layout and fill its score card.
+    """Train a layout alone and fill its score card.
 
     Args:
         bench: Backbone and data.
@@ -56,22 +125,11 @@ def evaluate(bench: Workbench, request: Evaluation, report: Report) -> Evaluated
         LayoutError: If the layout reaches beyond the backbone's last node.
         EvaluationError: If a loss or a score is not finite.
     """
-    started = time.perf_counter()
-    model = bench.adapted(request.layout, seed=request.seed)
-    logits = from_frozen_states(model)
-    trained = fine_tune(model, logits, bench, request.plan, seed=request.seed, report=report)
-    seconds = time.perf_counter() - started
-    costs = count_costs(model, bench.first(1), n_bare_flops=bench.n_bare_flops)
-    if request.is_timed:
-        factor = measure_latency_factor(model, bench.first(32))
-        costs = replace(costs, latency_factor=factor)
-    card = ScoreCard(
-        score=trained.history[-1],
-        history=trained.history,
-        test_score=score_on(logits, bench, bench.test) if request.is_final else None,
-        seed=request.seed,
-        n_steps=trained.n_steps,
-        train_seconds=seconds,
-        costs=costs,
-    )
-    return Evaluated(card, model)
+    population = new_population(bench)
+    member = begin(population, bench, request)
+    while not member.is_done:
+        population.run_epoch()
+        if member.error is None:
+            report(len(member.history), member.history[-1])
+    population.leave(member)
+    return finish(bench, request, member)

@@ -1,16 +1,16 @@
 """Full fine-tuning: every weight of a copy of the backbone trained, as a ceiling for adapters."""
 
 import copy
-import time
+from collections.abc import Sequence
 
 import torch
 from torch import Tensor, nn
 
-from placement_search.adapted.batches import take
+from placement_search.adapted.batches import Batch
 from placement_search.adapted.states import pooled
 from placement_search.backbones.graph import ResidualGraph
-from placement_search.evaluation.fine_tune import Logits, fine_tune, score_on
 from placement_search.evaluation.plan import TrainingPlan
+from placement_search.evaluation.population import Population, scores_on
 from placement_search.evaluation.score_card import Costs, ScoreCard
 from placement_search.evaluation.workbench import Split, Workbench
 from placement_search.layout import Layout
@@ -37,14 +37,12 @@ class FullyTrained(nn.Module):
         logits: Tensor = self.head(features)
         return logits
 
-    def logits(self) -> Logits:
-        """The logits of a split's examples."""
 
-        def logits(split: Split, indices: Tensor) -> Tensor:
-            given: Tensor = self(take(split.inputs, indices))
-            return given
-
-        return logits
+def _whole_passes(
+    models: Sequence[nn.Module], split: Split, batches: Sequence[Batch]
+) -> list[Tensor]:
+    """The logits of each model for its own batch, from the inputs themselves."""
+    return [model(batch.of(split.inputs)) for model, batch in zip(models, batches, strict=True)]
 
 
 def full_fine_tune(
@@ -65,20 +63,24 @@ def full_fine_tune(
     Raises:
         EvaluationError: If a loss or a score is not finite.
     """
-    started = time.perf_counter()
     model = FullyTrained(bench)
-    logits = model.logits()
+    population = Population(bench, _whole_passes)
     with torch.random.fork_rng():
         torch.manual_seed(seed)
-        trained = fine_tune(model, logits, bench, plan, seed=seed, report=_unheard)
-    seconds = time.perf_counter() - started
+        member = population.join(model, plan, seed)
+        while not member.is_done:
+            population.run_epoch()
+    population.leave(member)
+    if member.error is not None:
+        raise member.error
+    test = scores_on([model], _whole_passes, bench, bench.test) if is_final else [None]
     return ScoreCard(
-        score=trained.history[-1],
-        history=trained.history,
-        test_score=score_on(logits, bench, bench.test) if is_final else None,
+        score=member.history[-1],
+        history=tuple(member.history),
+        test_score=test[0],
         seed=seed,
-        n_steps=trained.n_steps,
-        train_seconds=seconds,
+        n_steps=member.n_steps,
+        train_seconds=member.seconds,
         costs=_costs(model, bench),
     )
 
@@ -95,7 +97,3 @@ def _costs(model: FullyTrained, bench: Workbench) -> Costs:
         flops_factor=1.0,
         latency_factor=None,
     )
-
-
-def _unheard(_epoch: int, _score: float) -> None:
-    """Nobody stops a full fine-tuning."""

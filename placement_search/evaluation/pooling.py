@@ -5,8 +5,8 @@ from dataclasses import dataclass
 
 from torch import Tensor
 
+from placement_search.adapted.frozen import Features
 from placement_search.adapted.probe import probe_head
-from placement_search.adapted.states import Features
 from placement_search.backbones.families import Pooling
 from placement_search.tasks.task import Task
 

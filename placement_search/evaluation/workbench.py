@@ -7,16 +7,17 @@ from functools import cached_property
 import torch
 from torch import Tensor
 
-from placement_search.adapted.batches import take
+from placement_search.adapted.batches import Batches, take
+from placement_search.adapted.frozen import FrozenStates, frozen_states
 from placement_search.adapted.model import AdaptedBackbone
 from placement_search.adapted.probe import ProbedHead, probe_head
-from placement_search.adapted.states import FrozenStates, frozen_states
 from placement_search.backbones.families import Pooling
 from placement_search.backbones.loading import Backbone
 from placement_search.errors import BackboneError
 from placement_search.evaluation.cost import count_flops
 from placement_search.evaluation.pooling import AUTO, PoolingChoice, choose_pooling
 from placement_search.layout import Layout
+from placement_search.profile import NoProfile, Profile, Work
 from placement_search.tasks.task import Examples, Task
 
 GIB = 1024**3
@@ -32,11 +33,13 @@ class Split:
         inputs: The backbone's inputs, each of shape ``(n_examples, …)``.
         labels: As `Examples` holds them.
         states: Frozen states of the same examples.
+        batches: The ways to go through them.
     """
 
     inputs: Mapping[str, Tensor]
     labels: Tensor
     states: FrozenStates
+    batches: Batches
 
 
 class Workbench:
@@ -49,6 +52,7 @@ class Workbench:
         task: The data set, made for this backbone's input format.
         pooling: How tokens become one feature; ``auto`` for what the head probe likes best.
         memory_limit: Bytes that the frozen states of one split may take; see `frozen_states`.
+        profile: Counts where the time of all work on it goes; None for nobody.
 
     Raises:
         BackboneError: If the backbone has no such pooling.
@@ -61,6 +65,7 @@ class Workbench:
         *,
         pooling: str = AUTO,
         memory_limit: int = MEMORY_LIMIT,
+        profile: Profile | None = None,
     ) -> None:
         allowed = [AUTO, *backbone.poolings]
         if pooling not in allowed:
@@ -70,8 +75,9 @@ class Workbench:
             )
         self.backbone = backbone
         self.task = task
+        self.profile = profile or NoProfile()
         self._asked_pooling = pooling
-        self._memory_limit = memory_limit
+        self.memory_limit = memory_limit
 
     @cached_property
     def train(self) -> Split:
@@ -136,5 +142,6 @@ class Workbench:
     def _prepared(self, examples: Examples) -> Split:
         device = self.backbone.device
         inputs = {name: tensor.to(device) for name, tensor in examples.inputs.items()}
-        states = frozen_states(self.backbone, inputs, self._memory_limit)
-        return Split(inputs, examples.labels.to(device), states)
+        with self.profile.of(Work.CACHE):
+            states = frozen_states(self.backbone, inputs, self.memory_limit)
+        return Split(inputs, examples.labels.to(device), states, Batches(inputs))

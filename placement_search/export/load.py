@@ -1,19 +1,22 @@
 """Read an exported layout back onto its backbone, and verify that it is what was exported."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from hashlib import sha256
 from pathlib import Path
 
 import torch
 from safetensors.torch import load
-from torch import Tensor
+from torch import Tensor, nn
 
+from placement_search.adapted.batches import Batch
 from placement_search.adapted.model import AdaptedBackbone
 from placement_search.backbones.loading import Backbone, load_backbone
 from placement_search.backbones.settings import ModelSettings
 from placement_search.errors import ExportError, LayoutError
-from placement_search.evaluation.fine_tune import from_frozen_states, score_on
-from placement_search.evaluation.workbench import Workbench
+from placement_search.evaluation.evaluate import from_frozen_states
+from placement_search.evaluation.population import scores_on
+from placement_search.evaluation.workbench import Split, Workbench
 from placement_search.export.check import check_logits, put_weights
 from placement_search.export.layout_file import (
     LAYOUT_NAME,
@@ -125,11 +128,13 @@ def _measured(file: LayoutFile, adapted: AdaptedBackbone, place: str | None) -> 
     if task.fingerprint != file.provenance.data_fingerprint:
         return None
     bench = Workbench(adapted.backbone, task, pooling=adapted.pooling.value)
-    logits = from_frozen_states(adapted)
-    if file.task.target is not Target.REGRESSION:
-        return score_on(logits, bench, bench.validation)
-    mean, std = task.scale
-    return score_on(lambda split, i: (logits(split, i) - mean) / std, bench, bench.validation)
+    mean, std = task.scale if file.task.target is Target.REGRESSION else (0.0, 1.0)
+
+    def logits(models: Sequence[nn.Module], split: Split, batches: Sequence[Batch]) -> list[Tensor]:
+        return [(each - mean) / std for each in from_frozen_states(models, split, batches)]
+
+    (score,) = scores_on([adapted], logits, bench, bench.validation)
+    return score
 
 
 def _check_backbone(file: LayoutFile, backbone: Backbone) -> None:

@@ -5,6 +5,7 @@ from dataclasses import dataclass, fields
 
 from placement_search.backbones.settings import ModelSettings
 from placement_search.study.definition import StudyDefinition
+from placement_search.study.settings import SearchSettings
 from placement_search.tasks.settings import DataSettings
 
 
@@ -53,6 +54,7 @@ def search_command(asked: StudyDefinition, goal: Goal, name: str, storage: str) 
         "sampler": asked.sampler,
         "pruner": asked.pruner,
         "seed": asked.seed,
+        "concurrency": _unless_default(asked.concurrency, SearchSettings().concurrency),
         "max-params": asked.max_params,
         "finalists": goal.n_finalists,
         "seeds": goal.n_seeds,
@@ -75,6 +77,10 @@ def _said(settings: object, default: object, main: str) -> dict[str, object]:
         if (value := getattr(settings, field.name)) != getattr(default, field.name)
         or field.name == main
     }
+
+
+def _unless_default(value: int, default: int) -> int | None:
+    return None if value == default else value
 
 
 def _option(option: tuple[str, object]) -> str:

@@ -1,39 +1,39 @@
 """The coordinator: the one process that asks, has evaluated, tells and writes.
 
+Several trials may be under way, and how fast each one is must not decide what the study finds. So
+knowledge lags by a constant: with ``concurrency`` c, the sampler that proposes trial n and the
+pruner that judges it know the trials numbered up to n - c, neither more nor less. A slot waits
+where one of them has not ended.
+
 Every trial is a row of the storage before it runs: baselines are queued when the study is made, a
-sampler's proposal is queued and taken in one go. A trial that an interruption left running keeps
-its layout and its seed, so running it again gives what it would have given.
+sampler's proposal is written whole. A trial that an interruption left running keeps its layout and
+its seed, so running it again gives what it would have given.
 """
 
-import time
 import traceback
-from collections.abc import Callable, Sequence
+from collections import deque
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import optuna
-from optuna.distributions import FloatDistribution, IntDistribution
-from optuna.trial import FrozenTrial, Trial, TrialState
+from optuna.study import StudyDirection
+from optuna.trial import FrozenTrial, TrialState
 
-from placement_search.engine.in_process import Engine, Infeasible, Pruned
-from placement_search.errors import FailureError
+from placement_search.engine.engine import Engine, Event, Failed, Infeasible, Reported
 from placement_search.evaluation.evaluate import Evaluation
 from placement_search.evaluation.plan import TrainingPlan
-from placement_search.evaluation.score_card import ScoreCard
 from placement_search.layout import Layout, parse_layout
 from placement_search.modules import MODULE_TYPES, count_parameters
 from placement_search.space.encoding import Encoding
 from placement_search.space.search_space import SearchSpace
 from placement_search.study import records
 from placement_search.study.baselines import Baseline
+from placement_search.study.failures import Failures
+from placement_search.study.ledger import Entry, Ledger, Params
 from placement_search.study.progress import Progress
 from placement_search.study.pruners import PRUNERS, Judge
 from placement_search.study.samplers import Proposer, SpaceExhaustedError, distribution
 from placement_search.study.seeds import derive_seed
-
-MAX_FAILURES = 3
-"""Trials that may fail one after another before the search stops: then it is no single layout."""
-
-FINISHED = (TrialState.COMPLETE, TrialState.PRUNED, TrialState.FAIL)
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +48,7 @@ class TrialSetup:
         seed: The study's seed.
         sampler: Name of the sampler.
         pruner: Name of the pruner.
+        concurrency: Trials that may be under way at once, which is how far knowledge lags.
     """
 
     space: SearchSpace
@@ -57,6 +58,7 @@ class TrialSetup:
     seed: int
     sampler: str
     pruner: str
+    concurrency: int
 
 
 class Coordinator:
@@ -65,21 +67,28 @@ class Coordinator:
     Args:
         study: The Optuna study; its own sampler and pruner are not asked.
         trials: What to evaluate.
-        engine: Who evaluates.
+        engine: Who evaluates; has nothing under way.
         progress: Who is told.
     """
 
     def __init__(
         self, study: optuna.Study, trials: TrialSetup, engine: Engine, progress: Progress
     ) -> None:
-        self._study = study
         self._trials = trials
         self._engine = engine
         self._progress = progress
         self._encoding = Encoding(trials.space)
+        distributions = {gene.name: distribution(gene) for gene in self._encoding.genes}
+        self._ledger = Ledger(study, distributions)
         self._proposer = Proposer(self._encoding, trials.sampler, trials.seed, study.direction)
-        pruner = PRUNERS[trials.pruner](trials.plan.epochs)
-        self._judge = Judge(study.study_name, pruner, study.direction)
+        pruner = PRUNERS[trials.pruner](trials.plan.epochs, study.study_name)
+        sign = 1 if study.direction is StudyDirection.MAXIMIZE else -1
+        self._judge = Judge(pruner, sign)
+        self._failures = Failures(self._ledger)
+        self._interrupted = deque(self._ledger.numbers(TrialState.RUNNING))
+        self._n_waiting = 0
+        self._under_way: dict[int, dict[int, float]] = {}
+        self._is_exhausted = False
 
     def run(self, n_trials: int) -> None:
         """Evaluate until the study has ``n_trials`` finished trials, or its space is exhausted.
@@ -87,37 +96,33 @@ class Coordinator:
         Raises:
             FailureError: If several trials in a row failed.
         """
-        self._queue_baselines()
-        n_done = sum(trial.state in FINISHED for trial in self._all())
-        self._progress.start("search", n_trials, n_done)
-        while n_done < n_trials:
-            try:
-                trial = self._next()
-            except SpaceExhaustedError as error:
-                self._progress.say(str(error))
-                break
-            self._evaluate(trial)
-            self._check_failures()
-            n_done += 1
-            self._progress.advance(self._line(trial.number))
+        self._ledger.queue(self._missing_baselines())
+        self._n_waiting = len(self._ledger.numbers(TrialState.WAITING))
+        self._progress.start("search", n_trials, self._ledger.n_finished)
+        self._fill_slots(n_trials)
+        while self._under_way:
+            for event in self._engine.events():
+                self._heed(event)
+            self._failures.check()
+            self._fill_slots(n_trials)
         self._progress.finish()
 
-    def _queue_baselines(self) -> None:
+    def _missing_baselines(self) -> list[Entry]:
         # One that failed, by a bug or the machine, is queued again when the search is.
         queued = {
-            trial.user_attrs.get(records.ROLE)
-            for trial in self._all()
+            trial.user_attrs[records.ROLE]
+            for trial in self._ledger.trials
             if trial.user_attrs.get(records.END) != records.TrialEnd.FAILED
         }
-        for baseline in self._trials.baselines:
-            if baseline.role not in queued:
-                contained = self._trials.space.contains(baseline.layout)
-                params = self._encoding.encode(baseline.layout) if contained else {}
-                self._queue(baseline.role, baseline.layout, params, is_eligible=contained)
+        missing = [baseline for baseline in self._trials.baselines if baseline.role not in queued]
+        return [self._baseline_entry(baseline) for baseline in missing]
 
-    def _queue(
-        self, role: str, layout: Layout, params: dict[str, float | int], *, is_eligible: bool
-    ) -> None:
+    def _baseline_entry(self, baseline: Baseline) -> Entry:
+        contained = self._trials.space.contains(baseline.layout)
+        params = self._encoding.encode(baseline.layout) if contained else {}
+        return self._entry(baseline.role, baseline.layout, params, is_eligible=contained)
+
+    def _entry(self, role: str, layout: Layout, params: Params, *, is_eligible: bool) -> Entry:
         attributes = {
             records.ROLE: role,
             records.LAYOUT: layout.notation,
@@ -125,106 +130,95 @@ class Coordinator:
             records.N_PARAMETERS: count_parameters(layout, self._trials.width),
             records.IS_ELIGIBLE: is_eligible,
         }
-        self._study.enqueue_trial(params, user_attrs=attributes)
+        return Entry(params, attributes)
 
-    def _next(self) -> Trial:
-        """The trial to run now: one that was interrupted, else a queued one, else a new one.
+    def _fill_slots(self, n_trials: int) -> None:
+        """Start as many trials as may be under way, and as the total has room for."""
+        while (
+            len(self._under_way) < self._trials.concurrency
+            and self._ledger.n_finished + len(self._under_way) < n_trials
+        ):
+            trial = self._next()
+            if trial is None:
+                return
+            self._start(trial)
 
-        Raises:
-            SpaceExhaustedError: If there is no new layout.
-        """
-        states = {trial.state: trial for trial in reversed(self._all())}
-        if TrialState.RUNNING in states:
-            interrupted = states[TrialState.RUNNING]
-            # Optuna has no public way to take up a running trial by its number.
-            return self._taken(Trial(self._study, interrupted._trial_id))  # noqa: SLF001
-        if TrialState.WAITING not in states:
-            all_trials = self._all()
-            finished = [trial for trial in all_trials if trial.state in FINISHED]
-            seen = {trial.user_attrs[records.LAYOUT_ID] for trial in all_trials}
-            proposal = self._proposer.propose(finished, len(all_trials), seen)
-            self._queue(records.SEARCHED, proposal.layout, proposal.params, is_eligible=True)
-        return self._taken(self._study.ask())
+    def _next(self) -> FrozenTrial | None:
+        """An interrupted trial, else a queued one, else a new one; None where that has to wait."""
+        if self._interrupted:
+            return self._ledger.resume(self._interrupted.popleft())
+        if self._n_waiting:
+            self._n_waiting -= 1
+            return self._ledger.take()
+        return self._proposed()
 
-    def _taken(self, trial: Trial) -> Trial:
-        """Write the numbers of the encoding, where the layout has them, into the trial."""
-        if trial.user_attrs[records.IS_ELIGIBLE]:
-            for gene in self._encoding.genes:
-                wanted = distribution(gene)
-                if isinstance(wanted, FloatDistribution):
-                    trial.suggest_float(gene.name, wanted.low, wanted.high)
-                elif isinstance(wanted, IntDistribution):
-                    trial.suggest_int(gene.name, wanted.low, wanted.high)
-        return trial
-
-    def _evaluate(self, trial: Trial) -> None:
-        attributes = trial.user_attrs
-        layout = parse_layout(attributes[records.LAYOUT], MODULE_TYPES)
-        seed = derive_seed(self._trials.seed, layout.id, 0)
-        may_prune = attributes[records.ROLE] == records.SEARCHED
-        request = Evaluation(layout, seed, self._trials.plan)
-        started = time.perf_counter()
+    def _proposed(self) -> FrozenTrial | None:
+        """A new layout; None where a trial that it depends on has not ended, or there is none."""
+        number = len(self._ledger.trials)
+        if self._is_exhausted or self._ledger.n_settled <= number - self._trials.concurrency:
+            return None
         try:
-            card = self._engine.run(request, self._report(trial, may_prune=may_prune))
-        except Pruned:
-            trial.set_user_attr(records.SECONDS, time.perf_counter() - started)
-            self._study.tell(trial, state=TrialState.PRUNED)
-        except Infeasible as error:
-            self._fail(trial, records.TrialEnd.INFEASIBLE, str(error))
-        except Exception as error:  # noqa: BLE001 - one layout's bug must not end a long search
-            trace = "".join(traceback.format_exception(error))
-            self._fail(trial, records.TrialEnd.FAILED, trace)
+            proposal = self._proposer.propose(self._known_to(number), number, self._ledger.seen)
+        except SpaceExhaustedError as error:
+            self._is_exhausted = True
+            self._progress.say(str(error))
+            return None
+        entry = self._entry(records.SEARCHED, proposal.layout, proposal.params, is_eligible=True)
+        return self._ledger.start(entry)
+
+    def _known_to(self, number: int) -> Sequence[FrozenTrial]:
+        """What sampler and pruner may know of when it is about this trial."""
+        return self._ledger.trials[: max(0, number - self._trials.concurrency + 1)]
+
+    def _start(self, trial: FrozenTrial) -> None:
+        layout = parse_layout(trial.user_attrs[records.LAYOUT], MODULE_TYPES)
+        seed = derive_seed(self._trials.seed, layout.id, 0)
+        if trial.user_attrs[records.ROLE] == records.SEARCHED:
+            self._judge.begin(self._known_to(trial.number), trial.number)
+        self._under_way[trial.number] = {}
+        self._engine.start(trial.number, Evaluation(layout, seed, self._trials.plan))
+
+    def _heed(self, event: Event) -> None:
+        """Write down what has happened to a trial; one that was pruned just now is past it."""
+        number = event.ticket
+        if number not in self._under_way:
+            return
+        if isinstance(event, Reported):
+            self._hear(event)
+            return
+        if not isinstance(event, Failed):
+            self._ledger.complete(number, event.card)
+        elif isinstance(event.error, Infeasible):
+            self._ledger.fail(number, records.TrialEnd.INFEASIBLE, str(event.error))
         else:
-            self._complete(trial, card)
+            # One layout's bug must not end a long search.
+            trace = "".join(traceback.format_exception(event.error))
+            self._ledger.fail(number, records.TrialEnd.FAILED, trace)
+        self._ended(number)
 
-    def _report(self, trial: Trial, *, may_prune: bool) -> Callable[[int, float], None]:
-        """Write scores as they come; scores of an interrupted run stand already and are equal."""
-        written = dict(self._frozen(trial.number).intermediate_values)
-        last = max(written, default=0)
+    def _hear(self, event: Reported) -> None:
+        """Write a score down, and stop a proposal that is not worth finishing."""
+        number, scores = event.ticket, self._under_way[event.ticket]
+        self._ledger.report(number, event.epoch, event.score)
+        trial = self._ledger.trials[number]
+        scores[event.epoch] = trial.intermediate_values[event.epoch]
+        # After the last epoch there is nothing left to save.
+        is_open = event.epoch < self._trials.plan.epochs
+        may_stop = is_open and trial.user_attrs[records.ROLE] == records.SEARCHED
+        if may_stop and self._judge.is_hopeless(number, scores):
+            self._ledger.prune(number, event.seconds)
+            self._engine.stop(number)
+            self._ended(number)
 
-        def report(epoch: int, score: float) -> None:
-            if epoch > last:
-                trial.report(score, epoch)
-            # After the last epoch there is nothing left to save.
-            is_open = last <= epoch < self._trials.plan.epochs
-            if is_open and may_prune and self._is_hopeless(trial.number):
-                raise Pruned
+    def _ended(self, number: int) -> None:
+        del self._under_way[number]
+        self._judge.end(number)
+        self._progress.advance(_line(self._ledger.trials[number]))
 
-        return report
 
-    def _is_hopeless(self, number: int) -> bool:
-        finished = [t for t in self._all() if t.state in FINISHED and t.number < number]
-        return self._judge.is_hopeless(finished, self._frozen(number))
-
-    def _complete(self, trial: Trial, card: ScoreCard) -> None:
-        trial.set_user_attr(records.CARD, records.CARDS.dump_python(card, mode="json"))
-        self._study.tell(trial, card.score)
-
-    def _fail(self, trial: Trial, end: records.TrialEnd, reason: str) -> None:
-        trial.set_user_attr(records.END, end.value)
-        trial.set_user_attr(records.REASON, reason)
-        self._study.tell(trial, state=TrialState.FAIL)
-
-    def _check_failures(self) -> None:
-        finished = [trial for trial in self._all() if trial.state in FINISHED]
-        last = finished[-MAX_FAILURES:]
-        ends = [trial.user_attrs.get(records.END) for trial in last]
-        if len(last) == MAX_FAILURES and set(ends) == {records.TrialEnd.FAILED.value}:
-            raise FailureError(
-                f"the last {MAX_FAILURES} trials failed, so the search stops; the last one said:\n"
-                f"{last[-1].user_attrs[records.REASON]}"
-            )
-
-    def _line(self, number: int) -> str:
-        trial = self._frozen(number)
-        role, layout = trial.user_attrs[records.ROLE], trial.user_attrs[records.LAYOUT]
-        what = layout if role == records.SEARCHED else role
-        end = trial.user_attrs.get(records.END, trial.state.name.lower())
-        score = f"{trial.value:.4f}" if trial.state is TrialState.COMPLETE else end
-        return f"trial {number}: {score}  {what}"
-
-    def _frozen(self, number: int) -> FrozenTrial:
-        return self._all()[number]
-
-    def _all(self) -> list[FrozenTrial]:
-        return self._study.get_trials(deepcopy=False)
+def _line(trial: FrozenTrial) -> str:
+    role, layout = trial.user_attrs[records.ROLE], trial.user_attrs[records.LAYOUT]
+    what = layout if role == records.SEARCHED else role
+    end = trial.user_attrs.get(records.END, trial.state.name.lower())
+    score = f"{trial.value:.4f}" if trial.state is TrialState.COMPLETE else end
+    return f"trial {trial.number}: {score}  {what}"

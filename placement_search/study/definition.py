@@ -48,6 +48,8 @@ class StudyDefinition:
         target: What labels are: ``single-label``, ``multi-label`` or ``regression``.
         metric: What scores are, e.g. ``accuracy``.
         is_higher_better: Whether a larger score is a better one.
+        concurrency: Trials that may be under way at once, and so which trials each one knew of;
+            studies of earlier versions had one.
     """
 
     model: ModelSettings
@@ -67,6 +69,7 @@ class StudyDefinition:
     target: str
     metric: str
     is_higher_better: bool
+    concurrency: int = 1
 
     @property
     def sign(self) -> int:

@@ -5,8 +5,8 @@ from dataclasses import dataclass
 
 import optuna
 
-from placement_search.engine.in_process import Engine, Infeasible
-from placement_search.errors import EvaluationError
+from placement_search.engine.engine import Engine
+from placement_search.engine.in_turn import NO_SCORE, in_turn
 from placement_search.evaluation.evaluate import Evaluation
 from placement_search.evaluation.plan import TrainingPlan
 from placement_search.layout import parse_layout
@@ -57,17 +57,22 @@ def run_finals(
     due = [(trial, replicate) for trial in finalists for replicate in range(1, finals.n_seeds + 1)]
     open_ = [(t, r) for t, r in due if (t.layout_id, r) not in held]
     progress.start("finals", len(due), len(due) - len(open_))
-    for trial, replicate in open_:
-        layout = parse_layout(trial.layout, MODULE_TYPES)
-        seed = derive_seed(finals.seed, layout.id, replicate)
-        request = Evaluation(layout, seed, finals.plan, is_final=True, is_timed=replicate == 1)
+    requests = [_request(trial, replicate, finals) for trial, replicate in open_]
+    for index, outcome in in_turn(engine, requests):
+        trial, replicate = open_[index]
         what = trial.role if trial.is_baseline else trial.layout
-        try:
-            card = engine.run(request, lambda _epoch, _score: None)
-        except (Infeasible, EvaluationError) as error:
-            progress.say(f"final: seed {replicate} of {what} gave no score: {error}")
+        if isinstance(outcome, NO_SCORE):
+            progress.say(f"final: seed {replicate} of {what} gave no score: {outcome}")
             continue
-        key = f"{records.FINALIST}{layout.id}/{replicate}"
-        study.set_user_attr(key, records.CARDS.dump_python(card, mode="json"))
-        progress.advance(f"final: {card.score:.4f}  seed {replicate} of {what}")
+        if isinstance(outcome, Exception):
+            raise outcome
+        key = f"{records.FINALIST}{trial.layout_id}/{replicate}"
+        study.set_user_attr(key, records.CARDS.dump_python(outcome, mode="json"))
+        progress.advance(f"final: {outcome.score:.4f}  seed {replicate} of {what}")
     progress.finish()
+
+
+def _request(trial: TrialRecord, replicate: int, finals: Finals) -> Evaluation:
+    layout = parse_layout(trial.layout, MODULE_TYPES)
+    seed = derive_seed(finals.seed, layout.id, replicate)
+    return Evaluation(layout, seed, finals.plan, is_final=True, is_timed=replicate == 1)

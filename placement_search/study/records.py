@@ -133,12 +133,15 @@ class ProxyMap:
         n_examples: Training examples that the gradients are summed over.
         loss: Mean loss of the probed head on them.
         seconds: Wall-clock time of the whole map.
+        discarded: Largest share of a gradient's energy outside the directions that were kept, by
+            estimate; 0 for an exact map.
     """
 
     scores: dict[str, list[list[float]]]
     n_examples: int
     loss: float
     seconds: float
+    discarded: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)

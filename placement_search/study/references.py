@@ -2,18 +2,17 @@
 
 Random layouts of exactly the answer's size, drawn once it is known, and the whole backbone
 fine-tuned, as a ceiling. Each training is kept as soon as it is there, so that an interruption
-loses no more than the running one.
+loses no more than the running ones.
 """
 
 import random
-from collections.abc import Callable
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from functools import partial
 
 import optuna
 
-from placement_search.engine.in_process import Engine, Infeasible
-from placement_search.errors import EvaluationError
+from placement_search.engine.engine import Engine
+from placement_search.engine.in_turn import NO_SCORE, in_turn
 from placement_search.evaluation.evaluate import Evaluation
 from placement_search.evaluation.score_card import ScoreCard
 from placement_search.layout import Layout, parse_layout
@@ -22,6 +21,7 @@ from placement_search.space.search_space import SearchSpace
 from placement_search.study import records
 from placement_search.study.answer import find_answer
 from placement_search.study.baselines import RANDOM
+from placement_search.study.definition import StudyDefinition
 from placement_search.study.progress import Progress
 from placement_search.study.records import FULL_FINE_TUNING, ReferenceRecord, StudyRecord
 from placement_search.study.seeds import derive_seed
@@ -47,6 +47,11 @@ class Reference:
     def key(self) -> str:
         """Where the study keeps it."""
         return f"{records.REFERENCE}{self.role}/{self.like}/{self.replicate}"
+
+    @property
+    def title(self) -> str:
+        """What it is called where progress is told."""
+        return f"reference: seed {self.replicate} of {self.role}"
 
 
 class References:
@@ -78,8 +83,7 @@ class References:
         is_full = record.goal.full_fine_tuning
         n_full = len(LEARNING_RATES) + n_seeds if is_full else 0
         self._progress.start("references", len(drawn) * n_seeds + n_full)
-        for index, alike in enumerate(drawn, start=1):
-            self._run_random(record, layout.id, index, alike)
+        self._run_random(record, layout.id, drawn)
         if is_full:
             self._run_full(record)
         self._progress.finish()
@@ -100,26 +104,32 @@ class References:
                 drawn.setdefault(made.id, made)
         return list(drawn.values())
 
-    def _run_random(self, record: StudyRecord, like: str, index: int, layout: Layout) -> None:
+    def _run_random(self, record: StudyRecord, like: str, drawn: Sequence[Layout]) -> None:
+        """Train every layout from as many seeds as the finals have."""
         asked = record.definition
-        role = f"random layout of the same size {index}"
-        for replicate in range(1, record.goal.n_seeds + 1):
-            seed = derive_seed(asked.seed, layout.id, replicate)
-            request = Evaluation(layout, seed, asked.training, is_final=True)
-            reference = Reference(role, replicate, layout.notation, like)
-            self._kept(reference, partial(self._engine.run, request, _unheard))
+        due = [
+            (Reference(role, replicate, layout.notation, like), layout)
+            for role, layout in _named(drawn)
+            for replicate in range(1, record.goal.n_seeds + 1)
+        ]
+        missing = [(reference, layout) for reference, layout in due if not self._held(reference)]
+        requests = [
+            Evaluation(
+                layout,
+                derive_seed(asked.seed, layout.id, reference.replicate),
+                asked.training,
+                is_final=True,
+            )
+            for reference, layout in missing
+        ]
+        for index, outcome in in_turn(self._engine, requests):
+            self._keep(missing[index][0], outcome)
 
     def _run_full(self, record: StudyRecord) -> None:
         """Each learning rate from one seed, then the best one from as many as the finals have."""
         asked = record.definition
-
-        def train(rate: float, replicate: int) -> Callable[[], ScoreCard]:
-            seed = derive_seed(asked.seed, FULL_FINE_TUNING, replicate)
-            plan = replace(asked.training, learning_rate=rate)
-            return lambda: self._engine.run_fully(plan, seed, is_final=replicate > 0)
-
         cards = {
-            rate: self._kept(Reference(f"{FULL_FINE_TUNING} at {rate:g}", 0), train(rate, 0))
+            rate: self._fully(asked, Reference(f"{FULL_FINE_TUNING} at {rate:g}", 0), rate)
             for rate in LEARNING_RATES
         }
         scores = {rate: asked.sign * card.score for rate, card in cards.items() if card}
@@ -127,27 +137,51 @@ class References:
             return
         best = max(scores, key=scores.__getitem__)
         for replicate in range(1, record.goal.n_seeds + 1):
-            self._kept(Reference(FULL_FINE_TUNING, replicate), train(best, replicate))
+            self._fully(asked, Reference(FULL_FINE_TUNING, replicate), best)
 
-    def _kept(self, reference: Reference, train: Callable[[], ScoreCard]) -> ScoreCard | None:
-        """The score card that the study holds, else that of a new training; None without one."""
-        stored = self._study.user_attrs.get(reference.key)
-        what = f"reference: seed {reference.replicate} of {reference.role}"
-        if stored is not None:
-            self._progress.advance(f"{what} stands in the study")
-            return records.REFERENCES.validate_python(stored).card
+    def _fully(self, asked: StudyDefinition, reference: Reference, rate: float) -> ScoreCard | None:
+        """The score card of the whole backbone, trained where the study does not hold it."""
+        held = self._held(reference)
+        if held is not None:
+            return held
+        seed = derive_seed(asked.seed, FULL_FINE_TUNING, reference.replicate)
+        plan = replace(asked.training, learning_rate=rate)
+        outcome: ScoreCard | Exception
         try:
-            card = train()
-        except (Infeasible, EvaluationError) as error:
-            self._progress.say(f"{what} gave no score: {error}")
+            outcome = self._engine.run_fully(plan, seed, is_final=reference.replicate > 0)
+        except NO_SCORE as error:
+            outcome = error
+        return self._keep(reference, outcome)
+
+    def _held(self, reference: Reference) -> ScoreCard | None:
+        """The score card that the study holds already."""
+        stored = self._study.user_attrs.get(reference.key)
+        if stored is None:
             return None
+        self._progress.advance(f"{reference.title} stands in the study")
+        return records.REFERENCES.validate_python(stored).card
+
+    def _keep(self, reference: Reference, outcome: ScoreCard | Exception) -> ScoreCard | None:
+        """Store a score card; None where there is none."""
+        if isinstance(outcome, NO_SCORE):
+            self._progress.say(f"{reference.title} gave no score: {outcome}")
+            return None
+        if isinstance(outcome, Exception):
+            raise outcome
         held = ReferenceRecord(
-            reference.role, reference.layout, reference.like, reference.replicate, card
+            reference.role, reference.layout, reference.like, reference.replicate, outcome
         )
         dumped = records.REFERENCES.dump_python(held, mode="json")
         self._study.set_user_attr(reference.key, dumped)
-        self._progress.advance(f"{what}: {card.score:.4f}")
-        return card
+        self._progress.advance(f"{reference.title}: {outcome.score:.4f}")
+        return outcome
+
+
+def _named(drawn: Sequence[Layout]) -> list[tuple[str, Layout]]:
+    return [
+        (f"random layout of the same size {index}", layout)
+        for index, layout in enumerate(drawn, start=1)
+    ]
 
 
 def _has_random_of_its_size(record: StudyRecord, layout: Layout) -> bool:
@@ -159,7 +193,3 @@ def _has_random_of_its_size(record: StudyRecord, layout: Layout) -> bool:
         for trial in random_ones
     ]
     return bool(found) and all(modules == wanted for modules in found)
-
-
-def _unheard(_epoch: int, _score: float) -> None:
-    """Nobody stops a reference."""

@@ -14,12 +14,36 @@ from placement_search.layout import Layout
 from placement_search.space.encoding import Encoding, Gene
 from placement_search.study.seeds import derive_seed
 
+SCORED = (TrialState.COMPLETE, TrialState.PRUNED)
+
+
+class WholeSpaceTPE(TPESampler):
+    """TPE for studies whose trials all have the same parameters, which it need not intersect."""
+
+    def infer_relative_search_space(
+        self,
+        study: optuna.Study,
+        trial: FrozenTrial,  # noqa: ARG002 - Optuna's
+    ) -> dict[str, BaseDistribution]:
+        """All parameters by name that have more than one value; none before there is a trial."""
+        known = study.get_trials(deepcopy=False, states=SCORED)
+        found = known[-1].distributions if known else {}
+        return {name: found[name] for name in sorted(found) if not found[name].single()}
+
+
 SAMPLERS: Mapping[str, Callable[[int], BaseSampler]] = {
     "random": lambda seed: RandomSampler(seed=seed),
-    "tpe": lambda seed: TPESampler(seed=seed, n_startup_trials=8, multivariate=True),
+    "tpe": lambda seed: WholeSpaceTPE(seed=seed, n_startup_trials=8, multivariate=True),
 }
 """Each gives a sampler from a seed."""
 
+N_RECENT, N_BEST, STRIDE = 300, 25, 100
+"""In a long study a sampler works on the last trials, so many at least, and on the best before.
+
+TPE looks at every trial to propose one. Its model of good layouts is made of the best 25 at most,
+which all stay; that of the others, where the oldest weigh least, then lacks the oldest. They are
+left out a stride at a time.
+"""
 N_SAMPLED = 20
 """Attempts of the sampler to find a new layout, before random draws take over."""
 N_DRAWN = 10_000
@@ -61,8 +85,11 @@ class Proposer:
         self._make_sampler = SAMPLERS[sampler]
         self._seed = seed
         self._distributions = {gene.name: distribution(gene) for gene in encoding.genes}
+        self._direction = direction
+        self._n_learned = 0
+        self._scored: list[FrozenTrial] = []
+        self._n_left_out = 0
         self._copy = optuna.create_study(direction=direction)
-        self._n_copied = 0
 
     def propose(
         self, history: Sequence[FrozenTrial], number: int, seen: Container[str]
@@ -98,16 +125,34 @@ class Proposer:
 
     def _learn(self, history: Sequence[FrozenTrial]) -> None:
         """Copy the trials that came since the last call and that the encoding can express."""
-        for trial in history[self._n_copied :]:
-            is_scored = trial.state in {TrialState.COMPLETE, TrialState.PRUNED}
-            if is_scored and trial.params.keys() == self._distributions.keys():
-                self._copy.add_trial(
-                    optuna.create_trial(
-                        state=trial.state,
-                        value=trial.value,
-                        params=trial.params,
-                        distributions=self._distributions,
-                        intermediate_values=trial.intermediate_values,
-                    )
-                )
-        self._n_copied = len(history)
+        fresh = [self._template(t) for t in history[self._n_learned :] if self._is_telling(t)]
+        self._n_learned = len(history)
+        self._scored += fresh
+        n_left_out = max(0, (len(self._scored) - N_RECENT) // STRIDE * STRIDE)
+        if n_left_out > self._n_left_out:
+            self._n_left_out = n_left_out
+            self._copy = optuna.create_study(direction=self._direction)
+            fresh = [*self._best(n_left_out), *self._scored[n_left_out:]]
+        self._copy.add_trials(fresh)
+
+    def _is_telling(self, trial: FrozenTrial) -> bool:
+        return trial.state in SCORED and trial.params.keys() == self._distributions.keys()
+
+    def _template(self, trial: FrozenTrial) -> FrozenTrial:
+        return optuna.create_trial(
+            state=trial.state,
+            value=trial.value,
+            params=trial.params,
+            distributions=self._distributions,
+            intermediate_values=trial.intermediate_values,
+        )
+
+    def _best(self, n_first: int) -> list[FrozenTrial]:
+        """The best complete ones of the first trials, in their order."""
+        sign = -1 if self._direction is StudyDirection.MAXIMIZE else 1
+        complete = [
+            (sign * (trial.value or 0.0), index)
+            for index, trial in enumerate(self._scored[:n_first])
+            if trial.state is TrialState.COMPLETE
+        ]
+        return [self._scored[index] for index in sorted(i for _, i in sorted(complete)[:N_BEST])]

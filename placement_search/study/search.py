@@ -1,13 +1,16 @@
 """A whole search: make or continue a study, bring it to its trials, hold the finals."""
 
+from contextlib import closing
 from dataclasses import asdict, dataclass
 
 import optuna
 from optuna.samplers import RandomSampler
 
+from placement_search.adapted.frozen import Place
 from placement_search.backbones.families import Pooling
 from placement_search.backbones.loading import Backbone, load_backbone
 from placement_search.backbones.settings import ModelSettings
+from placement_search.engine.engine import Engine
 from placement_search.engine.in_process import InProcessEngine
 from placement_search.errors import SpaceError, StudyError, nearest
 from placement_search.evaluation.pooling import PoolingChoice
@@ -87,6 +90,7 @@ def load_ingredients(settings: SearchSettings, bench: Workbench | None = None) -
         target=task.target.value,
         metric=task.metric.name,
         is_higher_better=task.metric.is_higher_better,
+        concurrency=settings.concurrency,
     )
     return Ingredients(bench, _bound(settings, file, backbone), definition)
 
@@ -117,8 +121,8 @@ def search(
 ) -> StudyRecord:
     """Run a search, or continue the study of the same name where it stopped.
 
-    An interruption, by Ctrl-C or by force, loses at most the running trial, which runs again with
-    its own layout and seed when the same search is started again.
+    An interruption, by Ctrl-C or by force, loses at most the running trials, which run again with
+    their own layouts and seeds when the same search is started again.
 
     Args:
         settings: What is asked for.
@@ -141,19 +145,28 @@ def search(
         _prepare(study, ingredients.bench, settings, progress)
         if settings.proxy_map:
             _store_proxy_map(study, ingredients.bench, settings.seed, progress)
-        engine = InProcessEngine(ingredients.bench)
-        trials = _trials(settings, ingredients)
-        Coordinator(study, trials, engine, progress).run(settings.n_trials)
-        if settings.n_finalists:
-            record = read_study(study, settings.storage)
-            finals = Finals(
-                settings.n_finalists, settings.n_seeds, settings.seed, settings.training
-            )
-            chosen = choose_finalists(record, settings.n_finalists)
-            run_finals(study, chosen, finals, engine, progress)
-            record = read_study(study, settings.storage)
-            References(study, engine, ingredients.space, progress).run(record)
+        with closing(InProcessEngine(ingredients.bench)) as engine:
+            trials = _trials(settings, ingredients)
+            Coordinator(study, trials, engine, progress).run(settings.n_trials)
+            if settings.n_finalists:
+                _hold_finals(study, settings, ingredients.space, engine, progress)
         return read_study(study, settings.storage)
+
+
+def _hold_finals(
+    study: optuna.Study,
+    settings: SearchSettings,
+    space: SearchSpace,
+    engine: Engine,
+    progress: Progress,
+) -> None:
+    """Retrain the finalists, and train what their best is compared with."""
+    record = read_study(study, settings.storage)
+    finals = Finals(settings.n_finalists, settings.n_seeds, settings.seed, settings.training)
+    chosen = choose_finalists(record, settings.n_finalists)
+    run_finals(study, chosen, finals, engine, progress)
+    record = read_study(study, settings.storage)
+    References(study, engine, space, progress).run(record)
 
 
 def _bound(settings: SearchSettings, file: SpaceFile, backbone: Backbone) -> SearchSpace:
@@ -177,6 +190,7 @@ def _trials(settings: SearchSettings, ingredients: Ingredients) -> TrialSetup:
         seed=settings.seed,
         sampler=settings.sampler,
         pruner=settings.pruner,
+        concurrency=settings.concurrency,
     )
 
 
@@ -224,7 +238,7 @@ def _prepare(
     progress.advance(f"frozen states of {len(bench.train.labels)} training examples")
     progress.advance(f"frozen states of {len(bench.validation.labels)} validation examples")
     for name, split in (("training", bench.train), ("validation", bench.validation)):
-        if not split.states.are_kept:
+        if split.states.place is Place.NOWHERE:
             progress.say(
                 f"the frozen states of the {name} split need {split.states.n_bytes / GIB:.1f} GiB "
                 f"and may take {settings.memory:g}: every batch runs the whole backbone instead, "

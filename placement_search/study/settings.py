@@ -27,6 +27,8 @@ class SearchSettings:
         sampler: What proposes layouts.
         pruner: What stops hopeless trials.
         seed: Everything random derives from it.
+        concurrency: Trials that may be under way at once; sampler and pruner know less of the last
+            ones the more there are, on every machine alike.
         max_params: Budget of the adapters: a count, or a share such as ``0.5%`` of the backbone.
         n_finalists: Layouts of the search to retrain beside the baselines; 0 for none.
         n_seeds: Seeds per finalist.
@@ -46,6 +48,7 @@ class SearchSettings:
     sampler: str = "tpe"
     pruner: str = "median"
     seed: int = 0
+    concurrency: int = 4
     max_params: str | None = None
     n_finalists: int = 3
     n_seeds: int = 3
@@ -61,7 +64,10 @@ class SearchSettings:
         Raises:
             StudyError: Naming every count that is too small.
         """
-        least = {"n_trials": 1, "n_finalists": 0, "n_seeds": 2, "n_random": 3, "memory": 0}
+        least = {
+            "n_trials": 1, "concurrency": 1, "n_finalists": 0, "n_seeds": 2, "n_random": 3,
+            "memory": 0,
+        }  # fmt: skip
         wrong = [
             f"{name} must be at least {low}, got {getattr(self, name)}"
             for name, low in least.items()

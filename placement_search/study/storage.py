@@ -9,7 +9,7 @@ from pathlib import Path
 import filelock
 import optuna
 import sqlalchemy.exc
-from optuna.storages import RDBStorage
+from optuna.storages import BaseStorage, RDBStorage
 
 from placement_search.errors import StudyError, nearest
 
@@ -50,6 +50,12 @@ def open_storage(address: str, *, must_exist: bool) -> RDBStorage:
         )
     except (sqlalchemy.exc.SQLAlchemyError, sqlite3.Error, OSError, RuntimeError) as error:
         raise StudyError(f"{path} can't be used as a storage: {error}") from error
+
+
+def backend_of(storage: BaseStorage) -> RDBStorage | None:
+    """The database storage that a study's storage is, or keeps a cache of; None for others."""
+    backend = getattr(storage, "_backend", storage)
+    return backend if isinstance(backend, RDBStorage) else None
 
 
 def _check_holds_studies(path: Path, address: str) -> None:

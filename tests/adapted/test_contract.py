@@ -10,9 +10,10 @@ from _pytest.mark import ParameterSet
 from torch import Tensor, nn
 from torch.nn import functional
 
-from placement_search.adapted.batches import take
+from placement_search.adapted.batches import batch_of, take
+from placement_search.adapted.frozen import FrozenStates, frozen_states
 from placement_search.adapted.model import AdaptedBackbone, needed_nodes
-from placement_search.adapted.states import FrozenStates, bare_states, frozen_states, pooled
+from placement_search.adapted.states import bare_states, pooled
 from placement_search.backbones.loading import Backbone, fingerprint
 from placement_search.errors import LayoutError
 from placement_search.modules import parse_layout
@@ -182,7 +183,7 @@ def test_an_exception_leaves_no_trace(backbone: Backbone, inputs: Inputs) -> Non
     text = f"1>1:bottleneck+{last}>{last - 1}:bottleneck"
     model = adapted(backbone, text, is_trained=True)
     nodes = needed_nodes(model.layout, backbone.graph)
-    states = frozen_states(backbone, inputs, 10**9).batch(torch.arange(5), nodes)
+    states = frozen_states(backbone, inputs, 10**9).batch(batch_of(inputs, torch.arange(5)), nodes)
 
     def fail(_states: Tensor) -> Tensor:
         raise RuntimeError("broken adapter")
@@ -234,7 +235,7 @@ def train(model: AdaptedBackbone, inputs: Inputs, states: FrozenStates, is_cache
     nodes = needed_nodes(model.layout, model.backbone.graph)
     losses = []
     for indices in (torch.tensor([0, 2, 4]), torch.tensor([1, 3]), torch.tensor([4, 0])):
-        cached = states.batch(indices, nodes) if is_cached else None
+        cached = states.batch(batch_of(inputs, indices), nodes) if is_cached else None
         loss = functional.cross_entropy(model(take(inputs, indices), cached), labels[indices])
         optimizer.zero_grad()
         loss.backward()

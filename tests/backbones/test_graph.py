@@ -63,32 +63,59 @@ def test_states_have_the_width_of_the_stream(backbone: Backbone) -> None:
     assert shapes == {(3, hidden.shape[1], backbone.width)}
 
 
-@torch.no_grad()
-def test_a_pass_may_start_between_any_two_blocks(backbone: Backbone) -> None:
-    """From the state there it ends bitwise as the full pass, whatever the inputs' embeddings."""
-    graph, inputs = backbone.graph, backbone.made_up_inputs(3, seed=0)
-    recorder = Recorder()
-    with graph.visited(recorder, range(backbone.n_nodes)):
-        full = graph.run(inputs)
+Passed = tuple[dict[int, Tensor], Tensor]
 
-    for node, state in recorder.states.items():
-        if graph.block_start(node) == node:
-            with graph.started_at(node, state):
-                assert torch.equal(graph.run(inputs), full)
+
+def whole_pass(backbone: Backbone, inputs: dict[str, Tensor]) -> Passed:
+    """The states at all nodes, and the final ones."""
+    recorder = Recorder()
+    with backbone.graph.visited(recorder, range(backbone.n_nodes)):
+        full = backbone.graph.run(inputs)
+    return recorder.states, full
+
+
+def starts(backbone: Backbone) -> list[int]:
+    """The nodes where a pass may begin."""
+    return [node for node in range(backbone.n_nodes) if backbone.graph.pass_start(node) == node]
+
+
+@torch.no_grad()
+def test_a_pass_may_start_at_any_node_that_can_be_put_in(backbone: Backbone) -> None:
+    """From the state there it ends bitwise as the full pass, whatever the inputs' embeddings."""
+    inputs = backbone.made_up_inputs(3, seed=0)
+    states, full = whole_pass(backbone, inputs)
+
+    for node in starts(backbone):
+        with backbone.graph.started_at(node, states[node]):
+            assert torch.equal(backbone.graph.run(inputs), full)
 
 
 @torch.no_grad()
 def test_a_pass_starts_with_the_state_that_is_given(backbone: Backbone) -> None:
     """Another state at the start leads to another end."""
-    graph, inputs = backbone.graph, backbone.made_up_inputs(3, seed=0)
-    recorder = Recorder()
-    with graph.visited(recorder, range(backbone.n_nodes)):
-        full = graph.run(inputs)
+    inputs = backbone.made_up_inputs(3, seed=0)
+    states, full = whole_pass(backbone, inputs)
 
-    for node, state in recorder.states.items():
-        if graph.block_start(node) == node:
-            with graph.started_at(node, state.flip(0)):
-                torch.testing.assert_close(graph.run(inputs), full.flip(0))
+    for node in starts(backbone):
+        with backbone.graph.started_at(node, states[node].flip(0)):
+            torch.testing.assert_close(backbone.graph.run(inputs), full.flip(0))
+
+
+@torch.no_grad()
+def test_examples_may_join_a_pass_anywhere(backbone: Backbone) -> None:
+    """Examples that begin at nodes of their own end bitwise as in a full pass, padded ones too."""
+    inputs = backbone.made_up_inputs(len(starts(backbone)), seed=0)
+    if "attention_mask" in inputs:
+        inputs["attention_mask"][1:, -3:] = 0
+    states, full = whole_pass(backbone, inputs)
+    begun = [(node, states[node][i : i + 1]) for i, node in enumerate(starts(backbone))]
+
+    if not backbone.graph.can_join:
+        with pytest.raises(ValueError, match="begins for all at one node"):
+            backbone.graph.joined_at(begun, inputs).__enter__()
+        return
+    with backbone.graph.joined_at(begun, inputs):
+        assert torch.equal(backbone.graph.run(inputs), full)
 
 
 def running_blocks(backbone: Backbone, node: int) -> set[int]:
@@ -114,16 +141,17 @@ def test_blocks_below_the_start_do_not_run() -> None:
     assert running_blocks(BACKBONES["t5"](), 6) == {0}
 
 
-def test_a_pass_does_not_start_in_the_middle_of_a_block() -> None:
-    """Half a block can not be skipped."""
-    graph = tiny_vit().graph
+def test_a_pass_does_not_start_where_no_state_can_be_put_in() -> None:
+    """Half a block can not be skipped where a block's second half reads its input."""
+    graph = BACKBONES["beit"]().graph
 
     with (
-        pytest.raises(ValueError, match="node 3 lies in the middle"),
+        pytest.raises(ValueError, match="no pass of BeitModel begins at node 3"),
         graph.started_at(3, torch.zeros(1)),
     ):
         pass
-    assert [graph.block_start(node) for node in range(7)] == [0, 0, 2, 2, 4, 4, 6]
+    assert [graph.pass_start(node) for node in range(7)] == [0, 0, 2, 2, 4, 4, 6]
+    assert [tiny_vit().graph.pass_start(node) for node in range(7)] == list(range(7))
 
 
 def test_final_states_come_after_the_final_norm(backbone: Backbone) -> None:

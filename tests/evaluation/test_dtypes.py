@@ -6,8 +6,9 @@ import pytest
 import torch
 from torch import nn
 
+from placement_search.adapted.batches import batch_of
+from placement_search.adapted.frozen import frozen_states
 from placement_search.adapted.model import AdaptedBackbone, needed_nodes
-from placement_search.adapted.states import frozen_states
 from placement_search.backbones.loading import Backbone, as_backbone
 from placement_search.evaluation.evaluate import Evaluation, evaluate
 from placement_search.evaluation.plan import TrainingPlan
@@ -43,20 +44,24 @@ def test_a_fresh_layout_changes_no_bit(make: Callable[[], Backbone]) -> None:
 def test_cached_states_are_kept_in_bfloat16_and_give_the_full_pass(
     make: Callable[[], Backbone],
 ) -> None:
-    """Half the memory, the same logits, and gradients for every adapter."""
+    """Half the memory, the same logits, and gradients for every adapter.
+
+    The tolerance is bfloat16's: in the middle of a pre-norm block a full pass adds to the update
+    what a pass that starts there adds to the state, and the sum is rounded once more.
+    """
     backbone = halved(make)
     inputs = backbone.made_up_inputs(4, seed=0)
     model = AdaptedBackbone(backbone, parse_layout(ALL_KINDS), n_outputs=2)
     for parameter in model.parameters():
         nn.init.normal_(parameter, std=0.3, generator=torch.Generator().manual_seed(1))
     nodes = needed_nodes(model.layout, backbone.graph)
-    states = frozen_states(backbone, inputs, 10**9).batch(torch.arange(4), nodes)
+    states = frozen_states(backbone, inputs, 10**9).batch(batch_of(inputs, torch.arange(4)), nodes)
     assert states is not None
     logits = model(inputs, states)
     logits.sum().backward()
 
     assert {state.dtype for state in states.values()} == {torch.bfloat16}
-    assert torch.equal(logits, model(inputs))
+    torch.testing.assert_close(logits, model(inputs), rtol=2**-7, atol=2**-6)
     assert all(p.grad is not None and p.grad.isfinite().all() for p in model.parameters())
 
 

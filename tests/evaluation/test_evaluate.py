@@ -5,7 +5,8 @@ import dataclasses
 import pytest
 import torch
 
-from placement_search.adapted.states import CachedStates
+from placement_search.adapted import frozen
+from placement_search.adapted.frozen import Place
 from placement_search.errors import EvaluationError
 from placement_search.evaluation.evaluate import Evaluation, evaluate
 from placement_search.evaluation.plan import TrainingPlan
@@ -61,13 +62,17 @@ def test_evaluating_leaves_global_random_state_alone(bench: Workbench) -> None:
     assert torch.equal(torch.rand(3), expected)
 
 
-def test_memory_for_frozen_states_does_not_change_scores(bench: Workbench) -> None:
-    """Where frozen states do not fit they are computed again, with the same scores."""
+@pytest.mark.parametrize("place", [Place.DISK, Place.NOWHERE])
+def test_where_frozen_states_are_does_not_change_scores(
+    bench: Workbench, place: Place, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Where they do not fit in memory they are read or computed again, with the same scores."""
+    monkeypatch.setattr(frozen, "_pays", lambda *_: place is Place.DISK)
     small = Workbench(tiny_vit(), tiny_task(), memory_limit=0)
     request = Evaluation(LAYOUT, 0, PLAN)
 
-    assert isinstance(bench.train.states, CachedStates)
-    assert not isinstance(small.train.states, CachedStates)
+    assert bench.train.states.place is Place.MEMORY
+    assert small.train.states.place is place
     assert (
         evaluate(small, request, ignore).card.history
         == evaluate(bench, request, ignore).card.history

@@ -3,6 +3,7 @@
 import pytest
 import torch
 
+from placement_search.adapted.batches import take
 from placement_search.backbones.loading import fingerprint
 from placement_search.engine.in_process import InProcessEngine
 from placement_search.evaluation.full_fine_tune import FullyTrained, full_fine_tune
@@ -37,7 +38,7 @@ def test_it_starts_from_the_backbone_and_the_probed_head(bench: Workbench) -> No
     indices = torch.arange(5)
     features = bench.validation.states.features[bench.pooling][indices]
 
-    logits = model.logits()(bench.validation, indices)
+    logits = model(take(bench.validation.inputs, indices))
 
     torch.testing.assert_close(logits, bench.head.logits(features), rtol=1e-5, atol=1e-5)
 

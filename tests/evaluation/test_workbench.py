@@ -1,11 +1,13 @@
 """What evaluations share."""
 
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 import torch
 
-from placement_search.adapted.states import CachedStates, MissingStates
+from placement_search.adapted import frozen
+from placement_search.adapted.frozen import KeptStates, MissingStates
 from placement_search.backbones.families import Pooling
 from placement_search.errors import BackboneError, TaskError
 from placement_search.evaluation.pooling import PoolingChoice
@@ -77,16 +79,30 @@ def test_auto_knows_that_a_low_error_is_better() -> None:
     assert choice.scores[choice.pooling.value] == min(choice.scores.values())
 
 
-def test_states_that_do_not_fit_are_not_kept() -> None:
+def test_states_that_fit_nowhere_are_not_kept(monkeypatch: pytest.MonkeyPatch) -> None:
     """The features are the same, bit for bit, and so is the memory that they are said to need."""
+    monkeypatch.setattr(frozen, "SHARE_OF_DISK", 0)
     kept, recomputed = (
         Workbench(tiny_vit(), tiny_task(), memory_limit=limit).train.states for limit in (10**9, 0)
     )
 
-    assert isinstance(kept, CachedStates)
+    assert isinstance(kept, KeptStates)
     assert isinstance(recomputed, MissingStates)
     assert kept.n_bytes == recomputed.n_bytes > 0
     assert all(torch.equal(kept.features[p], recomputed.features[p]) for p in kept.features)
+
+
+def test_a_file_of_states_does_not_outlive_its_states(tmp_path: Path) -> None:
+    """It has no name from the start, so that nothing is left however the process ends."""
+    backbone = tiny_vit()
+    inputs = backbone.made_up_inputs(5, seed=0)
+    kept = frozen.frozen_states(backbone, inputs, 10**9)
+    room = frozen._File(backbone, 25, tmp_path)
+    for node, state in kept._states.items():  # type: ignore[attr-defined]
+        room.states[node].copy_(state)
+
+    assert not list(tmp_path.iterdir())
+    assert all(torch.equal(room.states[node], kept._states[node]) for node in room.states)  # type: ignore[attr-defined]
 
 
 def test_the_head_fits_every_kind_of_target() -> None:

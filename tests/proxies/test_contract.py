@@ -7,7 +7,8 @@ from hypothesis import strategies as st
 from torch import Tensor
 
 from placement_search.proxies import PROXIES, Proxy
-from placement_search.proxies.gradients import GradientFactors, GradientMap, gradient_map
+from placement_search.proxies.factors import GradientFactors
+from placement_search.proxies.gradients import GradientMap, gradient_map
 
 N_NODES, N_EXAMPLES, N_TOKENS, WIDTH = 3, 4, 5, 6
 
@@ -45,7 +46,8 @@ def rescaled(made: GradientFactors, scale: float) -> GradientFactors:
 def of_matrix(gradient: Tensor) -> GradientMap:
     """The map of one connection with this gradient."""
     values = torch.linalg.svdvals(gradient.double()).reshape(1, 1, -1)
-    return GradientMap(values, values.square().sum(-1))
+    energies = values.square().sum(-1)
+    return GradientMap(values, energies, torch.zeros_like(energies))
 
 
 def test_every_proxy_has_a_degree() -> None:
@@ -55,7 +57,7 @@ def test_every_proxy_has_a_degree() -> None:
 
 def test_a_score_is_finite_and_positive_for_every_connection(proxy: Proxy) -> None:
     """One number for each source and target, none of them empty or negative."""
-    scores = proxy(gradient_map(factors()))
+    scores = proxy(gradient_map([factors()]))
 
     assert scores.shape == (N_NODES, N_NODES)
     assert torch.isfinite(scores).all()
@@ -64,14 +66,14 @@ def test_a_score_is_finite_and_positive_for_every_connection(proxy: Proxy) -> No
 
 def test_a_score_is_the_same_every_time(proxy: Proxy) -> None:
     """Nothing is drawn."""
-    assert torch.equal(proxy(gradient_map(factors())), proxy(gradient_map(factors())))
+    assert torch.equal(proxy(gradient_map([factors()])), proxy(gradient_map([factors()])))
 
 
 def test_no_gradient_scores_zero(proxy: Proxy) -> None:
     """A connection that cannot lower the loss has the lowest score, and spoils no other one."""
     made = factors()
     made.deltas[1] = 0
-    scores = proxy(gradient_map(made))
+    scores = proxy(gradient_map([made]))
 
     assert not scores[:, 1].any()
     assert (scores[:, [0, 2]] > 0).all()
@@ -82,8 +84,8 @@ def test_no_gradient_scores_zero(proxy: Proxy) -> None:
 @settings(deadline=None)
 def test_rescaling_the_loss_never_reorders_connections(scale: float, name: str) -> None:
     """Ranks stay, norms grow with it, Fisher information with its square."""
-    scores = PROXIES[name](gradient_map(factors()))
-    again = PROXIES[name](gradient_map(rescaled(factors(), scale)))
+    scores = PROXIES[name](gradient_map([factors()]))
+    again = PROXIES[name](gradient_map([rescaled(factors(), scale)]))
 
     # Scaling float64 by a number that is no power of two rounds once per entry.
     torch.testing.assert_close(again, scores * scale ** DEGREES[name], rtol=1e-9, atol=0)
@@ -119,7 +121,7 @@ def test_the_soft_ranks_keep_their_order(name: str) -> None:
 
     Each lies within the numerical rank at a tolerance of zero.
     """
-    made = gradient_map(factors())
+    made = gradient_map([factors()])
     ratio, stable = PROXIES["participation_ratio"](made), PROXIES["stable_rank"](made)
 
     assert (stable <= ratio).all()
@@ -149,7 +151,7 @@ def test_a_score_is_its_formula(name: str, score: float) -> None:
 
 def test_norms_keep_their_order() -> None:
     """‖G‖_F ≤ ‖G‖_* ≤ √width ‖G‖_F."""
-    made = gradient_map(factors())
+    made = gradient_map([factors()])
     frobenius, nuclear = PROXIES["frobenius_norm"](made), PROXIES["nuclear_norm"](made)
 
     assert (frobenius <= nuclear).all()
@@ -171,5 +173,5 @@ def test_the_order_of_examples_does_not_matter(proxy: Proxy) -> None:
 
     # Sums of float64 in another order.
     torch.testing.assert_close(
-        proxy(gradient_map(shuffled)), proxy(gradient_map(made)), rtol=1e-9, atol=0
+        proxy(gradient_map([shuffled])), proxy(gradient_map([made])), rtol=1e-9, atol=0
     )

@@ -8,6 +8,7 @@ from typer.main import get_command
 from placement_search.backbones.settings import ModelSettings
 from placement_search.cli.main import app
 from placement_search.study.command import Goal, search_command
+from placement_search.study.settings import SearchSettings
 from placement_search.tasks.settings import DataSettings
 from tests.tiny_records import DEFINITION
 
@@ -32,7 +33,9 @@ def understood(command: str) -> dict[str, object]:
 
 def test_every_option_is_said_and_quoted() -> None:
     """Spaces, quotes and all settings come back as they were given."""
-    asked = replace(DEFINITION, model=MODEL, data=DATA, max_params="1%", seed=5, n_random=4)
+    asked = replace(
+        DEFINITION, model=MODEL, data=DATA, max_params="1%", seed=5, n_random=4, concurrency=7
+    )
     goal = Goal(n_trials=12, n_finalists=2, n_seeds=4, full_fine_tuning=True)
     params = understood(search_command(asked, goal, "a study", "sqlite:///x y.db"))
     expected = {f.name: getattr(s, f.name) for s in (MODEL, DATA) for f in fields(s)}
@@ -45,6 +48,7 @@ def test_every_option_is_said_and_quoted() -> None:
         12, 2, 4, 5,
     )  # fmt: skip
     assert params["full_fine_tuning"] is True
+    assert params["concurrency"] == 7
 
 
 def test_a_goal_never_shrinks() -> None:
@@ -56,8 +60,10 @@ def test_a_goal_never_shrinks() -> None:
 
 def test_defaults_are_left_unsaid() -> None:
     """The command of an embedded study stays short."""
-    command = search_command(DEFINITION, Goal(12, 1, 3), "tiny", "sqlite:///tiny.db")
+    asked = replace(DEFINITION, concurrency=SearchSettings().concurrency)
+    command = search_command(asked, Goal(12, 1, 3), "tiny", "sqlite:///tiny.db")
 
     assert "--model embedded --data digits-location --space extended" in command
     assert "--dtype" not in command
     assert "--full-fine-tuning" not in command
+    assert "--concurrency" not in command

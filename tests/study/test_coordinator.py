@@ -1,81 +1,22 @@
 """What the coordinator promises: totals, resumption, ends, and no layout twice."""
 
-from collections.abc import Callable
 from pathlib import Path
 
 import optuna
 import pytest
 
-from placement_search.engine.in_process import Infeasible
+from placement_search.engine.engine import Infeasible
 from placement_search.errors import FailureError
-from placement_search.evaluation.plan import TrainingPlan
 from placement_search.modules import MODULE_TYPES
 from placement_search.space.budget import Budget
 from placement_search.space.file import read_space
-from placement_search.space.search_space import SearchSpace, bind_space
+from placement_search.space.search_space import bind_space
 from placement_search.study import records
-from placement_search.study.baselines import EVERY_PARALLEL, make_baselines
-from placement_search.study.coordinator import Coordinator, TrialSetup
-from placement_search.study.progress import Silence
-from placement_search.study.storage import open_storage
+from placement_search.study.baselines import EVERY_PARALLEL
 from tests.study.stub_engine import StubEngine
+from tests.study.stub_search import interrupt_at, outcome, run
 
 N_BASELINES = 8
-
-
-def space(name: str = "extended", n_nodes: int = 9) -> SearchSpace:
-    """A shipped space on a small backbone."""
-    return bind_space(read_space(name), MODULE_TYPES, n_nodes=n_nodes, width=16, budget=Budget())
-
-
-def run(
-    folder: Path,
-    engine: StubEngine,
-    n_trials: int,
-    *,
-    sampler: str = "tpe",
-    pruner: str = "median",
-    searched: SearchSpace | None = None,
-) -> list[optuna.trial.FrozenTrial]:
-    """What a process that starts the search does: open, continue, and give the trials."""
-    optuna.logging.set_verbosity(optuna.logging.WARNING)
-    searched = searched or space()
-    study = optuna.create_study(
-        study_name="study",
-        storage=open_storage(f"sqlite:///{folder}/study.db", must_exist=False),
-        direction="maximize",
-        sampler=optuna.samplers.RandomSampler(seed=0),
-        load_if_exists=True,
-    )
-    baselines = make_baselines(searched, 9, 4, seed=1)
-    plan = TrainingPlan(epochs=3)
-    trials = TrialSetup(searched, 16, baselines, plan, seed=0, sampler=sampler, pruner=pruner)
-    Coordinator(study, trials, engine, Silence()).run(n_trials)
-    return study.get_trials()
-
-
-def outcome(trials: list[optuna.trial.FrozenTrial]) -> list[tuple[object, ...]]:
-    """All of a study's trials that must not depend on interruptions."""
-    return [
-        (
-            t.number,
-            t.state,
-            t.params,
-            dict(t.intermediate_values),
-            {key: t.user_attrs.get(key) for key in (records.LAYOUT, records.ROLE, records.CARD)},
-        )
-        for t in trials
-    ]
-
-
-def interrupt_at(number: int, epoch: int) -> Callable[[int, int], None]:
-    """Raise Ctrl-C after that epoch of that evaluation, or of the first later one to reach it."""
-
-    def at_epoch(this_number: int, this_epoch: int) -> None:
-        if this_number >= number and this_epoch == epoch:
-            raise KeyboardInterrupt
-
-    return at_epoch
 
 
 @pytest.mark.parametrize(

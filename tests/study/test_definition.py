@@ -32,6 +32,7 @@ CHANGES: Mapping[str, Mapping[str, Any]] = {
     "backbone.width": {"backbone": replace(DEFINITION.backbone, width=32)},
     "data_fingerprint": {"data_fingerprint": "0123"},
     "metric": {"metric": "macro F1"},
+    "concurrency": {"concurrency": 4},
 }
 """One changed fact each, by the key that a user should read."""
 
@@ -61,6 +62,18 @@ def test_a_definition_of_another_version_is_refused() -> None:
 
     with pytest.raises(StudyError, match=r"another version.*\(family\)"):
         StudyDefinition.from_json(stored)
+
+
+def test_a_study_of_an_earlier_version_had_one_trial_at_a_time() -> None:
+    """It is read, and goes on with what it was made with."""
+    stored = DEFINITION.as_json()
+    del stored["concurrency"]
+    read = StudyDefinition.from_json(stored)
+
+    assert read.concurrency == 1
+    assert differences(replace(DEFINITION, concurrency=4)) == {
+        "concurrency": "1 in the study, 4 asked"
+    }
 
 
 def test_the_same_settings_continue_a_study() -> None:

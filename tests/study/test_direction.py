@@ -5,7 +5,6 @@ from dataclasses import replace
 import optuna
 import pytest
 from optuna.study import StudyDirection
-from optuna.trial import TrialState
 
 from placement_search.report.curves import incumbents
 from placement_search.space.encoding import Encoding
@@ -97,7 +96,7 @@ def test_the_sampler_goes_where_errors_are_low() -> None:
 @pytest.mark.parametrize(("error", "is_hopeless"), [(0.9, True), (0.1, False)])
 def test_the_pruner_stops_large_errors(error: float, *, is_hopeless: bool) -> None:
     """The median rule, turned round."""
-    judge = Judge("errors", PRUNERS["median"](8), StudyDirection.MINIMIZE)
+    judge = Judge(PRUNERS["median"](8, "errors"), sign=-1)
     history = [
         optuna.create_trial(
             value=0.5,
@@ -106,10 +105,6 @@ def test_the_pruner_stops_large_errors(error: float, *, is_hopeless: bool) -> No
         )
         for _ in range(8)
     ]
-    for number, finished in enumerate(history):
-        finished.number = number
-    running = optuna.create_trial(
-        state=TrialState.RUNNING, intermediate_values=dict.fromkeys(range(1, 6), error)
-    )
+    judge.begin(history, 8)
 
-    assert judge.is_hopeless(history, running) == is_hopeless
+    assert judge.is_hopeless(8, dict.fromkeys(range(1, 6), error)) == is_hopeless

@@ -74,3 +74,33 @@ def test_a_retraining_without_a_score_leaves_a_gap(study: optuna.Study) -> None:
     held = [(final.layout_id, final.replicate) for final in read_finals(study.user_attrs)]
     assert len(held) == 5
     assert (TRIALS[2].layout_id, 2) not in held
+
+
+@pytest.mark.parametrize("order", [0, 1, 2])
+def test_the_order_of_events_decides_nothing(study: optuna.Study, order: int) -> None:
+    """All are under way at once, and the study holds the same score cards."""
+    finalists = choose_finalists(study_record(TRIALS), 1)
+    engine = StubEngine(order=order)
+    run_finals(study, finalists, FINALS, engine, Silence())
+    in_order = optuna.create_study()
+    run_finals(in_order, finalists, FINALS, StubEngine(), Silence())
+
+    assert engine.most_under_way == 6
+    assert read_finals(study.user_attrs) == read_finals(in_order.user_attrs)
+
+
+def test_a_bug_ends_the_finals_and_leaves_nothing_under_way(study: optuna.Study) -> None:
+    """It is no gap among scores; what was there already is kept."""
+
+    def fail(number: int) -> None:
+        if number == 3:
+            raise ZeroDivisionError("a bug")
+
+    engine = StubEngine(before=fail)
+    finalists = choose_finalists(study_record(TRIALS), 1)
+    with pytest.raises(ZeroDivisionError, match="a bug"):
+        run_finals(study, finalists, FINALS, engine, Silence())
+
+    assert len(read_finals(study.user_attrs)) == 2
+    with pytest.raises(ValueError, match="nothing is under way"):
+        engine.events()

@@ -1,15 +1,29 @@
-from collections.abc import Sequence
+import random
+from collections.abc import Callable, Mapping, Sequence
 
 import optuna
 import pytest
-from optuna.study import Study, StudyDirection
+from optuna.pruners import BasePruner
+from optuna.study import StudyDirection
 from optuna.trial import FrozenTrial, TrialState
 
 from placement_search.study.pruners import PRUNERS, Judge
 from placement_search.study.records import ROLE, SEARCHED
 
 EPOCHS = 8
-UP = StudyDirection.MAXIMIZE
+NAME = "pruned"
+"""The study's, which Hyperband deals out its brackets by."""
+
+OPTUNAS: Mapping[str, Callable[[int], BasePruner]] = {
+    "none": lambda _epochs: optuna.pruners.NopPruner(),
+    "median": lambda epochs: optuna.pruners.MedianPruner(
+        n_startup_trials=5, n_warmup_steps=max(1, epochs // 4)
+    ),
+    "hyperband": lambda epochs: optuna.pruners.HyperbandPruner(
+        min_resource=1, max_resource=epochs, reduction_factor=3
+    ),
+}
+"""What each of ours has to decide like."""
 
 
 @pytest.fixture(params=PRUNERS)
@@ -19,18 +33,64 @@ def name(request: pytest.FixtureRequest) -> str:
     return chosen
 
 
-def new_study(pruner: str, epochs: int = EPOCHS) -> Study:
-    return optuna.create_study(
-        study_name="pruned", direction="maximize", pruner=PRUNERS[pruner](epochs)
+def new_judge(pruner: str, epochs: int = EPOCHS, sign: int = 1) -> Judge:
+    return Judge(PRUNERS[pruner](epochs, NAME), sign)
+
+
+def ended(
+    number: int, scores: Sequence[float], role: str = SEARCHED, *, is_pruned: bool = False
+) -> FrozenTrial:
+    """A trial as a study holds it once it is over."""
+    trial = optuna.create_trial(
+        state=TrialState.PRUNED if is_pruned else TrialState.COMPLETE,
+        value=scores[-1],
+        intermediate_values=dict(enumerate(scores, start=1)),
+        user_attrs={ROLE: role},
     )
+    trial.number = number
+    return trial
 
 
-def run(study: Study, scores: Sequence[float]) -> int | None:
-    """Report one score per epoch from 1; the epoch at which the trial was stopped, if it was."""
+def stop_of(judge: Judge, number: int, scores: Sequence[float]) -> int | None:
+    """The epoch at which a trial that was begun is stopped, if it is."""
+    for epoch in range(1, len(scores)):
+        if judge.is_hopeless(number, dict(enumerate(scores[:epoch], start=1))):
+            return epoch
+    return None
+
+
+def stops(
+    pruner: str, trials: Sequence[Sequence[float]], epochs: int = EPOCHS, sign: int = 1
+) -> list[int | None]:
+    """Where each of a study's trials is stopped, one after another."""
+    judge = new_judge(pruner, epochs, sign)
+    history: list[FrozenTrial] = []
+    found = []
+    for number, scores in enumerate(trials):
+        judge.begin(history, number)
+        found.append(stop_of(judge, number, scores))
+        is_pruned = found[-1] is not None
+        history.append(ended(number, scores[: found[-1]], is_pruned=is_pruned))
+    return found
+
+
+def optunas_stops(
+    pruner: str, trials: Sequence[Sequence[float]], epochs: int, sign: int
+) -> list[int | None]:
+    """The same, by Optuna's pruner in a study of its own."""
+    optuna.logging.set_verbosity(optuna.logging.WARNING)
+    direction = StudyDirection.MAXIMIZE if sign > 0 else StudyDirection.MINIMIZE
+    study = optuna.create_study(
+        study_name=NAME, direction=direction, pruner=OPTUNAS[pruner](epochs)
+    )
+    return [_optunas_stop(study, scores) for scores in trials]
+
+
+def _optunas_stop(study: optuna.Study, scores: Sequence[float]) -> int | None:
     trial = study.ask()
     for epoch, score in enumerate(scores, start=1):
         trial.report(score, epoch)
-        if trial.should_prune():
+        if trial.should_prune() and epoch < len(scores):
             study.tell(trial, state=TrialState.PRUNED)
             return epoch
     study.tell(trial, scores[-1])
@@ -41,22 +101,35 @@ def rising(level: float, epochs: int = EPOCHS) -> list[float]:
     return [level + epoch / 100 for epoch in range(epochs)]
 
 
+@pytest.mark.parametrize("sign", [1, -1])
+@pytest.mark.parametrize("epochs", [1, 2, 3, 8, 9, 30])
+def test_ours_decide_like_optunas(name: str, epochs: int, sign: int) -> None:
+    """Over noisy trials with ties, whether scores or errors."""
+    generator = random.Random(epochs)  # noqa: S311
+    trials = [
+        [round(level + generator.gauss(0, 0.1) + epoch / 50, 2) for epoch in range(epochs)]
+        for level in (generator.random() for _ in range(60))
+    ]
+    found = stops(name, trials, epochs, sign)
+
+    assert found == optunas_stops(name, trials, epochs, sign)
+    assert name == "none" or epochs < 3 or any(found)
+
+
 @pytest.mark.parametrize("epochs", [1, 2, 3, 8, 30])
 def test_a_trial_better_than_all_before_is_never_stopped(name: str, epochs: int) -> None:
     """Whatever else a pruner does, it keeps the best, for short and long trainings."""
-    study = new_study(name, epochs)
-    stopped = [run(study, rising(0.3 + number / 100, epochs)) for number in range(25)]
+    trials = [rising(0.3 + number / 100, epochs) for number in range(25)]
 
-    assert stopped == [None] * 25
+    assert stops(name, trials, epochs) == [None] * 25
 
 
 @pytest.mark.parametrize("pruner", ["median", "hyperband"])
 def test_hopeless_trials_are_stopped(pruner: str) -> None:
     """Among better ones most of them end early, which is what a pruner is for."""
-    study = new_study(pruner)
-    for number in range(12):
-        run(study, rising(0.7 + number / 100))
-    stopped = [run(study, rising(0.1 - number / 100)) for number in range(12)]
+    good = [rising(0.7 + number / 100) for number in range(12)]
+    bad = [rising(0.1 - number / 100) for number in range(12)]
+    stopped = stops(pruner, good + bad)[12:]
 
     # Hyperband's last bracket, a third of the trials or fewer, runs everything to its end.
     assert sum(epoch is not None and epoch < EPOCHS for epoch in stopped) >= 6
@@ -64,16 +137,12 @@ def test_hopeless_trials_are_stopped(pruner: str) -> None:
 
 def test_no_pruner_stops_nothing() -> None:
     """``none`` trains even the worst to its end."""
-    study = new_study("none")
-    stopped = [run(study, rising(0.9 - number / 50)) for number in range(20)]
-
-    assert stopped == [None] * 20
+    assert stops("none", [rising(0.9 - number / 50) for number in range(20)]) == [None] * 20
 
 
 def test_the_median_needs_five_trials_to_judge_by() -> None:
     """The first five run to their end, however bad."""
-    study = new_study("median")
-    stopped = [run(study, rising(0.9 - number / 10)) for number in range(6)]
+    stopped = stops("median", [rising(0.9 - number / 10) for number in range(6)])
 
     assert stopped[:5] == [None] * 5
     assert stopped[5] is not None
@@ -81,75 +150,70 @@ def test_the_median_needs_five_trials_to_judge_by() -> None:
 
 def test_the_median_waits_for_a_quarter_of_the_epochs() -> None:
     """What the first epochs say is mostly the head's doing."""
-    study = new_study("median", epochs=12)
-    for number in range(5):
-        run(study, rising(0.5 + number / 100, 12))
+    good = [rising(0.5 + number / 100, 12) for number in range(5)]
 
-    assert run(study, rising(0.1, 12)) == 3
+    assert stops("median", [*good, rising(0.1, 12)], 12)[-1] == 3
 
 
 def test_the_median_stops_below_it_and_not_above() -> None:
     """Half of the trials before decide."""
-    study = new_study("median")
-    for level in (0.1, 0.2, 0.5, 0.8, 0.9):
-        run(study, rising(level))
+    before = [rising(level) for level in (0.1, 0.2, 0.5, 0.8, 0.9)]
 
-    assert run(study, rising(0.55)) is None
-    assert run(study, rising(0.45)) is not None
+    assert stops("median", [*before, rising(0.55)])[-1] is None
+    assert stops("median", [*before, rising(0.45)])[-1] is not None
 
 
-def finished(level: float, role: str = SEARCHED) -> FrozenTrial:
-    """A complete trial with its reports."""
-    scores = dict(enumerate(rising(level), start=1))
-    return optuna.create_trial(
-        value=scores[EPOCHS], intermediate_values=scores, user_attrs={ROLE: role}
-    )
+def is_hopeless(history: Sequence[FrozenTrial], level: float, pruner: str = "median") -> bool:
+    """What a judge made just now, as when a search goes on, says after the fourth epoch."""
+    judge, number = new_judge(pruner), len(history)
+    judge.begin(history, number)
+    return judge.is_hopeless(number, dict(enumerate(rising(level)[:4], start=1)))
 
 
-def running(level: float, number: int) -> FrozenTrial:
-    """A trial that has just reported its fourth epoch."""
-    trial = optuna.create_trial(
-        state=TrialState.RUNNING,
-        intermediate_values=dict(enumerate(rising(level)[:4], start=1)),
-        user_attrs={ROLE: SEARCHED},
-    )
-    # SQLite counts from 1.
-    trial.number, trial._trial_id = number, number + 1
-    return trial
-
-
-def is_hopeless(history: Sequence[FrozenTrial], trial: FrozenTrial, pruner: str = "median") -> bool:
-    """What a judge says that has just been made, as after an interruption."""
-    return Judge("pruned", PRUNERS[pruner](EPOCHS), UP).is_hopeless(history, trial)
+def numbered(trials: Sequence[tuple[float, str]]) -> list[FrozenTrial]:
+    return [ended(n, rising(level), role) for n, (level, role) in enumerate(trials)]
 
 
 def test_a_proposal_is_judged_among_proposals_alone() -> None:
     """Large baselines would make every small layout look hopeless."""
-    baselines = [finished(0.9, role="every layer, parallel")] * 6
-    proposals = [finished(0.5 + number / 100) for number in range(6)]
-    as_proposals = [finished(0.9)] * 6
+    proposals = [(0.5 + number / 100, SEARCHED) for number in range(6)]
+    with_baselines = numbered([(0.9, "every layer, parallel")] * 6 + proposals)
+    with_proposals = numbered([(0.9, SEARCHED)] * 6 + proposals)
 
-    assert not is_hopeless([*baselines, *proposals], running(0.7, 12))
-    assert is_hopeless([*baselines, *proposals], running(0.3, 12))
-    assert is_hopeless([*as_proposals, *proposals], running(0.55, 12))
+    assert not is_hopeless(with_baselines, 0.7)
+    assert is_hopeless(with_baselines, 0.3)
+    assert is_hopeless(with_proposals, 0.55)
 
 
 def test_baselines_alone_stop_nothing() -> None:
     """The median needs proposals to judge by."""
-    judge = Judge("pruned", PRUNERS["median"](EPOCHS), UP)
-
-    assert not judge.is_hopeless(
-        [finished(0.9, role=f"random {n}") for n in range(8)], running(0.1, 8)
-    )
+    assert not is_hopeless(numbered([(0.9, f"random {n}") for n in range(8)]), 0.1)
 
 
 def test_a_judge_of_a_resumed_search_says_what_the_old_one_said(name: str) -> None:
     """The history decides, whether it came at once or trial by trial."""
     levels = [0.5 + number % 5 / 20 for number in range(20)]
-    history = [finished(level) for level in levels]
-    trials = [running(level, number) for number, level in enumerate(levels)]
-    old = Judge("pruned", PRUNERS[name](EPOCHS), UP)
-    verdicts = [old.is_hopeless(history[:n], trial) for n, trial in enumerate(trials)]
-    fresh = [is_hopeless(history[:n], trial, name) for n, trial in enumerate(trials)]
+    history = numbered([(level, SEARCHED) for level in levels])
+    old = new_judge(name)
+    verdicts = []
+    for number, level in enumerate(levels):
+        old.begin(history[:number], number)
+        verdicts.append(old.is_hopeless(number, dict(enumerate(rising(level)[:4], start=1))))
+    fresh = [is_hopeless(history[:number], level, name) for number, level in enumerate(levels)]
 
     assert fresh == verdicts
+
+
+def test_trials_under_way_together_are_judged_by_what_each_may_know(name: str) -> None:
+    """Later trials that begin, learn and end meanwhile change nothing for an earlier one."""
+    generator = random.Random(0)  # noqa: S311
+    history = numbered([(generator.random(), SEARCHED) for _ in range(30)])
+    alone, together = new_judge(name), new_judge(name)
+    alone.begin(history[:20], 23)
+    for known, number in ((20, 23), (21, 24), (25, 28)):
+        together.begin(history[:known], number)
+    together.end(24)
+
+    for level in (0.0, 0.3, 0.5, 0.7):
+        scores = dict(enumerate(rising(level)[:4], start=1))
+        assert together.is_hopeless(23, scores) == alone.is_hopeless(23, scores)

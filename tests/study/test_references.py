@@ -151,3 +151,15 @@ def test_without_an_answer_there_is_nothing_to_compare(study: optuna.Study) -> N
 
     assert engine.requests == []
     assert engine.full == []
+
+
+@pytest.mark.parametrize("order", [0, 1, 2])
+def test_the_order_of_events_decides_nothing(study: optuna.Study, order: int) -> None:
+    """Random layouts are all under way at once; the whole backbone is trained after them."""
+    record = with_finals(LARGER, is_full=True)
+    engine = StubEngine(order=order)
+    mixed = made(study, record, engine)
+    in_order = made(optuna.create_study(), record, StubEngine())
+
+    assert engine.most_under_way == 3 * record.definition.n_random
+    assert mixed.references == in_order.references

@@ -12,6 +12,7 @@ from placement_search.space.encoding import Encoding, Gene
 from placement_search.study import samplers
 from placement_search.study.samplers import (
     SAMPLERS,
+    SCORED,
     Proposal,
     Proposer,
     SpaceExhaustedError,
@@ -183,3 +184,54 @@ def test_tpe_learns_where_the_good_layouts_are() -> None:
     # Random connections lie 17 nodes away on average; half of that is no matter of luck over 30.
     assert late["random"] < -12
     assert late["tpe"] > late["random"] / 2
+
+
+@pytest.fixture
+def _short_memory(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A sampler that leaves trials out after twelve."""
+    monkeypatch.setattr(samplers, "N_RECENT", 12)
+    monkeypatch.setattr(samplers, "N_BEST", 3)
+    monkeypatch.setattr(samplers, "STRIDE", 5)
+
+
+@pytest.mark.usefixtures("_short_memory")
+def test_a_long_search_that_is_resumed_goes_on_as_if_it_had_not_stopped(name: str) -> None:
+    """What is left out depends on the history alone."""
+    proposals = searched(ENCODING, name, 40)
+
+    for number in (15, 27, 39):
+        before = proposals[:number]
+        seen = {proposal.layout.id for proposal in before}
+        fresh = Proposer(ENCODING, name, 0, UP)
+        assert fresh.propose(history_of(ENCODING, before), number, seen) == proposals[number]
+
+
+@pytest.mark.usefixtures("_short_memory")
+def test_a_sampler_works_on_the_last_trials_and_the_best(name: str) -> None:
+    """As many as its memory has room for, the best complete ones among them."""
+    history = history_of(ENCODING, searched(ENCODING, name, 60))
+    proposer = Proposer(ENCODING, name, 0, UP)
+    proposer.propose(history, 60, ())
+    known = [trial.value for trial in proposer._copy.get_trials() if trial.state in SCORED]
+    scored = [trial for trial in history if trial.state in SCORED]
+    complete = [t.value for t in scored if t.state is TrialState.COMPLETE and t.value is not None]
+
+    assert 12 + 3 <= len(known) < 12 + 3 + 5
+    assert set(sorted(complete)[-3:]) <= set(known)
+    assert known[-12:] == [trial.value for trial in scored][-12:]
+
+
+def test_the_whole_space_is_what_optuna_finds_by_intersecting() -> None:
+    """The faster way gives the same proposals."""
+    history = history_of(ENCODING, searched(ENCODING, "tpe", 20))
+    found = []
+    for sampler in (samplers.WholeSpaceTPE, optuna.samplers.TPESampler):
+        study = optuna.create_study(
+            direction="maximize",
+            sampler=sampler(seed=1, n_startup_trials=8, multivariate=True),
+        )
+        study.add_trials([trial for trial in history if trial.state in SCORED])
+        distributions = {gene.name: distribution(gene) for gene in ENCODING.genes}
+        found.append(study.ask(distributions).params)
+
+    assert found[0] == found[1]

@@ -1,0 +1,386 @@
+"""Trials per hour beside what a good engineer would write today, side by side in one run.
+
+    GOMP_SPINCOUNT=1000 python -m benchmarks.throughput [--model FOLDER] [--data DATA]
+        [--peer both] [--rows FILE]
+
+The variable is what the command line sets for a search; without it, threads of both sides spin.
+The peer loads a fresh model for every trial and trains it with `transformers.Trainer`: the same
+modules by forward hooks, or LoRA by `peft` in the blocks that a layout adds to. Both sides take
+their turns layout by layout, in one process, on the same data, with the same plan and seed. What is
+prepared once for a whole study, frozen states and head probe, is timed apart; the peer is given the
+head. First a few layouts are trained by both on the very same batches: their losses have to agree.
+
+``--model vit-b16`` and ``--model bert-base`` are of real size, with random weights and made-up
+data.
+"""
+
+import argparse
+import gc
+import json
+import os
+import platform
+import resource
+import sys
+import tempfile
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import ExitStack
+from dataclasses import asdict, dataclass, replace
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from benchmarks.peer_loop.model import Attach, attach_hooks, attach_lora
+from benchmarks.peer_loop.trial import PeerTask, peer_task
+from benchmarks.throughput_cases import MADE_UP, Case, made_up_bench, mixed_layouts
+from benchmarks.throughput_sides import (
+    Outcome,
+    finish_queued_work,
+    run_both_alike,
+    run_ours,
+    run_peer,
+)
+from placement_search.backbones.settings import ModelSettings
+from placement_search.evaluation.plan import TrainingPlan
+from placement_search.evaluation.workbench import Workbench
+from placement_search.study.search import load_bench
+from placement_search.tasks.settings import DataSettings
+
+OURS = "ours"
+PEERS: Mapping[str, Attach] = {"hooks": attach_hooks, "lora": attach_lora}
+ASKED = {"hooks": ["hooks"], "lora": ["lora"], "both": ["hooks", "lora"]}
+PACKAGES = ("placement-search", "torch", "transformers", "accelerate", "peft")
+MEBIBYTE = 1024**2
+N_RESAMPLES = 10_000
+TOLERANCE = 1e-3
+"""Between losses after one epoch on the same batches, relative; rounding alone gives 1e-6."""
+SMALL_LOSS = 1e-3
+"""Losses below it, as of made-up data that a head learns by heart, are compared as if it."""
+
+Row = dict[str, Any]
+"""A layout's line in a file: conditions, kind, layout, and under ``sides`` what each side gave."""
+
+
+@dataclass(frozen=True, slots=True)
+class Contest:
+    """Both sides, ready to run.
+
+    Args:
+        bench: What ours runs on.
+        task: What the peer runs on.
+        plan: How both train.
+        seed: Of all trainings.
+        preparation: Seconds that the frozen states and the head took, once for all trials.
+    """
+
+    bench: Workbench
+    task: PeerTask
+    plan: TrainingPlan
+    seed: int
+    preparation: float
+
+
+def prepared(given: argparse.Namespace, stack: ExitStack) -> Contest:
+    """Load what is asked for, and make what all trials share; files go as ``stack`` closes."""
+    sizes = given.train_size, given.validation_size
+    if given.model in MADE_UP:
+        folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
+        bench = made_up_bench(given.model, folder, given.device, sizes, given.memory)
+    else:
+        model = ModelSettings(given.model, device=given.device)
+        data = DataSettings(given.data, train_size=sizes[0], validation_size=sizes[1])
+        bench = load_bench(model, data, memory=given.memory)
+    started = time.perf_counter()
+    bench.head, bench.validation, bench.n_bare_flops  # noqa: B018 - kept once they are made
+    finish_queued_work(bench)
+    seconds = time.perf_counter() - started
+    if bench.backbone.folder is None:
+        raise ValueError("the peer loads its model from a folder")
+    task = peer_task(bench, bench.backbone.folder)
+    plan = TrainingPlan(epochs=given.epochs)
+    return Contest(bench, task, plan, given.seed, seconds)
+
+
+def warm_up(contest: Contest, case: Case, peers: Sequence[str]) -> None:
+    """One untimed epoch on every side: first calls import, compile and choose kernels.
+
+    What lives then is frozen for the garbage collector, since `Trainer` collects once in every
+    training and would spend a third of a second on modules that stay anyway.
+    """
+    short = replace(contest, plan=replace(contest.plan, epochs=1))
+    for side in (OURS, *peers):
+        run_side(short, side, [case])
+    gc.collect()
+    gc.freeze()
+
+
+def check(contest: Contest, cases: Sequence[Case]) -> float:
+    """Train layouts by both sides on the same batches for an epoch, and print what they give.
+
+    Returns:
+        The largest difference of losses, relative to ours.
+    """
+    plan = replace(contest.plan, epochs=1)
+    worst = 0.0
+    for case in cases:
+        ours, peer = run_both_alike(
+            contest.bench, contest.task, case.layout, plan, seed=contest.seed
+        )
+        worst = max(worst, abs(ours.loss - peer.loss) / max(ours.loss, SMALL_LOSS))
+        print(
+            f"same batches, {case.kind:10}  loss {ours.loss:.7f} and {peer.loss:.7f}, "
+            f"score {ours.score:.4f} and {peer.score:.4f}, {ours.seconds:.2f} s and "
+            f"{peer.seconds:.2f} s"
+        )
+    return worst
+
+
+def run_side(contest: Contest, side: str, cases: Sequence[Case]) -> list[Outcome]:
+    """Train layouts on one side."""
+    bench, plan, seed = contest.bench, contest.plan, contest.seed
+    if side == OURS:
+        return run_ours(bench, [case.layout for case in cases], plan, seed=seed)
+    return [
+        run_peer(bench, contest.task, case.layout, plan, PEERS[side], seed=seed) for case in cases
+    ]
+
+
+def take_turns(contest: Contest, sides: Sequence[str], cases: Sequence[Case]) -> list[Row]:
+    """Train layouts on one side after the other; what each gave, by layout and side."""
+    device = contest.bench.backbone.device
+    by_layout: list[Row] = [{} for _ in cases]
+    for side in sides:
+        forget_peak(device)
+        outcomes = run_side(contest, side, cases)
+        peak = peak_bytes(device)
+        for row, outcome in zip(by_layout, outcomes, strict=True):
+            row[side] = {**asdict(outcome), "peak_bytes": peak}
+    return by_layout
+
+
+def forget_peak(device: torch.device) -> None:
+    """Begin a new peak of memory, without what earlier trials left."""
+    gc.collect()
+    if device.type == "cuda":
+        torch.cuda.reset_peak_memory_stats(device)
+    elif Path("/proc/self/clear_refs").exists():
+        Path("/proc/self/clear_refs").write_text("5", encoding="ascii")
+
+
+def peak_bytes(device: torch.device) -> int:
+    """Most resident memory since `forget_peak`, on a GPU of its tensors.
+
+    Since the process began where the system can't forget.
+    """
+    if device.type == "cuda":
+        return torch.cuda.max_memory_allocated(device)
+    status = Path("/proc/self/status")
+    if not status.exists():
+        return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    fields = dict(line.split(":", 1) for line in status.read_text(encoding="ascii").splitlines())
+    return int(fields["VmHWM"].split()[0]) * 1024
+
+
+def conditions(given: argparse.Namespace, contest: Contest) -> dict[str, Any]:
+    """All that a row's numbers depend on beside its layout."""
+    device = contest.bench.backbone.device
+    return {
+        "model": given.model,
+        "fingerprint": contest.bench.backbone.facts.fingerprint,
+        "data": contest.bench.task.fingerprint,
+        "n_train": len(contest.bench.task.train),
+        "n_validation": len(contest.bench.task.validation),
+        "pooling": str(contest.bench.pooling),
+        "plan": asdict(contest.plan),
+        "seed": contest.seed,
+        "peers": ASKED[given.peer],
+        "group": given.group,
+        "memory": given.memory,
+        "device": device.type,
+        "processor": processor(device),
+        "threads": torch.get_num_threads(),
+        "openmp": {name: os.environ.get(name) for name in ("GOMP_SPINCOUNT", "OMP_WAIT_POLICY")},
+        "versions": {name: version(name) for name in PACKAGES},
+        "platform": platform.platform(),
+    }
+
+
+def processor(device: torch.device) -> str:
+    """Name of the GPU, or of the CPU."""
+    if device.type == "cuda":
+        return torch.cuda.get_device_name(device)
+    info = Path("/proc/cpuinfo")
+    lines = info.read_text(encoding="utf-8").splitlines() if info.exists() else []
+    named = (line.split(":", 1)[1].strip() for line in lines if line.startswith("model name"))
+    return next(named, platform.processor())
+
+
+def read_rows(path: Path | None, known: Mapping[str, Any]) -> dict[str, Row]:
+    """The rows of a file that were measured under these conditions, by layout."""
+    if path is None or not path.exists():
+        return {}
+    rows = map(json.loads, path.read_text(encoding="utf-8").splitlines())
+    return {row["layout"]: row for row in rows if row["conditions"] == known}
+
+
+def measured(
+    contest: Contest,
+    cases: Sequence[Case],
+    known: Mapping[str, Any],
+    path: Path | None,
+    group: int,
+) -> Iterator[Row]:
+    """The rows of all layouts in order; new ones are measured and appended to the file.
+
+    Args:
+        contest: Both sides.
+        cases: The layouts.
+        known: The conditions, which every row repeats.
+        path: Holds rows of an earlier run that are not measured again; None for no file.
+        group: How many layouts ours is given at once.
+    """
+    done = read_rows(path, known)
+    for start in range(0, len(cases), group):
+        some = cases[start : start + group]
+        missing = [case for case in some if case.layout.notation not in done]
+        # The side that goes first changes, so that neither always finds the machine as it was left.
+        sides = [OURS, *known["peers"]][:: -1 if (start // group) % 2 else 1]
+        for case, by_side in zip(missing, take_turns(contest, sides, missing), strict=True):
+            row = {
+                "layout": case.layout.notation,
+                "kind": case.kind,
+                "sides": by_side,
+                "preparation": contest.preparation,
+                "conditions": known,
+            }
+            done[case.layout.notation] = row
+            append_row(path, row)
+        yield from (done[case.layout.notation] for case in some)
+
+
+def append_row(path: Path | None, row: Row) -> None:
+    """Add a line to the file, if there is one."""
+    if path is None:
+        return
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with path.open("a", encoding="utf-8") as file:
+        file.write(json.dumps(row, sort_keys=True) + "\n")
+
+
+def ratio_of_sums(theirs: Sequence[float], ours: Sequence[float]) -> tuple[float, float, float]:
+    """Their sum over ours, with the ends of its 95 % bootstrap interval over layouts."""
+    pairs = np.array([theirs, ours])
+    picks = np.random.default_rng(0).integers(len(ours), size=(N_RESAMPLES, len(ours)))
+    sums = pairs[:, picks].sum(2)
+    low, high = np.quantile(sums[0] / sums[1], (0.025, 0.975))
+    return float(pairs[0].sum() / pairs[1].sum()), float(low), float(high)
+
+
+def print_row(row: Row) -> None:
+    """A layout's seconds, losses and scores by side."""
+    sides = row["sides"]
+    seconds = "  ".join(f"{name} {sides[name]['seconds']:7.2f} s" for name in sorted(sides))
+    losses = "  ".join(f"{sides[name]['loss']:.4f}" for name in sorted(sides))
+    print(f"{row['kind']:10}  {seconds}  loss {losses}  {shortened(row['layout'])}", flush=True)
+
+
+def shortened(notation: str) -> str:
+    """A layout's notation; of one in every layer its ends."""
+    parts = notation.split("+")
+    if len(parts) <= 6:
+        return notation
+    return f"{parts[0]}+ … +{parts[-1]} ({len(parts)} connections)"
+
+
+def print_summary(rows: Sequence[Row], peers: Sequence[str]) -> None:
+    """Trials per hour, ratios, where the peers' time goes, memory and losses."""
+    columns = {
+        side: {
+            key: [row["sides"][side][key] for row in rows]
+            for key in ("seconds", "cpu_seconds", "loss", "score", "peak_bytes", "parts")
+        }
+        for side in (*peers, OURS)
+    }
+    print("\n| side | trials an hour | peak memory, MiB | mean loss | mean score |")
+    print("| --- | --- | --- | --- | --- |")
+    for side, column in columns.items():
+        an_hour = 3600 * len(rows) / sum(column["seconds"])
+        peak = max(column["peak_bytes"]) / MEBIBYTE
+        loss, score = np.mean(column["loss"]), np.mean(column["score"])
+        print(f"| {side} | {an_hour:.0f} | {peak:.0f} | {loss:.4f} | {score:.4f} |")
+    print()
+    ours, preparation = columns[OURS], rows[0]["preparation"]
+    print(f"preparation, once for all trials: {preparation:.2f} s")
+    for side in peers:
+        print_ratio(side, columns[side]["seconds"], ours["seconds"], preparation)
+        by_cpu, *_ = ratio_of_sums(columns[side]["cpu_seconds"], ours["cpu_seconds"])
+        print(f"  by CPU time: {by_cpu:.2f}")
+        print_parts(side, columns[side]["parts"])
+
+
+def print_ratio(
+    side: str, theirs: Sequence[float], ours: Sequence[float], preparation: float
+) -> None:
+    """How many times as long a peer takes, without and with ours' preparation."""
+    ratio, low, high = ratio_of_sums(theirs, ours)
+    with_all = sum(theirs) / (sum(ours) + preparation)
+    print(
+        f"{side} / ours: {ratio:.2f} (95 % over layouts {low:.2f} to {high:.2f}); "
+        f"{with_all:.2f} with the preparation counted on these {len(ours)} trials"
+    )
+
+
+def print_parts(side: str, parts: Sequence[Mapping[str, float]]) -> None:
+    """Shares of a peer's time."""
+    total = sum(sum(each.values()) for each in parts)
+    shares = {name: sum(each[name] for each in parts) / total for name in parts[0]}
+    shown = ", ".join(f"{name} {share:.1%}" for name, share in shares.items())
+    print(f"  of the time of {side}: {shown}")
+
+
+def parsed(arguments: Sequence[str] | None) -> argparse.Namespace:
+    """The command line."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--model", default="embedded", help="a folder, vit-b16 or bert-base")
+    parser.add_argument("--data", default="digits-location")
+    parser.add_argument("--train-size", type=int, default=1024)
+    parser.add_argument("--validation-size", type=int, default=512)
+    parser.add_argument("--epochs", type=int, default=3)
+    parser.add_argument("--layouts", type=int, default=24)
+    parser.add_argument("--group", type=int, default=1, help="layouts that ours is given at once")
+    parser.add_argument("--peer", choices=ASKED, default="hooks")
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--device", default="auto")
+    parser.add_argument("--memory", type=float, default=2.0, help="GiB of frozen states of a split")
+    parser.add_argument("--check", type=int, default=4, help="layouts to compare losses on, or 0")
+    parser.add_argument("--rows", type=Path, help="file that keeps a line for every layout")
+    return parser.parse_args(arguments)
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Compare losses, measure all layouts, and print the summary."""
+    given = parsed(arguments)
+    with ExitStack() as stack:
+        contest = prepared(given, stack)
+        backbone = contest.bench.backbone
+        cases = mixed_layouts(backbone.n_nodes, backbone.width, given.layouts, given.seed)
+        known = conditions(given, contest)
+        print(json.dumps(known, indent=2))
+        warm_up(contest, cases[0], known["peers"])
+        if given.check:
+            worst = check(contest, cases[: given.check])
+            print(f"largest difference of losses on the same batches, relative: {worst:.1e}\n")
+            if not worst < TOLERANCE:
+                sys.exit("both sides should have trained alike: the numbers below mean nothing")
+        rows = []
+        for row in measured(contest, cases, known, given.rows, given.group):
+            print_row(row)
+            rows.append(row)
+        print_summary(rows, known["peers"])
+
+
+if __name__ == "__main__":
+    main()

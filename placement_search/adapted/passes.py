@@ -1,0 +1,189 @@
+"""One pass of the backbone for several layouts at once, each on examples of its own.
+
+The examples of all members lie behind each other in one batch. A member's examples enter the pass
+at its start node, by their frozen states, and its adapters see and change its own rows alone.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+
+from placement_search.adapted.states import widened
+from placement_search.backbones.graph import ResidualGraph
+from placement_search.layout import Connection, Kind
+
+States = Mapping[int, Tensor]
+Inputs = Mapping[str, Tensor]
+Wired = tuple[tuple[Connection, nn.Module], ...]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Member:
+    """A layout on its way through a pass.
+
+    Args:
+        inputs: Of its examples, each of shape ``(batch, …)``, the same for all members.
+        wired: Its connections with their modules.
+        start: Where its examples enter, by ``known``; None where the whole backbone runs.
+        known: States that are there before the pass, by node, each ``(batch, tokens, width)``.
+        first: What its recurrent connections read.
+        keep: Nodes whose states are asked for afterwards.
+    """
+
+    inputs: Inputs
+    wired: Wired
+    start: int | None
+    known: States
+    first: States
+    keep: frozenset[int] = frozenset()
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Passed:
+    """What a pass gives one member.
+
+    Args:
+        hidden: Final states after the backbone's last norm, ``(batch, tokens, width)``.
+        states: The states that it asked to keep, by node.
+    """
+
+    hidden: Tensor
+    states: States
+
+
+def run_pass(graph: ResidualGraph, members: Sequence[Member]) -> list[Passed]:
+    """Run the backbone once for all members.
+
+    Args:
+        graph: The backbone.
+        members: At least one; either all of them have a start or none has.
+
+    Returns:
+        In the order of ``members``.
+    """
+    order = sorted(range(len(members)), key=lambda index: members[index].start or 0)
+    injections = [_Injection(members[index]) for index in order]
+    inputs = _joined([members[index].inputs for index in order])
+    n_examples = len(next(iter(members[0].inputs.values())))
+    together = _Together(injections, n_examples)
+    nodes = {node for each in injections for node in each.nodes}
+    with ExitStack() as stack:
+        starts = [
+            (each.start, each.reads[each.start]) for each in injections if each.start is not None
+        ]
+        if starts:
+            stack.enter_context(graph.joined_at(_merged(starts), inputs))
+        stack.enter_context(graph.visited(together, sorted(nodes)))
+        hidden = graph.run(inputs)
+    passed = dict(zip(order, together.rows(hidden), strict=True))
+    reads = dict(zip(order, injections, strict=True))
+    return [
+        Passed(passed[index], {node: reads[index].reads[node] for node in member.keep})
+        for index, member in enumerate(members)
+    ]
+
+
+@contextmanager
+def attached_pass(graph: ResidualGraph, wired: Wired) -> Iterator[None]:
+    """Let passes of the backbone carry one layout, which has no recurrent connections."""
+    injection = _Injection(Member({}, wired, None, {}, {}))
+    with graph.visited(injection, injection.nodes):
+        yield
+
+
+def _joined(inputs: Sequence[Inputs]) -> Inputs:
+    if len(inputs) == 1:
+        return inputs[0]
+    return {name: torch.cat([each[name] for each in inputs]) for name in inputs[0]}
+
+
+def _merged(starts: Sequence[tuple[int, Tensor]]) -> list[tuple[int, Tensor]]:
+    """One start for each node, ascending as they come."""
+    nodes = dict.fromkeys(node for node, _ in starts)
+    grouped = {node: [state for other, state in starts if other == node] for node in nodes}
+    return [
+        (node, torch.cat(found) if len(found) > 1 else found[0]) for node, found in grouped.items()
+    ]
+
+
+class _Together:
+    """Shows each member its own rows of a state, and puts together what they add."""
+
+    def __init__(self, injections: Sequence["_Injection"], n_examples: int) -> None:
+        self._injections = injections
+        self._n_examples = n_examples
+
+    def rows(self, state: Tensor) -> tuple[Tensor, ...]:
+        """The rows of each member that has begun.
+
+        A single member, too, has a view of the state: gradients from several readers of one state
+        are then summed in the same order alone and in company.
+        """
+        return torch.split(state, self._n_examples)
+
+    def addition(self, node: int, state: Tensor) -> Tensor | None:
+        """What all members add."""
+        own = self.rows(state)
+        added = [
+            each.addition(node, rows) for each, rows in zip(self._injections, own, strict=False)
+        ]
+        if all(each is None for each in added):
+            return None
+        filled = [
+            torch.zeros_like(rows) if each is None else each
+            for each, rows in zip(added, own, strict=True)
+        ]
+        return torch.cat(filled) if len(filled) > 1 else filled[0]
+
+    def passed(self, node: int, state: Tensor) -> None:
+        """Let each member keep what it reads later."""
+        if any(node in each.kept for each in self._injections):
+            for each, rows in zip(self._injections, self.rows(state), strict=False):
+                each.passed(node, rows)
+
+
+class _Injection:
+    """One member's adapters at the nodes of a pass: what is read later, and what is added."""
+
+    def __init__(self, member: Member) -> None:
+        self.start = member.start
+        self.reads = dict(member.known)
+        self.kept = member.keep | {
+            c.source for c, _ in member.wired if c.kind in {Kind.PARALLEL, Kind.LONG_RANGE}
+        }
+        self._first = member.first
+        self._by_target: dict[int, list[tuple[Connection, nn.Module]]] = {}
+        for connection, module in member.wired:
+            self._by_target.setdefault(connection.target, []).append((connection, module))
+
+    @property
+    def nodes(self) -> list[int]:
+        """The nodes that have to be visited for it."""
+        return [node for node in self.kept | self._by_target.keys() if node >= (self.start or 0)]
+
+    def addition(self, node: int, state: Tensor) -> Tensor | None:
+        """The sum of what all connections into ``node`` add."""
+        added = [
+            module(widened(self._read(connection, state)))
+            for connection, module in self._by_target.get(node, ())
+        ]
+        if not added:
+            return None
+        total = torch.stack(added).sum(0) if len(added) > 1 else added[0]
+        return total.to(state.dtype)
+
+    def passed(self, node: int, state: Tensor) -> None:
+        """Keep a state that a later node or the second pass reads.
+
+        Rows may be there before their start, in the block whose middle it is.
+        """
+        if node in self.kept and node >= (self.start or 0):
+            self.reads[node] = state
+
+    def _read(self, connection: Connection, state: Tensor) -> Tensor:
+        if connection.kind is Kind.SEQUENTIAL:
+            return state
+        return (self._first if connection.kind is Kind.RECURRENT else self.reads)[connection.source]

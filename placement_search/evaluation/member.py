@@ -1,0 +1,70 @@
+"""One training under way: a model, its place in the schedule, and its scores so far."""
+
+import math
+
+import torch
+from torch import nn
+
+from placement_search.errors import EvaluationError
+from placement_search.evaluation.flat import FlatParameters
+from placement_search.evaluation.plan import TrainingPlan
+
+
+class Member:
+    """A training that takes its steps alone or beside others.
+
+    Args:
+        model: Its parameters are trained in place; its head has been probed already.
+        plan: How it is trained.
+        n_examples: Training examples.
+        seed: Fixes the order of examples.
+
+    Attributes:
+        history: Validation score after each epoch so far.
+        losses: Mean training loss of each epoch so far.
+        error: Why there will be no usable score; None while all is well.
+        n_steps: Optimizer steps taken.
+        seconds: Time spent; its share where several trained together.
+    """
+
+    def __init__(self, model: nn.Module, plan: TrainingPlan, n_examples: int, seed: int) -> None:
+        self.model = model
+        self.plan = plan
+        self.generator = torch.Generator().manual_seed(seed)
+        self.parameters = FlatParameters(model)
+        self.history: list[float] = []
+        self.losses: list[float] = []
+        self.error: EvaluationError | None = None
+        self.n_steps = 0
+        self.seconds = 0.0
+        self._n_all_steps = plan.epochs * math.ceil(n_examples / plan.batch_size)
+
+    @property
+    def is_done(self) -> bool:
+        """Whether all epochs are trained, or nothing is to be gained by more."""
+        return self.error is not None or len(self.history) == self.plan.epochs
+
+    @property
+    def learning_rate(self) -> float:
+        """Of the next step: a linear warm-up, then a cosine down to zero."""
+        n_warm = max(1, round(self.plan.warm_up * self._n_all_steps))
+        if self.n_steps < n_warm:
+            return self.plan.learning_rate * (self.n_steps + 1) / n_warm
+        done = (self.n_steps - n_warm) / max(1, self._n_all_steps - n_warm)
+        return self.plan.learning_rate * 0.5 * (1 + math.cos(math.pi * done))
+
+    def learned(self, loss: float, score: float) -> None:
+        """Note the end of an epoch.
+
+        Args:
+            loss: Mean training loss.
+            score: Validation score.
+        """
+        epoch = len(self.history) + 1
+        values = {f"training loss in epoch {epoch}": loss, "score of a trained layout": score}
+        wrong = next((what for what, value in values.items() if not math.isfinite(value)), None)
+        if wrong is not None:
+            self.error = EvaluationError(f"the {wrong} is {values[wrong]}")
+            return
+        self.losses.append(loss)
+        self.history.append(score)

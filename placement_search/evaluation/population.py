@@ -1,0 +1,141 @@
+"""Several trainings that share every pass of the backbone, each as if it were alone.
+
+Each member has its own examples in every step, its own loss, its own place in the schedule; one
+backward pass and one optimizer step serve all. Members come and go between epochs. No member's
+numbers depend on the others: their rows never mix, and batches of one epoch have the same shapes
+as those of any other.
+"""
+
+import time
+from collections.abc import Callable, Sequence
+
+import torch
+from torch import Tensor, nn
+
+from placement_search.adapted.batches import Batch
+from placement_search.evaluation.member import Member
+from placement_search.evaluation.plan import TrainingPlan
+from placement_search.evaluation.workbench import Split, Workbench
+from placement_search.profile import Work
+
+JointLogits = Callable[[Sequence[nn.Module], Split, Sequence[Batch]], list[Tensor]]
+"""What each model gives for a batch of its own from a split: shape ``(batch, n_outputs)`` each."""
+
+BATCH_ON_CPU, BATCH_ON_ACCELERATORS = 64, 512
+"""Examples that are scored in one pass: caches are small, and graphics cards want to be filled."""
+
+
+class Population:
+    """Trains its members, one epoch of all at a time.
+
+    Args:
+        bench: Training and validation split, loss and metric.
+        logits: What models give.
+    """
+
+    def __init__(self, bench: Workbench, logits: JointLogits) -> None:
+        self.members: list[Member] = []
+        self._bench = bench
+        self._logits = logits
+        # Members' groups come after one without parameters, which an optimizer needs to exist.
+        self._optimizer = torch.optim.AdamW([{"params": []}], fused=True)
+
+    def join(self, model: nn.Module, plan: TrainingPlan, seed: int) -> Member:
+        """Take a model in; it trains from the next epoch on.
+
+        Args:
+            model: Its parameters are trained in place, and lie in one vector meanwhile.
+            plan: How; the batch size is that of the other members.
+            seed: Fixes the order of examples.
+
+        Raises:
+            ValueError: If the batch size is another one.
+        """
+        if any(member.plan.batch_size != plan.batch_size for member in self.members):
+            raise ValueError("members of a population have one batch size")
+        member = Member(model, plan, len(self._bench.train.labels), seed)
+        self._optimizer.add_param_group({
+            "params": [member.parameters.vector], "weight_decay": plan.weight_decay,
+        })  # fmt: skip
+        self.members.append(member)
+        return member
+
+    def leave(self, member: Member) -> None:
+        """Let a member go; its model keeps what it has learned."""
+        index = self.members.index(member)
+        self.members.pop(index)
+        self._optimizer.param_groups.pop(index + 1)
+        self._optimizer.state.pop(member.parameters.vector, None)
+        member.parameters.release()
+
+    def run_epoch(self) -> None:
+        """Train every member for an epoch and score it on the validation split.
+
+        Models are in training mode while they train, and in evaluation mode afterwards.
+        """
+        started = time.perf_counter()
+        models = [member.model for member in self.members]
+        for model in models:
+            model.train()
+        losses = self._train()
+        for model in models:
+            model.eval()
+        scores = scores_on(models, self._logits, self._bench, self._bench.validation)
+        seconds = (time.perf_counter() - started) / len(self.members)
+        for member, loss, score in zip(self.members, losses, scores, strict=True):
+            member.seconds += seconds
+            member.learned(loss, score)
+
+    def _train(self) -> list[float]:
+        """One epoch of steps; the mean training loss of each member."""
+        train = self._bench.train
+        orders = [
+            train.batches.shuffled(member.plan.batch_size, member.generator)
+            for member in self.members
+        ]
+        totals = torch.zeros(len(self.members), device=train.labels.device)
+        for batches in zip(*orders, strict=True):
+            totals += self._step(batches) * len(batches[0])
+        return (totals / len(train.labels)).tolist()
+
+    def _step(self, batches: Sequence[Batch]) -> Tensor:
+        """One step of every member; their losses, shape ``(n_members,)``."""
+        bench, profile = self._bench, self._bench.profile
+        with profile.of(Work.FORWARD):
+            logits = self._logits([member.model for member in self.members], bench.train, batches)
+            losses = torch.stack([
+                bench.task.loss(each, bench.train.labels[batch.indices])
+                for each, batch in zip(logits, batches, strict=True)
+            ])  # fmt: skip
+        with profile.of(Work.BACKWARD):
+            for member in self.members:
+                member.parameters.forget_gradients()
+            losses.sum().backward()
+        with profile.of(Work.OPTIMIZER):
+            self._update()
+        return losses.detach()
+
+    def _update(self) -> None:
+        for member, group in zip(self.members, self._optimizer.param_groups[1:], strict=True):
+            group["lr"] = member.learning_rate
+            member.n_steps += 1
+        self._optimizer.step()
+
+
+@torch.no_grad()
+def scores_on(
+    models: Sequence[nn.Module], logits: JointLogits, bench: Workbench, split: Split
+) -> list[float]:
+    """The task's metric on all examples of a split, by model; NaN where logits are not finite."""
+    with bench.profile.of(Work.EVALUATION):
+        is_cpu = split.labels.device.type == "cpu"
+        size = BATCH_ON_CPU if is_cpu else BATCH_ON_ACCELERATORS
+        found: list[Tensor] = []
+        for batch in split.batches.ordered(size):
+            parts = logits(models, split, [batch] * len(models))
+            found = found or [part.new_empty((len(split.labels), part.shape[1])) for part in parts]
+            for whole, part in zip(found, parts, strict=True):
+                whole[batch.indices] = part
+        if not found:
+            raise ValueError("a split without examples has no score")
+        return [bench.task.score(each, split.labels) for each in found]

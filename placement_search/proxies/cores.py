@@ -1,0 +1,108 @@
+"""The gradients of all connections in a few directions of each node, summed batch by batch."""
+
+from collections.abc import Iterable
+
+import torch
+from torch import Tensor
+
+from placement_search.proxies.bases import Bases, gaussian
+from placement_search.proxies.factors import GradientFactors
+from placement_search.proxies.plan import N_PROBES
+from placement_search.proxies.precision import doubled, sum_dtype
+
+_SEED = 1
+"""Of the probes; bases must not know it."""
+_GRAM_BYTES = 64 * 1024**2
+"""Memory for Gram matrices of some examples' tokens."""
+
+
+class Cores:
+    """Sums over examples from which the map is made, of bounded size.
+
+    Args:
+        bases: Directions that are kept; None for all.
+    """
+
+    def __init__(self, bases: Bases | None) -> None:
+        self._bases = bases
+        self._n_examples = 0
+        self._cores = self._probed = self._energies = self._probes = torch.empty(0)
+
+    def add(self, chunk: GradientFactors) -> None:
+        """Add the examples of ``chunk``."""
+        if not self._n_examples:
+            self._start(chunk)
+        reads, deltas = chunk.reads.flatten(1, 2), chunk.deltas.flatten(1, 2)
+        self._add_cores(reads, deltas)
+        if self._bases is not None:
+            _add_products(self._probed, reads, torch.cat([d @ self._probes for d in deltas], 1))
+        _add_energies(self._energies, chunk)
+        self._n_examples += chunk.reads.shape[1]
+
+    def rows(self) -> Iterable[tuple[Tensor, Tensor]]:
+        """By source: gradients in the kept directions, and the energy that those miss.
+
+        Yields:
+            Shapes ``(n_nodes, n_directions, n_directions)`` and ``(n_nodes,)``, in double.
+        """
+        for source, row in enumerate(self._cores):
+            n_directions, n_nodes = len(row), len(self._cores)
+            cores = doubled(row).view(n_directions, n_nodes, -1).transpose(0, 1)
+            yield cores, self._missed(source, row)
+
+    @property
+    def example_energies(self) -> Tensor:
+        """Mean over examples of the squared norm of their own gradient, ``(n_nodes, n_nodes)``.
+
+        Deltas are those of the mean loss, an n-th of each example's own.
+        """
+        return doubled(self._energies) * self._n_examples
+
+    def _start(self, chunk: GradientFactors) -> None:
+        n_nodes, *_, width = chunk.reads.shape
+        kept = width if self._bases is None else self._bases.reads.shape[-1]
+        self._cores = chunk.reads.new_zeros((n_nodes, kept, n_nodes * kept))
+        dtype = sum_dtype(chunk.reads.device)
+        self._energies = chunk.reads.new_zeros((n_nodes, n_nodes), dtype=dtype)
+        if self._bases is not None:
+            self._probes = gaussian((width, N_PROBES), chunk.reads, _SEED)
+            self._probed = chunk.reads.new_zeros((n_nodes, width, n_nodes * N_PROBES))
+
+    def _add_cores(self, reads: Tensor, deltas: Tensor) -> None:
+        n_nodes, n_tokens, _ = deltas.shape
+        projected = deltas.new_empty((n_tokens, n_nodes, self._cores.shape[1]))
+        if self._bases is None:
+            projected.copy_(deltas.transpose(0, 1))
+            _add_products(self._cores, reads, projected.flatten(1))
+            return
+        for node, basis in enumerate(self._bases.deltas):
+            projected[:, node] = deltas[node] @ basis
+        sources = (read @ basis for read, basis in zip(reads, self._bases.reads, strict=True))
+        _add_products(self._cores, sources, projected.flatten(1))
+
+    def _missed(self, source: int, row: Tensor) -> Tensor:
+        """``E‖R ω‖² = ‖R‖²`` for standard normal ``ω`` and ``R`` what the kept directions miss."""
+        if self._bases is None:
+            return doubled(row.new_zeros(len(self._cores)))
+        n_directions, n_nodes = len(row), len(self._cores)
+        kept = self._bases.deltas.mT @ self._probes
+        cores = row.view(n_directions, n_nodes, n_directions).transpose(0, 1)
+        caught = self._bases.reads[source] @ (cores @ kept).transpose(0, 1).flatten(1)
+        missed = doubled(self._probed[source] - caught).view(-1, n_nodes, N_PROBES)
+        return missed.square().sum((0, 2)) / N_PROBES
+
+
+def _add_products(totals: Tensor, sources: Iterable[Tensor], targets: Tensor) -> None:
+    """Add ``sourceᵀ targets`` for each source, without copies of the totals."""
+    for total, source in zip(totals, sources, strict=True):
+        total.addmm_(source.T, targets)
+
+
+def _add_energies(totals: Tensor, chunk: GradientFactors) -> None:
+    """``‖Σ_t f(h_t)ᵀ δ_t‖² = Σ_ts (f_t·f_s)(δ_t·δ_s)``: two Gram matrices, no gradient."""
+    n_nodes, _, n_tokens, _ = chunk.reads.shape
+    at_once = max(1, _GRAM_BYTES // (2 * 12 * n_nodes * n_tokens**2))
+    pairs = zip(chunk.reads.split(at_once, 1), chunk.deltas.split(at_once, 1), strict=True)
+    for reads, deltas in pairs:
+        grams = [(f @ f.mT).flatten(1).to(totals.dtype) for f in (reads, deltas)]
+        totals.addmm_(grams[0], grams[1].T)

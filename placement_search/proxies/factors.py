@@ -1,0 +1,119 @@
+"""The two thin factors of every gradient, from one forward and one backward pass.
+
+A zero-initialised linear map on the connection (i, j) has the gradient ``G_ij = Σ f(h_i)ᵀ δ_j``
+over all tokens, with ``f`` the adapter's norm and ``δ_j`` the loss's gradient at node j. At zero
+the second pass of a recurrent connection equals the first, so the formula holds for every kind.
+The bottleneck's own gradient would be no measure: at a zero up-projection its rank is capped by
+the bottleneck's.
+"""
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+from placement_search.adapted.batches import text_lengths
+from placement_search.adapted.states import pooled, widened
+from placement_search.backbones.families import Pooling
+from placement_search.backbones.loading import Backbone
+
+SummedLoss = Callable[[Tensor, Tensor], Tensor]
+"""Sum of the losses of some examples, from their features ``(batch, width)`` and indices."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class GradientFactors:
+    """The two thin factors of every ``G_ij``, for some of the examples.
+
+    Args:
+        reads: ``f(h_i)``, shape ``(n_nodes, n_examples, tokens, width)``.
+        deltas: ``∂L/∂h_j``, same shape, for the mean loss over all examples; zero where a token
+            is padding.
+    """
+
+    reads: Tensor
+    deltas: Tensor
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class FactorStream:
+    """The factors of many examples, a batch at a time; each iteration runs the backbone again.
+
+    Texts of like length share a batch. How the examples are split changes nothing but memory.
+
+    Args:
+        backbone: The frozen backbone.
+        loss: Of a fitted head on pooled features; a zero head would give zero gradients.
+        pooling: How tokens become one feature.
+        inputs: Inputs of the examples, each of shape ``(n_examples, …)``, on its device.
+        batch_size: Examples in one forward and backward pass.
+    """
+
+    backbone: Backbone
+    loss: SummedLoss
+    pooling: Pooling
+    inputs: Mapping[str, Tensor]
+    batch_size: int = 32
+
+    def __iter__(self) -> Iterator[GradientFactors]:
+        """The factors of each batch in turn."""
+        for part, indices in self.batches():
+            states, deltas = self._passed(part, indices)
+            reads = torch.empty_like(deltas)
+            for read, state in zip(reads, states, strict=True):
+                read.copy_(_normed(widened(state)))
+            yield GradientFactors(reads, deltas)
+
+    @property
+    def n_examples(self) -> int:
+        """How many examples there are."""
+        return len(next(iter(self.inputs.values())))
+
+    def batches(self) -> Iterator[tuple[dict[str, Tensor], Tensor]]:
+        """Inputs of some examples, cut to the longest of their texts, and the examples' indices."""
+        lengths = text_lengths(self.inputs)
+        known = None if lengths is None else lengths.cpu()
+        order = torch.arange(self.n_examples) if known is None else known.argsort(stable=True)
+        for indices in torch.split(order, self.batch_size):
+            chosen = indices.to(self.backbone.device)
+            part = {name: tensor.index_select(0, chosen) for name, tensor in self.inputs.items()}
+            if known is not None:
+                longest = int(known[indices[-1]])
+                part = {name: tensor[:, :longest] for name, tensor in part.items()}
+            yield part, chosen
+
+    def _passed(self, part: Mapping[str, Tensor], indices: Tensor) -> tuple[list[Tensor], Tensor]:
+        """States of all nodes, and the gradient at each of them."""
+        nodes = range(self.backbone.n_nodes)
+        probe = _Probe()
+        with torch.enable_grad(), self.backbone.graph.visited(probe, nodes):
+            hidden = self.backbone.graph.run(part)
+            features = pooled(hidden, self.backbone.graph.token_mask(part), self.pooling)
+            mean_loss = self.loss(features, indices) / self.n_examples
+        leaves = [probe.leaves[node] for node in nodes]
+        deltas = widened(torch.stack(torch.autograd.grad(mean_loss, leaves)))
+        return [probe.states[node] for node in nodes], deltas
+
+
+class _Probe:
+    """Adds a zero leaf at every node, whose gradient is the loss's gradient at the node's state."""
+
+    def __init__(self) -> None:
+        self.states: dict[int, Tensor] = {}
+        self.leaves: dict[int, Tensor] = {}
+
+    def addition(self, node: int, state: Tensor) -> Tensor:
+        """Zeros that receive a gradient, and take no memory."""
+        zero = torch.zeros((), dtype=state.dtype, device=state.device)
+        self.leaves[node] = zero.expand_as(state).requires_grad_()
+        return self.leaves[node]
+
+    def passed(self, node: int, state: Tensor) -> None:
+        """Keep the state."""
+        self.states[node] = state.detach()
+
+
+def _normed(state: Tensor) -> Tensor:
+    return functional.layer_norm(state, state.shape[-1:])
