@@ -1,4 +1,4 @@
-"""Training time by threads and by how long they spin, on an idle machine and beside a busy process.
+"""Training time by threads, their patience and the memory they keep, on an idle and a busy machine.
 
     python -m benchmarks.threads
 
@@ -14,10 +14,20 @@ SETTINGS: dict[str, dict[str, str]] = {
     "1 thread": {"OMP_NUM_THREADS": "1"},
     "2 threads, OpenMP's default": {"OMP_NUM_THREADS": "2"},
     "2 threads, GOMP_SPINCOUNT=1000": {"OMP_NUM_THREADS": "2", "GOMP_SPINCOUNT": "1000"},
+    "2 threads, GOMP_SPINCOUNT=1000, freed memory kept": {
+        "OMP_NUM_THREADS": "2",
+        "GOMP_SPINCOUNT": "1000",
+        "KEEPS_MEMORY": "1",
+    },
     "2 threads, OMP_WAIT_POLICY=PASSIVE": {"OMP_NUM_THREADS": "2", "OMP_WAIT_POLICY": "PASSIVE"},
 }
 
 EVALUATION = """
+import os
+from placement_search.own_process import keep_freed_memory
+
+if "KEEPS_MEMORY" in os.environ:
+    keep_freed_memory()
 from placement_search import DataSettings, ModelSettings, TrainingPlan, load_bench, parse_layout
 from placement_search.evaluation.evaluate import Evaluation, evaluate
 

@@ -17,6 +17,7 @@ data.
 import argparse
 import gc
 import json
+import math
 import os
 import platform
 import resource
@@ -24,7 +25,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import ExitStack
+from contextlib import ExitStack, closing
 from dataclasses import asdict, dataclass, replace
 from importlib.metadata import version
 from pathlib import Path
@@ -44,8 +45,14 @@ from benchmarks.throughput_sides import (
     run_peer,
 )
 from placement_search.backbones.settings import ModelSettings
+from placement_search.engine.engine import Engine
+from placement_search.engine.in_process import InProcessEngine
+from placement_search.engine.in_turn import in_turn
+from placement_search.engine.local_processes import LocalProcesses
+from placement_search.evaluation.evaluate import Evaluation
 from placement_search.evaluation.plan import TrainingPlan
 from placement_search.evaluation.workbench import Workbench
+from placement_search.layout import Layout
 from placement_search.study.search import load_bench
 from placement_search.tasks.settings import DataSettings
 
@@ -73,7 +80,9 @@ class Contest:
         task: What the peer runs on.
         plan: How both train.
         seed: Of all trainings.
-        preparation: Seconds that the frozen states and the head took, once for all trials.
+        preparation: Seconds that the frozen states, the head and the engine took, once for all
+            trials.
+        engine: Trains ours; None for one layout alone at a time, without an engine.
     """
 
     bench: Workbench
@@ -81,6 +90,7 @@ class Contest:
     plan: TrainingPlan
     seed: int
     preparation: float
+    engine: Engine | None = None
 
 
 def prepared(given: argparse.Namespace, stack: ExitStack) -> Contest:
@@ -90,18 +100,34 @@ def prepared(given: argparse.Namespace, stack: ExitStack) -> Contest:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
         bench = made_up_bench(given.model, folder, given.device, sizes, given.memory)
     else:
-        model = ModelSettings(given.model, device=given.device)
+        model = ModelSettings(given.model, device=given.device, dtype=given.dtype)
         data = DataSettings(given.data, train_size=sizes[0], validation_size=sizes[1])
         bench = load_bench(model, data, memory=given.memory)
     started = time.perf_counter()
     bench.head, bench.validation, bench.n_bare_flops  # noqa: B018 - kept once they are made
+    engine = _engine(given, bench)
+    if engine is not None:
+        stack.enter_context(closing(engine))
     finish_queued_work(bench)
     seconds = time.perf_counter() - started
     if bench.backbone.folder is None:
         raise ValueError("the peer loads its model from a folder")
     task = peer_task(bench, bench.backbone.folder)
-    plan = TrainingPlan(epochs=given.epochs)
-    return Contest(bench, task, plan, given.seed, seconds)
+    plan = TrainingPlan(epochs=given.epochs, batch_size=given.batch_size)
+    return Contest(bench, task, plan, given.seed, seconds, engine)
+
+
+def _engine(given: argparse.Namespace, bench: Workbench) -> Engine | None:
+    """Processes that have loaded all they need, or a population in this process, or nothing."""
+    if given.workers > 1:
+        model = ModelSettings(str(bench.backbone.folder), device=given.device, dtype=given.dtype)
+        engine = LocalProcesses(bench, model, given.workers, given.population)
+        first = Evaluation(Layout(), 0, TrainingPlan(epochs=1))
+        for _, outcome in in_turn(engine, [first] * given.workers * given.population):
+            if isinstance(outcome, Exception):
+                raise outcome
+        return engine
+    return InProcessEngine(bench, given.population) if given.population > 1 else None
 
 
 def warm_up(contest: Contest, case: Case, peers: Sequence[str]) -> None:
@@ -142,7 +168,8 @@ def run_side(contest: Contest, side: str, cases: Sequence[Case]) -> list[Outcome
     """Train layouts on one side."""
     bench, plan, seed = contest.bench, contest.plan, contest.seed
     if side == OURS:
-        return run_ours(bench, [case.layout for case in cases], plan, seed=seed)
+        layouts = [case.layout for case in cases]
+        return run_ours(bench, layouts, plan, seed=seed, engine=contest.engine)
     return [
         run_peer(bench, contest.task, case.layout, plan, PEERS[side], seed=seed) for case in cases
     ]
@@ -198,6 +225,9 @@ def conditions(given: argparse.Namespace, contest: Contest) -> dict[str, Any]:
         "seed": contest.seed,
         "peers": ASKED[given.peer],
         "group": given.group,
+        "workers": given.workers,
+        "population": given.population,
+        "dtype": given.dtype,
         "memory": given.memory,
         "device": device.type,
         "processor": processor(device),
@@ -316,8 +346,9 @@ def print_summary(rows: Sequence[Row], peers: Sequence[str]) -> None:
     print(f"preparation, once for all trials: {preparation:.2f} s")
     for side in peers:
         print_ratio(side, columns[side]["seconds"], ours["seconds"], preparation)
-        by_cpu, *_ = ratio_of_sums(columns[side]["cpu_seconds"], ours["cpu_seconds"])
-        print(f"  by CPU time: {by_cpu:.2f}")
+        if not math.isnan(ours["cpu_seconds"][0]):
+            by_cpu, *_ = ratio_of_sums(columns[side]["cpu_seconds"], ours["cpu_seconds"])
+            print(f"  by CPU time: {by_cpu:.2f}")
         print_parts(side, columns[side]["parts"])
 
 
@@ -348,9 +379,13 @@ def parsed(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--data", default="digits-location")
     parser.add_argument("--train-size", type=int, default=1024)
     parser.add_argument("--validation-size", type=int, default=512)
+    parser.add_argument("--batch-size", type=int, default=64)
     parser.add_argument("--epochs", type=int, default=3)
     parser.add_argument("--layouts", type=int, default=24)
     parser.add_argument("--group", type=int, default=1, help="layouts that ours is given at once")
+    parser.add_argument("--workers", type=int, default=1, help="processes that train ours")
+    parser.add_argument("--population", type=int, default=1, help="layouts that train together")
+    parser.add_argument("--dtype", default="float32", help="of ours' backbone")
     parser.add_argument("--peer", choices=ASKED, default="hooks")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--device", default="auto")

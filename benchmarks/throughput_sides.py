@@ -12,8 +12,11 @@ from torch.utils.data import Sampler
 from benchmarks.peer_loop.model import Attach, attach_hooks
 from benchmarks.peer_loop.trial import PeerTask, run_trial
 from placement_search.adapted.batches import Batches
+from placement_search.engine.engine import Engine
+from placement_search.engine.in_turn import in_turn
 from placement_search.evaluation.evaluate import Evaluation, evaluate
 from placement_search.evaluation.plan import TrainingPlan
+from placement_search.evaluation.score_card import ScoreCard
 from placement_search.evaluation.workbench import Workbench
 from placement_search.layout import Layout
 
@@ -40,9 +43,20 @@ class Outcome:
 
 
 def run_ours(
-    bench: Workbench, layouts: Sequence[Layout], plan: TrainingPlan, *, seed: int
+    bench: Workbench,
+    layouts: Sequence[Layout],
+    plan: TrainingPlan,
+    *,
+    seed: int,
+    engine: Engine | None = None,
 ) -> list[Outcome]:
-    """Evaluate layouts as a search does, one after the other."""
+    """Evaluate layouts one after the other, or all at once by an engine as a search does.
+
+    An engine's processes keep the models, and their time is their own: losses and processor time
+    are then not a number.
+    """
+    if engine is not None:
+        return _run_by_engine(engine, [Evaluation(layout, seed, plan) for layout in layouts])
     outcomes = []
     for layout in layouts:
         started, cpu_started = time.perf_counter(), time.process_time()
@@ -53,6 +67,18 @@ def run_ours(
         loss = training_loss(bench, done.model)
         outcomes.append(Outcome(seconds, cpu_seconds, loss, done.card.score))
     return outcomes
+
+
+def _run_by_engine(engine: Engine, requests: Sequence[Evaluation]) -> list[Outcome]:
+    started = time.perf_counter()
+    done = dict(in_turn(engine, requests))
+    seconds = (time.perf_counter() - started) / len(requests)
+    cards = [done[index] for index in range(len(requests))]
+    failed = [card for card in cards if isinstance(card, Exception)]
+    if failed:
+        raise failed[0]
+    scores = [card.score for card in cards if isinstance(card, ScoreCard)]
+    return [Outcome(seconds, math.nan, math.nan, score) for score in scores]
 
 
 def run_peer(

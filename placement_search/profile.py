@@ -17,6 +17,7 @@ class Work(StrEnum):
     OPTIMIZER = "optimizer"
     EVALUATION = "evaluation"
     COSTS = "costs"
+    WORKERS = "workers"
     STUDY = "study"
 
 
@@ -25,11 +26,11 @@ class Profile:
 
     Args:
         finish: Waits until the device has done what was asked of it, so that work is counted where
-            it was asked for; nothing where the device is the CPU.
+            it was asked for; None where the device is the CPU.
     """
 
-    def __init__(self, finish: Callable[[], None] = lambda: None) -> None:
-        self.finish = finish
+    def __init__(self, finish: Callable[[], None] | None = None) -> None:
+        self._finish = finish
         self.seconds = dict.fromkeys(Work, 0.0)
         self._open: list[Work] = []
         self._since = 0.0
@@ -45,10 +46,19 @@ class Profile:
             self._turn()
             self._open.pop()
 
+    def lines(self) -> list[str]:
+        """Seconds and shares of what took any time, for people to read."""
+        total = sum(self.seconds.values())
+        return [
+            f"{work:<12} {seconds:9.2f} s {seconds / total:7.1%}"
+            for work, seconds in self.seconds.items()
+            if seconds
+        ]
+
     def _turn(self) -> None:
         """Charge the time since the last turn to the innermost open work."""
-        if self._open:
-            self.finish()
+        if self._finish is not None:
+            self._finish()
         now = time.perf_counter()
         if self._open:
             self.seconds[self._open[-1]] += now - self._since

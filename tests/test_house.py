@@ -18,6 +18,7 @@ ROOT = Path(placement_search.__file__).parent
 FLOORS: Mapping[str, int] = {
     "errors": 0,
     "profile": 0,
+    "own_process": 0,
     "output_files": 1,
     "input_format": 1,
     "layout": 1,

@@ -1,12 +1,11 @@
 """Batches of inputs: which examples, and no more padding than their longest text needs."""
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor
 
-Inputs = Mapping[str, Tensor]
+from placement_search.backbones.graph import Inputs
 
 ORDER_OF_LENGTHS = 0
 """Seed of the order in which batches of different lengths follow each other, in every epoch."""
@@ -66,8 +65,7 @@ class Batches:
     """The ways to go through a set of examples in batches.
 
     Args:
-        inputs: Inputs of all examples; lengths are read once, so that no later batch has to wait
-            for the device.
+        inputs: Inputs of all examples; their lengths are read from the device once.
     """
 
     def __init__(self, inputs: Inputs) -> None:

@@ -5,6 +5,7 @@ import shutil
 import tempfile
 import time
 from collections.abc import Callable, Iterable, Mapping
+from contextlib import suppress
 from enum import StrEnum
 from pathlib import Path
 from typing import Protocol
@@ -12,9 +13,11 @@ from typing import Protocol
 import torch
 from torch import Tensor
 
-from placement_search.adapted.batches import Batch, Batches, Inputs, n_examples, text_lengths
+from placement_search.adapted.batches import Batch, Batches, n_examples, text_lengths
 from placement_search.adapted.states import Recorder, pooled
+from placement_search.backbones.attention import fast_attention
 from placement_search.backbones.families import Pooling
+from placement_search.backbones.graph import Inputs
 from placement_search.backbones.loading import Backbone
 
 Features = Mapping[Pooling, Tensor]
@@ -43,6 +46,9 @@ class FrozenStates(Protocol):
     def place(self) -> Place:
         """Where they are."""
 
+    def n_tokens(self, batch: Batch) -> int:
+        """Length of the states of a batch."""
+
     def batch(self, batch: Batch, nodes: Iterable[int]) -> dict[int, Tensor] | None:
         """States of a batch's examples at ``nodes``, each ``(batch, tokens, width)``.
 
@@ -60,19 +66,19 @@ class _Rows:
 
     def __init__(self, lengths: Tensor) -> None:
         self.n = int(lengths.sum())
-        self._longest = int(lengths.max())
+        self.longest = int(lengths.max())
         self._lengths = lengths
         self._starts = lengths.cumsum(0) - lengths
 
     def padded(self, batch: Batch) -> Tensor:
         """Rows of a batch's tokens, ``(batch, tokens)``; padding repeats a text's last token."""
-        places = torch.arange(batch.n_tokens or self._longest, device=batch.indices.device)
+        places = torch.arange(batch.n_tokens or self.longest, device=batch.indices.device)
         within = torch.minimum(places, self._lengths[batch.indices].unsqueeze(1) - 1)
         return self._starts[batch.indices].unsqueeze(1) + within
 
     def is_real(self, batch: Batch) -> Tensor:
         """Which of them are no padding, same shape."""
-        places = torch.arange(batch.n_tokens or self._longest, device=batch.indices.device)
+        places = torch.arange(batch.n_tokens or self.longest, device=batch.indices.device)
         return places < self._lengths[batch.indices].unsqueeze(1)
 
 
@@ -95,6 +101,10 @@ class KeptStates:
         self._states = states
         self._rows = rows
 
+    def n_tokens(self, batch: Batch) -> int:
+        """See `FrozenStates`."""
+        return batch.n_tokens or self._rows.longest
+
     def batch(self, batch: Batch, nodes: Iterable[int]) -> dict[int, Tensor]:
         """See `FrozenStates`; a padded token has the state of its text's last one."""
         rows = self._rows.padded(batch)
@@ -109,9 +119,14 @@ class MissingStates:
 
     place = Place.NOWHERE
 
-    def __init__(self, features: Features, n_bytes: int) -> None:
+    def __init__(self, features: Features, n_bytes: int, longest: int) -> None:
         self.features = features
         self.n_bytes = n_bytes
+        self._longest = longest
+
+    def n_tokens(self, batch: Batch) -> int:
+        """See `FrozenStates`."""
+        return batch.n_tokens or self._longest
 
     def batch(self, _batch: Batch, _nodes: Iterable[int]) -> None:
         """See `FrozenStates`."""
@@ -130,7 +145,7 @@ def frozen_states(
 
     States that do not fit in memory lie in a file where reading them from there is faster than
     computing them again, which is measured, and the disk has room; else they are not kept, which
-    gives the same numbers more slowly.
+    gives the same numbers, to rounding, more slowly.
 
     Args:
         backbone: The frozen backbone.
@@ -146,18 +161,23 @@ def frozen_states(
     if n_bytes <= memory_limit:
         room = _Memory(backbone, rows.n)
     elif _pays(backbone, inputs, batches[0], n_bytes, scratch := _scratch(folder)):
-        room = _File(backbone, rows.n, scratch)
+        with suppress(OSError):
+            room = _File(backbone, rows.n, scratch)
     features = _Features(backbone, n_examples(inputs))
     for batch in batches:
         recorder = Recorder()
         part = batch.of(inputs)
-        with backbone.graph.visited(recorder, range(backbone.n_nodes) if room else []):
+        n_tokens = batch.n_tokens or rows.longest
+        with (
+            fast_attention(backbone.device, backbone.dtype, n_tokens),
+            backbone.graph.visited(recorder, range(backbone.n_nodes) if room else []),
+        ):
             hidden = backbone.graph.run(part)
         features.put(batch.indices, hidden, backbone.graph.token_mask(part))
         if room is not None:
             _put(room.states, rows, batch, recorder.states)
     if room is None:
-        return MissingStates(features.by_pooling, n_bytes)
+        return MissingStates(features.by_pooling, n_bytes, rows.longest)
     return KeptStates(features.by_pooling, room.states, rows, room.place)
 
 
@@ -189,6 +209,9 @@ class _File:
         n_nodes, width = backbone.n_nodes, backbone.width
         with tempfile.NamedTemporaryFile(prefix="placement-search-", dir=folder) as file:
             size = n_nodes * n_rows * width
+            if hasattr(os, "posix_fallocate"):
+                # A disk that is full says so now, and not by ending the process later.
+                os.posix_fallocate(file.fileno(), 0, size * backbone.dtype.itemsize)
             flat = torch.from_file(file.name, shared=True, size=size, dtype=backbone.dtype)
         # What is mapped holds the file; without a name it can't outlive this process.
         self.states = dict(enumerate(flat.view(n_nodes, n_rows, width)))

@@ -12,10 +12,10 @@ from typing import NamedTuple
 from torch import Tensor, nn
 from torch.nn.utils import skip_init
 
-from placement_search.adapted.passes import Inputs, Member, States, Wired, attached_pass, run_pass
+from placement_search.adapted.passes import Member, States, Wired, attached_pass, run_pass
 from placement_search.adapted.states import bare_states, pooled
 from placement_search.backbones.families import Pooling
-from placement_search.backbones.graph import ResidualGraph
+from placement_search.backbones.graph import Inputs, ResidualGraph
 from placement_search.backbones.loading import Backbone
 from placement_search.layout import FirstPass, Kind, Layout
 from placement_search.modules import build_modules

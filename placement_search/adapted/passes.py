@@ -12,11 +12,10 @@ import torch
 from torch import Tensor, nn
 
 from placement_search.adapted.states import widened
-from placement_search.backbones.graph import ResidualGraph
+from placement_search.backbones.graph import Inputs, ResidualGraph
 from placement_search.layout import Connection, Kind
 
 States = Mapping[int, Tensor]
-Inputs = Mapping[str, Tensor]
 Wired = tuple[tuple[Connection, nn.Module], ...]
 
 

@@ -1,14 +1,13 @@
 """States of the bare backbone, and the features that a head reads from the final ones."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 
 import torch
 from torch import Tensor
 
 from placement_search.backbones.families import Pooling
+from placement_search.backbones.graph import Inputs
 from placement_search.backbones.loading import Backbone
-
-Inputs = Mapping[str, Tensor]
 
 
 def widened(state: Tensor) -> Tensor:

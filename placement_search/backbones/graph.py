@@ -137,7 +137,7 @@ class ResidualGraph:
     def joined_at(self, starts: Sequence[Start], inputs: Inputs) -> Iterator[None]:
         """Let forward passes begin with some examples' states and be joined by those of others.
 
-        A block computes the examples that have begun before it, and no others.
+        A block computes the examples that have begun before it or in its middle, and no others.
 
         Args:
             starts: By node, ascending; together as many examples as ``inputs``, in their order.

@@ -1,6 +1,5 @@
 """The command line's one app; importing it loads no torch, so that ``--help`` is quick."""
 
-import os
 import sys
 from importlib.metadata import version
 from typing import Annotated
@@ -8,6 +7,7 @@ from typing import Annotated
 import typer
 
 from placement_search.cli import artefacts, models, search, studies
+from placement_search.own_process import keep_freed_memory, wait_patiently
 
 EXIT_CODES = "Exit codes: 0 done, 1 our failure or stopped, 2 a mistake that you can mend."
 
@@ -49,13 +49,7 @@ def _common(
 
 
 def main() -> None:
-    """Run the command line.
-
-    Threads that wait for each other spin only shortly, unless the user has said otherwise: beside
-    another busy process OpenMP's own patience makes training several times slower, and without any
-    an idle machine loses what the second core gains (docs/decisions/0007-threads.md). OpenMP
-    reads this when torch is loaded, which no command has done yet.
-    """
-    if "OMP_WAIT_POLICY" not in os.environ:
-        os.environ.setdefault("GOMP_SPINCOUNT", "1000")
+    """Run the command line, in a process that is its own."""
+    wait_patiently()
+    keep_freed_memory()
     sys.exit(app())

@@ -25,6 +25,7 @@ from placement_search.cli.progress import StderrProgress
 from placement_search.errors import ExportError
 from placement_search.evaluation.plan import TrainingPlan
 from placement_search.output_files import check_folder
+from placement_search.profile import NoProfile, Profile
 from placement_search.study.settings import SearchSettings
 from placement_search.tasks.settings import DataSettings
 
@@ -109,6 +110,14 @@ def search(
         float,
         typer.Option(min=0, help="GiB that the frozen states of one split may take, e.g. 8."),
     ] = DEFAULTS.memory,
+    workers: Annotated[
+        int,
+        typer.Option(
+            min=1,
+            help="Processes that train beside each other, at most --concurrency, each with a share "
+            "of the threads and frozen states of its own; on CPUs one per core, if memory allows.",
+        ),
+    ] = DEFAULTS.workers,
     no_map: Annotated[
         bool,
         typer.Option(
@@ -118,6 +127,13 @@ def search(
     out: OutOption = None,
     form: FormatOption = Format.TABLE,
     quiet: Annotated[bool, typer.Option("--quiet", help="No progress on stderr.")] = False,
+    profile: Annotated[
+        bool,
+        typer.Option(
+            "--profile",
+            help="Say on stderr where the time went; that of other processes counts as workers.",
+        ),
+    ] = False,
 ) -> None:
     """Search for the best layout, report, export and verify it.
 
@@ -145,6 +161,7 @@ def search(
             full_fine_tuning=full_fine_tuning,
             proxy_map=not no_map,
             memory=memory,
+            workers=workers,
             training=TrainingPlan(
                 epochs=epochs,
                 batch_size=batch_size,
@@ -155,12 +172,24 @@ def search(
         )
         folder = out or Path("runs") / settings.resolved_name
         with StderrProgress(is_quiet=quiet) as progress:
-            record, paths = _run(settings, folder, progress)
+            counted = _new_profile(is_wanted=profile)
+            record, paths = _run(settings, folder, progress, counted)
+            for line in counted.lines():
+                progress.say(line)
         _print_summary(record, paths, form)
 
 
+def _new_profile(*, is_wanted: bool) -> Profile:
+    """A profile that waits for graphics cards, or one that counts nothing."""
+    if not is_wanted:
+        return NoProfile()
+    import torch
+
+    return Profile(torch.accelerator.synchronize if torch.accelerator.is_available() else None)
+
+
 def _run(
-    settings: SearchSettings, folder: Path, progress: StderrProgress
+    settings: SearchSettings, folder: Path, progress: StderrProgress, profile: Profile
 ) -> tuple["StudyRecord", list[Path]]:
     from placement_search.export.export import choose_trial
     from placement_search.report.write import write_report
@@ -170,7 +199,7 @@ def _run(
     check_folder(folder)
     try:
         progress.start("model and data", 1)
-        bench = load_bench(settings.model, settings.data, memory=settings.memory)
+        bench = load_bench(settings.model, settings.data, memory=settings.memory, profile=profile)
         progress.finish()
         record = run_search(settings, progress, bench=bench)
     except KeyboardInterrupt as error:

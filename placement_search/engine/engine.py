@@ -83,7 +83,10 @@ class Engine(Protocol):
         """
 
     def stop(self, ticket: int) -> None:
-        """Forget an evaluation that is under way; no later event names it."""
+        """Forget an evaluation; no later call of `events` names it.
+
+        One whose end was among the last events is forgotten already.
+        """
 
     def run_fully(self, plan: TrainingPlan, seed: int, *, is_final: bool) -> ScoreCard:
         """Train the whole backbone instead of a layout, while nothing is under way.

@@ -1,7 +1,8 @@
 """An engine that evaluates in this process, several layouts at a time as one population."""
 
+import traceback
 from collections import deque
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 
@@ -45,16 +46,19 @@ class InProcessEngine:
     """Evaluates on one workbench in the calling process.
 
     Evaluations that fail together, as when memory runs out, start again one by one, which gives
-    the same numbers; what fails alone has failed.
+    the same numbers, and half as many train together from then on; what fails alone has failed.
 
     Args:
         bench: Backbone and data.
-        population: How many train together at most.
+        population: How many train together at most, or what says so when it is first needed.
     """
 
-    def __init__(self, bench: Workbench, population: int = DEFAULT_POPULATION) -> None:
+    def __init__(
+        self, bench: Workbench, population: int | Callable[[], int] = DEFAULT_POPULATION
+    ) -> None:
         self._bench = bench
-        self._size = population
+        self._population_size = population
+        self._retried: int | None = None
         self._waiting: deque[_Underway] = deque()
         self._training: list[tuple[_Underway, Member]] = []
         self._alone: deque[_Underway] = deque()
@@ -107,18 +111,32 @@ class InProcessEngine:
 
     def _admit(self, events: list[Event]) -> bool:
         """Let evaluations begin where there is room; whether any is under way."""
-        while self._waiting and not self._alone and len(self._training) < self._size:
+        while self._waiting and self._has_room():
             self._begin(self._waiting.popleft(), events)
         if self._alone and not self._training:
+            self._retried = self._alone[0].ticket
             self._begin(self._alone.popleft(), events)
         return bool(self._training)
+
+    def _has_room(self) -> bool:
+        """Whether one more may join; nobody joins one that failed in company."""
+        is_retrying = any(each.ticket == self._retried for each, _ in self._training)
+        if self._alone or is_retrying:
+            return False
+        return not self._training or len(self._training) < self._size
+
+    @property
+    def _size(self) -> int:
+        if not isinstance(self._population_size, int):
+            self._population_size = self._population_size()
+        return self._population_size
 
     def _begin(self, underway: _Underway, events: list[Event]) -> None:
         try:
             with memory_errors_told():
                 member = begin(self._population, self._bench, underway.request)
         except Exception as error:  # noqa: BLE001 - told to who asked, with its traceback
-            events.append(Failed(underway.ticket, error))
+            events.append(Failed(underway.ticket, _let_go_of_tensors(error)))
         else:
             self._training.append((underway, member))
 
@@ -138,7 +156,9 @@ class InProcessEngine:
         for each, member in broken:
             self._let_go(each, member)
         if len(broken) == 1:
-            return [Failed(broken[0][0].ticket, error)]
+            return [Failed(broken[0][0].ticket, _let_go_of_tensors(error))]
+        _let_go_of_tensors(error)
+        self._population_size = max(1, self._size // 2)
         self._alone.extend(each for each, _ in broken)
         return []
 
@@ -158,11 +178,23 @@ class InProcessEngine:
             with memory_errors_told():
                 return Finished(each.ticket, finish(self._bench, each.request, member).card)
         except Exception as error:  # noqa: BLE001 - told to who asked, with its traceback
-            return Failed(each.ticket, error)
+            return Failed(each.ticket, _let_go_of_tensors(error))
 
     def _let_go(self, each: _Underway, member: Member) -> None:
         self._training.remove((each, member))
         self._population.leave(member)
+
+
+def _let_go_of_tensors(error: Exception) -> Exception:
+    """The error, whose traceback still shows where it arose, but no longer holds what lay there.
+
+    The frames of a failed step hold its states, and the next one to train needs their memory.
+    """
+    link: BaseException | None = error
+    while link is not None:
+        traceback.clear_frames(link.__traceback__)
+        link = link.__cause__ or link.__context__
+    return error
 
 
 @contextmanager

@@ -4,13 +4,18 @@ The processes see neither the study nor each other. Each loads the backbone and 
 states for itself; head and pooling are those of the process that asks, so that all start alike.
 """
 
+import itertools
 import multiprocessing
 import os
+import pickle
 import signal
+import threading
+import traceback
 from collections import deque
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field, replace
+from functools import cached_property
 from multiprocessing.connection import Connection, wait
 from multiprocessing.context import SpawnProcess
 from typing import cast
@@ -28,10 +33,14 @@ from placement_search.evaluation.plan import TrainingPlan
 from placement_search.evaluation.pooling import PoolingChoice
 from placement_search.evaluation.score_card import ScoreCard
 from placement_search.evaluation.workbench import Workbench
+from placement_search.own_process import keep_freed_memory
+from placement_search.profile import Work
 from placement_search.tasks.task import Task
 
-Command = tuple[str, int, Evaluation | None]
-"""``start`` with a ticket and a request, or ``stop`` with a ticket."""
+Command = tuple[int, Evaluation | None]
+"""A serial number with a request to start, or with nothing to stop it."""
+Said = list[Event] | str
+"""Events whose tickets are serial numbers, or why a process can't begin."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -66,16 +75,37 @@ class Recipe:
 
 
 @dataclass(slots=True, eq=False)
+class _Job:
+    """An evaluation that was asked for.
+
+    Args:
+        ticket: Which one.
+        request: What is evaluated.
+        is_suspect: Whether a process has died while it was under way there.
+    """
+
+    ticket: int
+    request: Evaluation
+    is_suspect: bool = False
+
+
+@dataclass(slots=True, eq=False)
 class _Worker:
-    """One process, the way to it, and what it is evaluating."""
+    """One process, the way to it, and what it is evaluating, by serial number."""
 
     process: SpawnProcess
-    pipe: "Connection[Command, list[Event]]"
-    underway: dict[int, Evaluation] = field(default_factory=dict)
+    pipe: "Connection[Command, Said]"
+    jobs: dict[int, _Job] = field(default_factory=dict)
+
+    def has_room(self, job: _Job, size: int) -> bool:
+        """Whether it may take this one; nobody evaluates beside a suspect."""
+        if job.is_suspect or any(each.is_suspect for each in self.jobs.values()):
+            return not self.jobs
+        return len(self.jobs) < size
 
 
 class LocalProcesses:
-    """Evaluates in processes of this machine, beside each other.
+    """Evaluates in processes of this machine, beside each other; they start when first needed.
 
     A process that dies, as when the system kills it for its memory, is replaced. What it was
     evaluating starts again, alone, and has failed if it takes a second process with it.
@@ -83,8 +113,8 @@ class LocalProcesses:
     Args:
         bench: Backbone and data; the processes make their own.
         model: What loads the same backbone.
-        n_processes: How many.
-        population: How many evaluations train together in each.
+        n_processes: How many; each has its share of this process's threads.
+        population: How many evaluations train together in each, or what says so when it is needed.
     """
 
     def __init__(
@@ -92,50 +122,63 @@ class LocalProcesses:
         bench: Workbench,
         model: ModelSettings,
         n_processes: int,
-        population: int = DEFAULT_POPULATION,
+        population: int | Callable[[], int] = DEFAULT_POPULATION,
     ) -> None:
-        threads = max(1, (os.cpu_count() or 1) // n_processes)
-        self._recipe = Recipe(
-            model=model,
-            task=bench.task,
-            pooling=bench.pooling_choice,
-            head=bench.head,
-            memory_limit=bench.memory_limit,
-            population=population,
-            n_threads=threads,
+        self._bench = bench
+        self._model = model
+        self._n_processes = n_processes
+        self._population = population
+        self._own = InProcessEngine(bench, 1)
+        self._waiting: deque[_Job] = deque()
+        self._workers: list[_Worker] = []
+        self._serials = itertools.count()
+
+    @cached_property
+    def _recipe(self) -> Recipe:
+        size = self._population if isinstance(self._population, int) else self._population()
+        return Recipe(
+            model=self._model,
+            task=self._bench.task,
+            pooling=self._bench.pooling_choice,
+            head=self._bench.head,
+            memory_limit=self._bench.memory_limit,
+            population=size,
+            n_threads=max(1, torch.get_num_threads() // self._n_processes),
         )
-        self._own = InProcessEngine(bench, population)
-        self._size = population
-        self._waiting: deque[tuple[int, Evaluation]] = deque()
-        self._alone: deque[tuple[int, Evaluation]] = deque()
-        self._suspects: set[int] = set()
-        self._workers = [_hired(self._recipe) for _ in range(n_processes)]
 
     def start(self, ticket: int, request: Evaluation) -> None:
         """See `Engine`."""
-        self._waiting.append((ticket, request))
+        if not self._workers:
+            self._workers = [_hired(self._recipe) for _ in range(self._n_processes)]
+        self._waiting.append(_Job(ticket, request))
         self._hand_out()
 
     def events(self) -> Sequence[Event]:
-        """See `Engine`."""
+        """See `Engine`.
+
+        Raises:
+            FailureError: If a process can't even begin.
+        """
         events: list[Event] = []
         while not events:
             self._hand_out()
-            busy = {worker.pipe: worker for worker in self._workers if worker.underway}
+            busy = {worker.pipe: worker for worker in self._workers if worker.jobs}
             if not busy:
                 raise ValueError("no evaluation is under way")
-            for pipe in wait(list(busy)):
-                events += self._heard(busy[cast("Connection[Command, list[Event]]", pipe)])
+            with self._bench.profile.of(Work.WORKERS):
+                heard = wait(list(busy))
+            for pipe in heard:
+                events += self._heard(busy[cast("Connection[Command, Said]", pipe)])
         return events
 
     def stop(self, ticket: int) -> None:
         """See `Engine`."""
-        for queue in (self._waiting, self._alone):
-            for each in [each for each in queue if each[0] == ticket]:
-                queue.remove(each)
+        for job in [job for job in self._waiting if job.ticket == ticket]:
+            self._waiting.remove(job)
         for worker in self._workers:
-            if worker.underway.pop(ticket, None) is not None:
-                _tell(worker, ("stop", ticket, None))
+            for serial in [s for s, job in worker.jobs.items() if job.ticket == ticket]:
+                del worker.jobs[serial]
+                _tell(worker, (serial, None))
 
     def run_fully(self, plan: TrainingPlan, seed: int, *, is_final: bool) -> ScoreCard:
         """See `Engine`; in this process, with all threads."""
@@ -149,29 +192,34 @@ class LocalProcesses:
         for worker in self._workers:
             worker.process.join()
         self._workers.clear()
+        self._waiting.clear()
 
     def _hand_out(self) -> None:
-        """Give waiting evaluations to the process with the fewest, as long as one has room."""
-        while self._alone or self._waiting:
-            worker = min(self._workers, key=lambda each: len(each.underway))
-            room = 1 if self._alone else self._size
-            if len(worker.underway) >= room:
+        """Give waiting evaluations, in order, to the process with the fewest that has room."""
+        while self._waiting:
+            worker = min(self._workers, key=lambda each: len(each.jobs))
+            if not worker.has_room(self._waiting[0], self._recipe.population):
                 return
-            ticket, request = (self._alone or self._waiting).popleft()
-            worker.underway[ticket] = request
-            _tell(worker, ("start", ticket, request))
+            job, serial = self._waiting.popleft(), next(self._serials)
+            worker.jobs[serial] = job
+            _tell(worker, (serial, job.request))
 
     def _heard(self, worker: _Worker) -> list[Event]:
         """What a process has to say; of evaluations that were stopped meanwhile, nothing."""
         try:
-            told = worker.pipe.recv()
+            said = worker.pipe.recv()
         except (EOFError, ConnectionError):
             return self._replace(worker)
-        heard = [event for event in told if event.ticket in worker.underway]
-        for event in heard:
-            if isinstance(event, Finished | Failed):
-                del worker.underway[event.ticket]
-        return heard
+        if isinstance(said, str):
+            raise FailureError(f"a process of --workers can't begin: {said}")
+        events = []
+        for event in said:
+            job = worker.jobs.get(event.ticket)
+            if job is not None:
+                if isinstance(event, Finished | Failed):
+                    del worker.jobs[event.ticket]
+                events.append(replace(event, ticket=job.ticket))
+        return events
 
     def _replace(self, worker: _Worker) -> list[Event]:
         """Hire another process, and give the dead one's evaluations a second chance each."""
@@ -180,25 +228,35 @@ class LocalProcesses:
             "the process that evaluated it died twice, the last time with exit code "
             f"{worker.process.exitcode}; -9 is often the system's, for want of memory"
         )
-        events: list[Event] = []
-        for ticket, request in worker.underway.items():
-            if ticket in self._suspects:
-                events.append(Failed(ticket, died))
-            else:
-                self._suspects.add(ticket)
-                self._alone.append((ticket, request))
+        lost = list(worker.jobs.values())
         self._workers[self._workers.index(worker)] = _hired(self._recipe)
-        return events
+        innocent = (job for job in lost if not job.is_suspect)
+        self._waiting.extendleft(replace(job, is_suspect=True) for job in innocent)
+        return [Failed(job.ticket, died) for job in lost if job.is_suspect]
 
 
 def _hired(recipe: Recipe) -> _Worker:
     context = multiprocessing.get_context("spawn")
     ours, theirs = context.Pipe()
     process = context.Process(target=_serve, args=(theirs, recipe), daemon=True)
-    with _environment({"OMP_NUM_THREADS": str(recipe.n_threads)}):
+    # Ctrl-C reaches all processes of a terminal; the one that asks decides what it means.
+    with _environment({"OMP_NUM_THREADS": str(recipe.n_threads)}), _interrupts_ignored():
         process.start()
     theirs.close()
     return _Worker(process, ours)
+
+
+@contextmanager
+def _interrupts_ignored() -> Iterator[None]:
+    """Ignore Ctrl-C for a moment, which processes that are started meanwhile go on with."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)
 
 
 @contextmanager
@@ -224,40 +282,44 @@ def _tell(worker: _Worker, command: Command) -> None:
         return
 
 
-def _serve(pipe: "Connection[list[Event], Command]", recipe: Recipe) -> None:
+def _serve(pipe: "Connection[Said, Command]", recipe: Recipe) -> None:
     """A worker process: evaluates what it is told until nobody listens."""
-    # Ctrl-C reaches all processes of a terminal; the one that asks decides what it means.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     torch.set_num_threads(recipe.n_threads)
-    engine = InProcessEngine(recipe.make(), recipe.population)
-    underway: set[int] = set()
+    keep_freed_memory()
     try:
-        while True:
-            while not underway or pipe.poll():
-                _obey(engine, underway, pipe.recv())
-            events = [_portable(event) for event in engine.events()]
-            underway -= {e.ticket for e in events if isinstance(e, Finished | Failed)}
-            pipe.send(events)
-    except (EOFError, ConnectionError):
+        engine = InProcessEngine(recipe.make(), recipe.population)
+    except Exception as error:  # noqa: BLE001 - told to who hired it
+        pipe.send(f"{type(error).__name__}: {error}")
         return
+    with suppress(EOFError, ConnectionError):
+        _work(pipe, engine)
 
 
-def _obey(engine: InProcessEngine, underway: set[int], command: Command) -> None:
-    _, ticket, request = command
-    if request is not None:
-        engine.start(ticket, request)
-        underway.add(ticket)
-    else:
-        engine.stop(ticket)
-        underway.discard(ticket)
+def _work(pipe: "Connection[Said, Command]", engine: InProcessEngine) -> None:
+    underway: set[int] = set()
+    while True:
+        while not underway or pipe.poll():
+            serial, request = pipe.recv()
+            if request is None:
+                engine.stop(serial)
+                underway.discard(serial)
+            else:
+                engine.start(serial, request)
+                underway.add(serial)
+        events = [_portable(event) for event in engine.events()]
+        underway -= {e.ticket for e in events if isinstance(e, Finished | Failed)}
+        pipe.send(events)
 
 
 def _portable(event: Event) -> Event:
-    """An event that another process can read; an error that it could not is told in words."""
+    """An event that another process can read; errors carry their traceback as a note."""
     if not isinstance(event, Failed):
         return event
+    trace = "".join(traceback.format_exception(event.error))
     try:
-        multiprocessing.reduction.ForkingPickler.dumps(event.error)
-    except Exception as error:  # noqa: BLE001 - whatever an error's own pickling raises
-        return Failed(event.ticket, FailureError(f"{event.error!r}, which can't be sent: {error}"))
-    return event
+        copied = pickle.loads(pickle.dumps(event.error))  # noqa: S301 - our own, just made
+    except Exception:  # noqa: BLE001 - whatever an error's own pickling raises
+        return Failed(event.ticket, FailureError(trace))
+    copied.add_note(trace)
+    return Failed(event.ticket, copied)

@@ -2,18 +2,15 @@
 
 import statistics
 import time
-from collections.abc import Mapping
 
 import torch
-from torch import Tensor
 from torch.nn.attention import SDPBackend, sdpa_kernel
 from torch.utils.flop_counter import FlopCounterMode
 
 from placement_search.adapted.model import AdaptedBackbone
+from placement_search.backbones.graph import Inputs
 from placement_search.evaluation.score_card import Costs
 from placement_search.layout import Layout
-
-Inputs = Mapping[str, Tensor]
 
 
 def count_flops(model: AdaptedBackbone, example: Inputs) -> int:

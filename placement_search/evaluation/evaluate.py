@@ -13,6 +13,7 @@ from placement_search.adapted.model import (
     logits_together,
     nodes_together,
 )
+from placement_search.backbones.attention import fast_attention
 from placement_search.evaluation.cost import count_costs, measure_latency_factor
 from placement_search.evaluation.member import Member
 from placement_search.evaluation.plan import TrainingPlan
@@ -68,7 +69,9 @@ def from_frozen_states(
             Examples(batch.of(split.inputs), split.states.batch(batch, each))
             for batch, each in zip(batches, nodes, strict=True)
         ]
-    return logits_together(adapted, examples)
+    backbone = adapted[0].backbone
+    with fast_attention(backbone.device, backbone.dtype, split.states.n_tokens(batches[0])):
+        return logits_together(adapted, examples)
 
 
 def new_population(bench: Workbench) -> Population:

@@ -54,6 +54,6 @@ def choose_pooling(
         train, validation = (part[pooling] for part in features)
         head = probe_head(train, labels[0], task.target, task.n_outputs)
         scores[pooling.value] = task.score(head.logits(validation), labels[1])
-    sign = 1 if task.metric.is_higher_better else -1
+    sign = task.metric.sign
     best = max(poolings, key=lambda pooling: sign * scores[pooling.value])
     return PoolingChoice(best, scores)

@@ -14,7 +14,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from placement_search.adapted.batches import text_lengths
+from placement_search.adapted.batches import Batches, n_examples
 from placement_search.adapted.states import pooled, widened
 from placement_search.backbones.families import Pooling
 from placement_search.backbones.loading import Backbone
@@ -69,20 +69,12 @@ class FactorStream:
     @property
     def n_examples(self) -> int:
         """How many examples there are."""
-        return len(next(iter(self.inputs.values())))
+        return n_examples(self.inputs)
 
     def batches(self) -> Iterator[tuple[dict[str, Tensor], Tensor]]:
         """Inputs of some examples, cut to the longest of their texts, and the examples' indices."""
-        lengths = text_lengths(self.inputs)
-        known = None if lengths is None else lengths.cpu()
-        order = torch.arange(self.n_examples) if known is None else known.argsort(stable=True)
-        for indices in torch.split(order, self.batch_size):
-            chosen = indices.to(self.backbone.device)
-            part = {name: tensor.index_select(0, chosen) for name, tensor in self.inputs.items()}
-            if known is not None:
-                longest = int(known[indices[-1]])
-                part = {name: tensor[:, :longest] for name, tensor in part.items()}
-            yield part, chosen
+        for batch in Batches(self.inputs).ordered(self.batch_size):
+            yield batch.of(self.inputs), batch.indices
 
     def _passed(self, part: Mapping[str, Tensor], indices: Tensor) -> tuple[list[Tensor], Tensor]:
         """States of all nodes, and the gradient at each of them."""

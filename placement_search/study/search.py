@@ -11,11 +11,11 @@ from placement_search.backbones.families import Pooling
 from placement_search.backbones.loading import Backbone, load_backbone
 from placement_search.backbones.settings import ModelSettings
 from placement_search.engine.engine import Engine
-from placement_search.engine.in_process import InProcessEngine
 from placement_search.errors import SpaceError, StudyError, nearest
 from placement_search.evaluation.pooling import PoolingChoice
 from placement_search.evaluation.workbench import GIB, Workbench
 from placement_search.modules import MODULE_TYPES
+from placement_search.profile import NoProfile, Profile, Work
 from placement_search.space.budget import parse_budget
 from placement_search.space.file import SpaceFile, read_space
 from placement_search.space.search_space import SearchSpace, bind_space
@@ -24,6 +24,7 @@ from placement_search.study.baselines import make_baselines
 from placement_search.study.command import Goal
 from placement_search.study.coordinator import Coordinator, TrialSetup
 from placement_search.study.definition import StudyDefinition, package_versions
+from placement_search.study.engines import engine_for
 from placement_search.study.finalists import Finals, choose_finalists, run_finals
 from placement_search.study.progress import Progress, Silence
 from placement_search.study.proxy_map import compute_proxy_map
@@ -96,7 +97,11 @@ def load_ingredients(settings: SearchSettings, bench: Workbench | None = None) -
 
 
 def load_bench(
-    model: ModelSettings, data: DataSettings, *, memory: float = DEFAULT_MEMORY
+    model: ModelSettings,
+    data: DataSettings,
+    *,
+    memory: float = DEFAULT_MEMORY,
+    profile: Profile | None = None,
 ) -> Workbench:
     """A backbone and a task, prepared for evaluations.
 
@@ -106,14 +111,18 @@ def load_bench(
         model: Which backbone, and how it runs.
         data: Which labelled data, and how they are read.
         memory: GiB that the frozen states of one split may take.
+        profile: Counts where the time of all work on them goes, this loading included.
 
     Raises:
         PlacementSearchError: If one is missing or unknown, or they do not fit together.
     """
-    raw = read_data(data)
-    backbone = load_backbone(model)
-    task = prepare(raw, backbone.input_format, data)
-    return Workbench(backbone, task, pooling=model.pooling, memory_limit=round(memory * GIB))
+    profile = profile or NoProfile()
+    with profile.of(Work.LOAD):
+        raw = read_data(data)
+        backbone = load_backbone(model)
+        task = prepare(raw, backbone.input_format, data)
+    limit = round(memory * GIB)
+    return Workbench(backbone, task, pooling=model.pooling, memory_limit=limit, profile=profile)
 
 
 def search(
@@ -140,12 +149,13 @@ def search(
     for note in notes:
         progress.advance(note)
     progress.finish()
-    with sole_coordinator(settings.storage), quiet_optuna():
+    counted = ingredients.bench.profile.of(Work.STUDY)
+    with sole_coordinator(settings.storage), quiet_optuna(), counted:
         study = _open_study(settings, ingredients)
         _prepare(study, ingredients.bench, settings, progress)
         if settings.proxy_map:
             _store_proxy_map(study, ingredients.bench, settings.seed, progress)
-        with closing(InProcessEngine(ingredients.bench)) as engine:
+        with closing(engine_for(settings, ingredients.space, ingredients.bench)) as engine:
             trials = _trials(settings, ingredients)
             Coordinator(study, trials, engine, progress).run(settings.n_trials)
             if settings.n_finalists:
@@ -255,7 +265,8 @@ def _store_proxy_map(study: optuna.Study, bench: Workbench, seed: int, progress:
     if records.PROXY_MAP in study.user_attrs:
         return
     progress.start("proxy map", 1)
-    computed = compute_proxy_map(bench, seed)
+    with bench.profile.of(Work.PROXIES):
+        computed = compute_proxy_map(bench, seed)
     study.set_user_attr(records.PROXY_MAP, records.PROXY_MAPS.dump_python(computed, mode="json"))
     progress.finish()
 

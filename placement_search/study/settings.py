@@ -35,7 +35,9 @@ class SearchSettings:
         n_random: Random layouts among the baselines.
         full_fine_tuning: Whether finals measure a fully fine-tuned backbone too, as a ceiling.
         proxy_map: Whether every connection is scored by proxies before the search.
-        memory: GiB that the frozen states of one split may take; larger ones are not kept.
+        memory: GiB that the frozen states of one split may take; larger ones lie on disk, or are
+            computed again where that is faster.
+        workers: Processes that evaluate beside each other, each with a share of the threads.
         training: How every layout is trained.
     """
 
@@ -56,6 +58,7 @@ class SearchSettings:
     full_fine_tuning: bool = False
     proxy_map: bool = True
     memory: float = DEFAULT_MEMORY
+    workers: int = 1
     training: TrainingPlan = field(default_factory=TrainingPlan)
 
     def __post_init__(self) -> None:
@@ -66,13 +69,18 @@ class SearchSettings:
         """
         least = {
             "n_trials": 1, "concurrency": 1, "n_finalists": 0, "n_seeds": 2, "n_random": 3,
-            "memory": 0,
+            "memory": 0, "workers": 1,
         }  # fmt: skip
         wrong = [
             f"{name} must be at least {low}, got {getattr(self, name)}"
             for name, low in least.items()
             if getattr(self, name) < low
         ]
+        if self.workers > self.concurrency:
+            wrong.append(
+                f"workers must be at most concurrency, {self.concurrency}, got {self.workers}: "
+                "no more trials are under way at once; raise --concurrency for a new study"
+            )
         if wrong:
             raise StudyError("; ".join(wrong))
 

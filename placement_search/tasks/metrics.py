@@ -36,6 +36,11 @@ class Metric:
     targets: tuple[Target, ...]
     score: Score
 
+    @property
+    def sign(self) -> int:
+        """What a score is multiplied by so that larger is better."""
+        return 1 if self.is_higher_better else -1
+
 
 def accuracy(predictions: np.ndarray, truth: np.ndarray) -> float:
     """Share of examples that are right, sets of labels as a whole; within [0, 1]."""
