@@ -66,4 +66,4 @@ def tiny_text_task() -> Task:
 
 def small_embedded_bench() -> Workbench:
     """The embedded backbone on a few of its digits."""
-    return load_bench(ModelSettings(), DataSettings("digits", train_size=128, validation_size=64))
+    return load_bench(ModelSettings(), DataSettings("digits", train_size=64, validation_size=32))

@@ -2,6 +2,7 @@
 
 import json
 import shutil
+import statistics
 from pathlib import Path
 
 import pytest
@@ -188,7 +189,8 @@ def test_a_search_for_a_number_with_an_error_as_score(model: str) -> None:
 
     assert ranked == sorted(ranked)
     assert verified["measured_score"] == pytest.approx(verified["recorded_score"], rel=1e-5)
-    assert all(50 < logit < 200 for (logit,) in logits)
+    # Made-up texts may fall anywhere, but standardised numbers would lie around zero.
+    assert 50 < statistics.median(logit for (logit,) in logits) < 200
 
 
 @pytest.mark.slow

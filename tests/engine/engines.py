@@ -6,7 +6,7 @@ from placement_search.evaluation.plan import TrainingPlan
 from placement_search.evaluation.score_card import ScoreCard
 from placement_search.modules import parse_layout
 
-PLAN = TrainingPlan(epochs=2, batch_size=64)
+PLAN = TrainingPlan(epochs=2, batch_size=32)
 NOTATIONS = ("none", "3>4:bottleneck", "20>1:bottleneck", "5>9:bottleneck+9>9:bottleneck")
 
 

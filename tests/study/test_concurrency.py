@@ -113,7 +113,8 @@ def test_knowledge_lags_by_the_concurrency(
     assert all(set(states) <= set(FINISHED) for states in known.values())
 
 
-def test_no_layout_is_evaluated_twice(tmp_path: Path) -> None:
+@pytest.mark.parametrize("concurrency", [4, pytest.param(1, marks=pytest.mark.slow)])
+def test_no_layout_is_evaluated_twice(tmp_path: Path, concurrency: int) -> None:
     """Those under way count too, until a small space has no more."""
     small = bind_space(
         read_space("per_layer").model_copy(update={"sources": ["0-3"], "targets": ["0-2"]}),
@@ -124,7 +125,7 @@ def test_no_layout_is_evaluated_twice(tmp_path: Path) -> None:
     )
     engine = StubEngine(order=0)
 
-    trials = run(tmp_path, engine, 10_000, searched=small, concurrency=4)
+    trials = run(tmp_path, engine, 10_000, searched=small, concurrency=concurrency)
 
     ids = [request.layout.id for request in engine.requests]
     assert len(set(ids)) == len(ids) == len(trials) < 10_000

@@ -7,10 +7,6 @@ import pytest
 
 from placement_search.engine.engine import Infeasible
 from placement_search.errors import FailureError
-from placement_search.modules import MODULE_TYPES
-from placement_search.space.budget import Budget
-from placement_search.space.file import read_space
-from placement_search.space.search_space import bind_space
 from placement_search.study import records
 from placement_search.study.baselines import EVERY_PARALLEL
 from tests.study.stub_engine import StubEngine
@@ -90,23 +86,6 @@ def test_baselines_come_first_and_once(tmp_path: Path) -> None:
         *(f"random {index}" for index in range(1, 5)),
     ]
     assert set(roles[N_BASELINES:]) == {records.SEARCHED}
-
-
-def test_no_layout_is_evaluated_twice(tmp_path: Path) -> None:
-    """In a space of ten layouts every evaluation is of a new one, until none is left."""
-    small = bind_space(
-        read_space("per_layer").model_copy(update={"sources": ["0-3"], "targets": ["0-2"]}),
-        MODULE_TYPES,
-        n_nodes=9,
-        width=16,
-        budget=Budget(400),
-    )
-    engine = StubEngine()
-
-    trials = run(tmp_path, engine, 10_000, searched=small)
-
-    ids = [request.layout.id for request in engine.requests]
-    assert len(set(ids)) == len(ids) == len(trials) < 10_000
 
 
 def test_the_four_ends_are_told_apart(tmp_path: Path) -> None:
