@@ -59,10 +59,9 @@ def _finish_queued_work(model: AdaptedBackbone) -> None:
         torch.accelerator.synchronize()
 
 
-def count_costs(model: AdaptedBackbone, example: Inputs, *, n_bare_flops: int) -> Costs:
-    """The counted costs of ``model``; ``n_bare_flops`` is `count_flops` of the empty layout."""
+def count_costs(model: AdaptedBackbone, *, n_flops: int, n_bare_flops: int) -> Costs:
+    """The counted costs of ``model``, with `count_flops` of itself and of the empty layout."""
     tensors = list(model.state_dict().values())
-    n_flops = count_flops(model, example)
     return Costs(
         n_adapter_parameters=sum(p.numel() for p in model.adapters.parameters()),
         n_head_parameters=sum(p.numel() for p in model.head.parameters()),

@@ -99,7 +99,8 @@ def finish(bench: Workbench, request: Evaluation, member: Member) -> Evaluated:
         raise member.error
     model = cast("AdaptedBackbone", member.model)
     with bench.profile.of(Work.COSTS):
-        costs = count_costs(model, bench.first(1), n_bare_flops=bench.n_bare_flops)
+        n_flops = bench.n_flops(model)
+        costs = count_costs(model, n_flops=n_flops, n_bare_flops=bench.n_bare_flops)
         if request.is_timed:
             factor = measure_latency_factor(model, bench.first(32))
             costs = replace(costs, latency_factor=factor)

@@ -77,6 +77,7 @@ class Workbench:
         self.task = task
         self.profile = profile or NoProfile()
         self._asked_pooling = pooling
+        self._flops: dict[str, int] = {}
         self.memory_limit = memory_limit
 
     @cached_property
@@ -122,7 +123,14 @@ class Workbench:
     @cached_property
     def n_bare_flops(self) -> int:
         """Floating-point operations of the bare backbone with its head, for one example."""
-        return count_flops(self.adapted(Layout()), self.first(1))
+        return self.n_flops(self.adapted(Layout()))
+
+    def n_flops(self, model: AdaptedBackbone) -> int:
+        """The same of an adapted one, counted once for each layout."""
+        key = model.layout.id
+        if key not in self._flops:
+            self._flops[key] = count_flops(model, self.first(1))
+        return self._flops[key]
 
     def adapted(self, layout: Layout, *, seed: int = 0) -> AdaptedBackbone:
         """The backbone with a fresh layout and the probed head."""

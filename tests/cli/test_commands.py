@@ -28,9 +28,11 @@ def invoke(*arguments: str) -> Result:
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder with a finished search."""
     folder = tmp_path_factory.mktemp("cli")
-    result = invoke(*SMALL, "--storage", f"sqlite:///{folder}/s.db", "--out", f"{folder}/out")
+    places = "--storage", f"sqlite:///{folder}/s.db", "--out", f"{folder}/out"
+    result = invoke(*SMALL, *places, "--profile")
     assert result.exit_code == 0, result.output
     (folder / "stdout.txt").write_text(result.stdout)
+    (folder / "stderr.txt").write_text(result.stderr)
     return folder
 
 
@@ -54,6 +56,18 @@ def test_a_search_ends_with_the_answer_and_the_files(folder: Path) -> None:
         "layout.json", "layout.safetensors",
     }  # fmt: skip
     assert all(path.is_file() for path in written)
+
+
+def test_a_profile_says_where_the_time_went(folder: Path) -> None:
+    """All kinds of work that a search in one process does, with shares that make a whole."""
+    lines = [line.split() for line in (folder / "stderr.txt").read_text().splitlines()]
+    shares = {words[0]: float(words[3][:-1]) for words in lines if words[2:3] == ["s"]}
+
+    assert shares.keys() == {
+        "load", "cache", "proxies", "forward", "backward", "optimizer", "evaluation", "costs",
+        "study",
+    }  # fmt: skip
+    assert sum(shares.values()) == pytest.approx(100, abs=1)
 
 
 def test_the_same_search_again_trains_nothing(folder: Path, storage: str) -> None:
