@@ -14,6 +14,7 @@ import pytest
 ARGUMENTS = [
     "--data", "digits", "--space", "extended", "--n-trials", "14", "--n-random", "3",
     "--finalists", "1", "--seeds", "2", "--epochs", "2", "--batch-size", "100", "--quiet",
+    "--train-size", "300", "--validation-size", "150",
 ]  # fmt: skip
 
 SCORED = """select count(*) from trial_intermediate_values join trials using (trial_id)
