@@ -35,7 +35,8 @@ from placement_search.study.coordinator import Coordinator, TrialSetup
 from placement_search.study.ledger import Ledger
 from placement_search.study.progress import Silence
 from placement_search.study.pruners import PRUNERS, Judge
-from placement_search.study.samplers import SAMPLERS, Proposer
+from placement_search.study.samplers import SAMPLERS
+from placement_search.study.samplers.proposer import Proposer
 from placement_search.study.storage import open_storage, quiet_optuna
 
 P = ParamSpec("P")

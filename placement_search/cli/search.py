@@ -53,7 +53,11 @@ def search(
         int, typer.Option(min=1, help="Layouts of the study in total, baselines included.")
     ] = DEFAULTS.n_trials,
     sampler: Annotated[
-        str, typer.Option(help="What proposes layouts: tpe or random.")
+        str,
+        typer.Option(
+            help="What proposes layouts: guided, gradient-guided, tpe, gp, cma-es, nsga-ii, qmc, "
+            "random or brute-force."
+        ),
     ] = DEFAULTS.sampler,
     pruner: Annotated[
         str, typer.Option(help="What stops hopeless trials: median, hyperband or none.")

@@ -12,8 +12,8 @@ its seed, so running it again gives what it would have given.
 
 import traceback
 from collections import deque
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 
 import optuna
 from optuna.study import StudyDirection
@@ -32,7 +32,9 @@ from placement_search.study.failures import Failures
 from placement_search.study.ledger import Entry, Ledger, Params
 from placement_search.study.progress import Progress
 from placement_search.study.pruners import PRUNERS, Judge
-from placement_search.study.samplers import Proposer, SpaceExhaustedError, distribution
+from placement_search.study.samplers import SAMPLERS
+from placement_search.study.samplers.proposer import Proposer, SpaceExhaustedError
+from placement_search.study.samplers.sampler import Question, Scores, Setting, distribution
 from placement_search.study.seeds import derive_seed
 
 
@@ -49,6 +51,7 @@ class TrialSetup:
         sampler: Name of the sampler.
         pruner: Name of the pruner.
         concurrency: Trials that may be under way at once, which is how far knowledge lags.
+        proxies: Scores of every connection, by proxy; empty where none were computed.
     """
 
     space: SearchSpace
@@ -59,6 +62,7 @@ class TrialSetup:
     sampler: str
     pruner: str
     concurrency: int
+    proxies: Mapping[str, Scores] = field(default_factory=dict)
 
 
 class Coordinator:
@@ -80,7 +84,10 @@ class Coordinator:
         self._encoding = Encoding(trials.space)
         distributions = {gene.name: distribution(gene) for gene in self._encoding.genes}
         self._ledger = Ledger(study, distributions)
-        self._proposer = Proposer(self._encoding, trials.sampler, trials.seed, study.direction)
+        setting = Setting(
+            self._encoding, trials.seed, study.direction, trials.proxies, trials.concurrency
+        )
+        self._proposer = Proposer(setting, SAMPLERS[trials.sampler](setting))
         pruner = PRUNERS[trials.pruner](trials.plan.epochs, study.study_name)
         sign = 1 if study.direction is StudyDirection.MAXIMIZE else -1
         self._judge = Judge(pruner, sign)
@@ -158,7 +165,9 @@ class Coordinator:
         if self._is_exhausted or self._ledger.n_settled <= number - self._trials.concurrency:
             return None
         try:
-            proposal = self._proposer.propose(self._known_to(number), number, self._ledger.seen)
+            known = self._known_to(number)
+            question = Question(number, known, self._ledger.trials[len(known) :])
+            proposal = self._proposer.propose(question, self._ledger.seen)
         except SpaceExhaustedError as error:
             self._is_exhausted = True
             self._progress.say(str(error))

@@ -1,10 +1,12 @@
 """A whole search: make or continue a study, bring it to its trials, hold the finals."""
 
+from collections.abc import Mapping
 from contextlib import closing
 from dataclasses import asdict, dataclass
 
 import optuna
 from optuna.samplers import RandomSampler
+from optuna.study import StudyDirection
 
 from placement_search.adapted.frozen import Place
 from placement_search.backbones.families import Pooling
@@ -17,6 +19,7 @@ from placement_search.evaluation.workbench import GIB, Workbench
 from placement_search.modules import MODULE_TYPES
 from placement_search.profile import NoProfile, Profile, Work
 from placement_search.space.budget import parse_budget
+from placement_search.space.encoding import Encoding
 from placement_search.space.file import SpaceFile, read_space
 from placement_search.space.search_space import SearchSpace, bind_space
 from placement_search.study import records
@@ -31,7 +34,8 @@ from placement_search.study.proxy_map import compute_proxy_map
 from placement_search.study.pruners import PRUNERS
 from placement_search.study.records import StudyRecord, read_study
 from placement_search.study.references import References
-from placement_search.study.samplers import SAMPLERS
+from placement_search.study.samplers import NEED_PROXIES, SAMPLERS
+from placement_search.study.samplers.sampler import Scores, Setting
 from placement_search.study.seeds import derive_seed
 from placement_search.study.settings import DEFAULT_MEMORY, SearchSettings
 from placement_search.study.storage import (
@@ -93,7 +97,9 @@ def load_ingredients(settings: SearchSettings, bench: Workbench | None = None) -
         is_higher_better=task.metric.is_higher_better,
         concurrency=settings.concurrency,
     )
-    return Ingredients(bench, _bound(settings, file, backbone), definition)
+    space = _bound(settings, file, backbone)
+    _check_sampler(settings, space)
+    return Ingredients(bench, space, definition)
 
 
 def load_bench(
@@ -156,7 +162,7 @@ def search(
         if settings.proxy_map:
             _store_proxy_map(study, ingredients.bench, settings.seed, progress)
         with closing(engine_for(settings, ingredients.space, ingredients.bench)) as engine:
-            trials = _trials(settings, ingredients)
+            trials = _trials(settings, ingredients, _proxies_of(study))
             Coordinator(study, trials, engine, progress).run(settings.n_trials)
             if settings.n_finalists:
                 _hold_finals(study, settings, ingredients.space, engine, progress)
@@ -189,7 +195,15 @@ def _bound(settings: SearchSettings, file: SpaceFile, backbone: Backbone) -> Sea
         raise SpaceError(f"{settings.space}: {error}") from error
 
 
-def _trials(settings: SearchSettings, ingredients: Ingredients) -> TrialSetup:
+def _proxies_of(study: optuna.Study) -> Mapping[str, Scores]:
+    """The study's proxy map, empty where it has none."""
+    stored = study.user_attrs.get(records.PROXY_MAP)
+    return records.PROXY_MAPS.validate_python(stored).scores if stored else {}
+
+
+def _trials(
+    settings: SearchSettings, ingredients: Ingredients, proxies: Mapping[str, Scores]
+) -> TrialSetup:
     seed = derive_seed(settings.seed, "baselines")
     space, backbone = ingredients.space, ingredients.bench.backbone
     return TrialSetup(
@@ -201,6 +215,7 @@ def _trials(settings: SearchSettings, ingredients: Ingredients) -> TrialSetup:
         sampler=settings.sampler,
         pruner=settings.pruner,
         concurrency=settings.concurrency,
+        proxies=proxies,
     )
 
 
@@ -269,6 +284,20 @@ def _store_proxy_map(study: optuna.Study, bench: Workbench, seed: int, progress:
         computed = compute_proxy_map(bench, seed)
     study.set_user_attr(records.PROXY_MAP, records.PROXY_MAPS.dump_python(computed, mode="json"))
     progress.finish()
+
+
+def _check_sampler(settings: SearchSettings, space: SearchSpace) -> None:
+    """Check that the sampler can work on the space, before anything is written.
+
+    Raises:
+        StudyError: If it can't.
+    """
+    if settings.sampler in NEED_PROXIES and not settings.proxy_map:
+        raise StudyError(
+            f"--sampler {settings.sampler} goes by the proxy map, which --no-map leaves out; "
+            "drop one of them"
+        )
+    SAMPLERS[settings.sampler](Setting(Encoding(space), settings.seed, StudyDirection.MAXIMIZE))
 
 
 def _check_known(option: str, name: str, known: object) -> None:

@@ -1,10 +1,10 @@
 """Several trials at once: what a study finds does not depend on which of them is fast."""
 
-from collections.abc import Container, Sequence
+from collections.abc import Container
 from pathlib import Path
 
 import pytest
-from optuna.trial import FrozenTrial, TrialState
+from optuna.trial import TrialState
 
 from placement_search.errors import FailureError
 from placement_search.modules import MODULE_TYPES
@@ -13,7 +13,8 @@ from placement_search.space.file import read_space
 from placement_search.space.search_space import bind_space
 from placement_search.study import records
 from placement_search.study.ledger import FINISHED
-from placement_search.study.samplers import Proposal, Proposer
+from placement_search.study.samplers.proposer import Proposer
+from placement_search.study.samplers.sampler import Proposal, Question
 from tests.study.stub_engine import StubEngine
 from tests.study.stub_search import interrupt_at, outcome, run
 
@@ -99,11 +100,9 @@ def test_knowledge_lags_by_the_concurrency(
     known: dict[int, list[TrialState]] = {}
     propose = Proposer.propose
 
-    def watched(
-        self: Proposer, history: Sequence[FrozenTrial], number: int, seen: Container[str]
-    ) -> Proposal:
-        known[number] = [trial.state for trial in history]
-        return propose(self, history, number, seen)
+    def watched(self: Proposer, question: Question, seen: Container[str]) -> Proposal:
+        known[question.number] = [trial.state for trial in question.trials]
+        return propose(self, question, seen)
 
     monkeypatch.setattr(Proposer, "propose", watched)
     run(tmp_path, StubEngine(order=1), 25, concurrency=concurrency)

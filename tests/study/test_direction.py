@@ -13,7 +13,9 @@ from placement_search.study.correlations import proxy_correlations
 from placement_search.study.finalists import choose_finalists
 from placement_search.study.pruners import PRUNERS, Judge
 from placement_search.study.records import ROLE, SEARCHED, ProxyMap, StudyRecord
-from placement_search.study.samplers import Proposer, distribution
+from placement_search.study.samplers import SAMPLERS
+from placement_search.study.samplers.proposer import Proposer
+from placement_search.study.samplers.sampler import Question, Setting, distribution
 from tests.tiny_records import DEFINITION, finals, study_record, trial
 from tests.tiny_spaces import bound
 
@@ -86,8 +88,9 @@ def test_the_sampler_goes_where_errors_are_low() -> None:
         history.append(optuna.create_trial(value=error, params=params, distributions=distributions))
     means = {}
     for direction in (StudyDirection.MINIMIZE, StudyDirection.MAXIMIZE):
-        proposer = Proposer(encoding, "tpe", 0, direction)
-        values = [proposer.propose(history, 60 + i, ()).params for i in range(10)]
+        setting = Setting(encoding, 0, direction)
+        proposer = Proposer(setting, SAMPLERS["tpe"](setting))
+        values = [proposer.propose(Question(60 + i, history), ()).params for i in range(10)]
         means[direction] = sum(sum(v for v in p.values() if isinstance(v, float)) for p in values)
 
     assert means[StudyDirection.MINIMIZE] < means[StudyDirection.MAXIMIZE]

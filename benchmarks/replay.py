@@ -1,0 +1,99 @@
+"""Searches replayed on tabled scores: a sampler asks, a table answers, nothing is trained."""
+
+import random
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import optuna
+from optuna.study import StudyDirection
+from optuna.trial import FrozenTrial, TrialState
+
+from benchmarks.placements.world import World
+from placement_search.layout import Layout
+from placement_search.space.encoding import Encoding
+from placement_search.study import records
+from placement_search.study.samplers import SAMPLERS
+from placement_search.study.samplers.proposer import Proposer, SpaceExhaustedError
+from placement_search.study.samplers.sampler import Question, Setting, distribution
+
+
+@dataclass(frozen=True, slots=True)
+class Replay:
+    """One search.
+
+    Args:
+        worths: What each trial's layout is worth, in the order of trials.
+        scores: What was observed of it.
+    """
+
+    worths: tuple[float, ...]
+    scores: tuple[float, ...]
+
+    def trials_until(self, enough: float) -> float:
+        """How many trials it took to try a layout that is worth so much; infinite for never."""
+        return next((n for n, worth in enumerate(self.worths, 1) if worth >= enough), float("inf"))
+
+    def incumbents(self) -> list[float]:
+        """What the layout that scored best so far is worth, after each trial."""
+        best, worth, found = float("-inf"), float("nan"), []
+        for score, its_worth in zip(self.scores, self.worths, strict=True):
+            if score > best:
+                best, worth = score, its_worth
+            found.append(worth)
+        return found
+
+
+def replay(world: World, sampler: str, seed: int, n_trials: int, concurrency: int = 1) -> Replay:
+    """Search a world; ends early where it has been seen whole.
+
+    Args:
+        world: Answers.
+        sampler: Name of the sampler.
+        seed: The search's, and of what it observes.
+        n_trials: How many.
+        concurrency: How far the sampler's knowledge lags.
+    """
+    encoding = Encoding(world.space)
+    setting = Setting(encoding, seed, StudyDirection.MAXIMIZE, world.proxies, concurrency)
+    proposer = Proposer(setting, SAMPLERS[sampler](setting))
+    luck = random.Random(seed)  # noqa: S311 - reproducible, not secret
+    trials: list[FrozenTrial] = []
+    seen: set[str] = set()
+    found = Replay((), ())
+    while len(trials) < min(n_trials, world.n_layouts):
+        known = trials[: max(0, len(trials) - concurrency + 1)]
+        try:
+            proposal = proposer.propose(Question(len(trials), known, trials[len(known) :]), seen)
+        except SpaceExhaustedError:
+            break
+        layout = world.trial(proposal.layout, seen)
+        score = world.observed(layout, luck)
+        seen.add(layout.id)
+        trials.append(_told(encoding, layout, score))
+        found = replace(
+            found, worths=(*found.worths, world.worth(layout)), scores=(*found.scores, score)
+        )
+    return found
+
+
+def _told(encoding: Encoding, layout: Layout, score: float) -> FrozenTrial:
+    """The trial as a study holds it."""
+    return optuna.create_trial(
+        state=TrialState.COMPLETE,
+        value=score,
+        params=encoding.encode(layout),
+        distributions={gene.name: distribution(gene) for gene in encoding.genes},
+        intermediate_values={1: score},
+        user_attrs={
+            records.ROLE: records.SEARCHED,
+            records.LAYOUT: layout.notation,
+            records.LAYOUT_ID: layout.id,
+        },
+    )
+
+
+def median_trials(replays: Sequence[Replay], enough: float) -> float:
+    """Median number of trials until one is good enough; infinite where most never were."""
+    found = sorted(each.trials_until(enough) for each in replays)
+    middle = len(found) // 2
+    return found[middle] if len(found) % 2 else (found[middle - 1] + found[middle]) / 2

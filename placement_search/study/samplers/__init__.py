@@ -1,0 +1,68 @@
+"""The samplers, one line each."""
+
+import warnings
+from collections.abc import Mapping
+from functools import partial
+
+from optuna.exceptions import ExperimentalWarning
+from optuna.samplers import (
+    BaseSampler,
+    CmaEsSampler,
+    GPSampler,
+    NSGAIISampler,
+    QMCSampler,
+    RandomSampler,
+)
+
+from placement_search.study.samplers.brute_force import BruteForce
+from placement_search.study.samplers.generations import GenerationalSampler
+from placement_search.study.samplers.gradient_guided import GradientGuided
+from placement_search.study.samplers.guided import Guided
+from placement_search.study.samplers.optuna_samplers import OptunaSampler, WholeSpaceTPE
+from placement_search.study.samplers.sampler import MakeSampler
+
+N_STARTUP = 8
+"""Random layouts before a model of Optuna's is trusted."""
+POPULATION = 16
+"""Layouts of a generation: searches are short."""
+
+
+def _quasi_random(seed: int) -> BaseSampler:
+    """Scrambled Sobol points; that Optuna calls the sampler experimental is no news to a user."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ExperimentalWarning)
+        return QMCSampler(seed=seed, scramble=True, warn_independent_sampling=False)
+
+
+SAMPLERS: Mapping[str, MakeSampler] = {
+    "guided": Guided,
+    "gradient-guided": GradientGuided,
+    "random": partial(OptunaSampler, make=lambda seed: RandomSampler(seed=seed)),
+    "tpe": partial(
+        OptunaSampler,
+        make=lambda seed: WholeSpaceTPE(seed=seed, n_startup_trials=N_STARTUP, multivariate=True),
+    ),
+    "gp": partial(
+        OptunaSampler, make=lambda seed: GPSampler(seed=seed, n_startup_trials=N_STARTUP)
+    ),
+    "cma-es": partial(
+        GenerationalSampler,
+        make=lambda seed: CmaEsSampler(
+            seed=seed,
+            n_startup_trials=N_STARTUP,
+            warn_independent_sampling=False,
+        ),
+    ),
+    "nsga-ii": partial(
+        GenerationalSampler,
+        make=lambda seed: NSGAIISampler(seed=seed, population_size=POPULATION),
+    ),
+    "qmc": partial(
+        GenerationalSampler,
+        make=_quasi_random,
+    ),
+    "brute-force": BruteForce,
+}
+"""What ``--sampler`` takes."""
+NEED_PROXIES = frozenset({"gradient-guided"})
+"""Samplers that are nothing without a proxy map."""

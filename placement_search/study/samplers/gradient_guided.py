@@ -1,0 +1,58 @@
+"""The paper's search: greedy choices by a proxy, for every proxy, at every size."""
+
+import itertools
+from collections.abc import Iterator, Mapping
+
+from placement_search.layout import Layout
+from placement_search.space.search_space import SearchSpace
+from placement_search.study.greedy import GAMMA, greedy_pairs
+from placement_search.study.samplers.sampler import Proposal, Question, Scores, Setting
+
+PROXY_ORDER = (
+    "numerical_rank", "effective_rank", "participation_ratio", "stable_rank", "nuclear_norm",
+    "frobenius_norm", "fisher",
+)  # fmt: skip
+"""Ranks first, as in the paper; proxies that are not named come after these."""
+GAMMAS = (GAMMA, 0.0)
+"""The paper's discount, then the plain best."""
+
+
+class GradientGuided:
+    """Proposes what greedy choice by the proxies gives, and learns nothing from scores.
+
+    The largest layouts come first, by each proxy in turn; then without the discount, then smaller
+    ones.
+
+    Args:
+        setting: What it works on.
+    """
+
+    def __init__(self, setting: Setting) -> None:
+        self._setting = setting
+        self._layouts = list(dict.fromkeys(greedy_layouts(setting.encoding.space, setting.proxies)))
+
+    def proposals(self, question: Question) -> Iterator[Proposal]:  # noqa: ARG002 - the protocol's
+        """See `Sampler`."""
+        for layout in self._layouts:
+            yield Proposal(layout, self._setting.encoding.encode(layout))
+
+
+def greedy_layouts(space: SearchSpace, proxies: Mapping[str, Scores]) -> Iterator[Layout]:
+    """Greedy choices of a space, largest first; some come more than once.
+
+    Args:
+        space: Whose connections and modules they have.
+        proxies: By name.
+    """
+    known = [name for name in PROXY_ORDER if name in proxies]
+    names = [*known, *(name for name in proxies if name not in known)]
+    # A greedy choice of few connections is the beginning of one of more.
+    chosen = {
+        (gamma, name): greedy_pairs(proxies[name], space.pairs, space.at_most, gamma)
+        for gamma, name in itertools.product(GAMMAS, names)
+    }
+    for size in range(space.at_most, space.at_least - 1, -1):
+        for pairs, module in itertools.product(chosen.values(), reversed(space.modules)):
+            layout = space.layout(pairs[:size], [module] * size)
+            if space.contains(layout):
+                yield layout

@@ -1,0 +1,196 @@
+"""A sampler of sets: starts from the proxies, learns from the trials which places help together.
+
+A Gaussian process over layouts predicts scores, with the proxies' ranks among what it sees, so that
+it finds out within the study which of them to trust. The layout of the largest expected improvement
+is proposed; it is looked for among greedy choices by the proxies, random layouts and small changes
+of the best ones.
+"""
+
+import random
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from optuna.trial import FrozenTrial, TrialState
+
+from placement_search.layout import Layout, parse_layout
+from placement_search.modules import MODULE_TYPES
+from placement_search.study import records
+from placement_search.study.samplers.gradient_guided import greedy_layouts
+from placement_search.study.samplers.moves import neighbours, random_layout
+from placement_search.study.samplers.sampler import SCORED, Proposal, Question, Setting
+from placement_search.study.samplers.set_features import Array
+from placement_search.study.samplers.set_model import SetModel, Vectoriser
+
+N_INITIAL = 6
+"""Scored layouts before the process is asked: until then greedy choices and random ones."""
+N_REFERENCE = 200
+"""Random layouts that say what is usual."""
+N_RANDOM = 150
+"""Random candidates of a proposal."""
+N_BEST, N_AROUND = 6, 12
+"""Layouts that small changes start from, and changes of each."""
+N_ROUNDS = 3
+"""Times that small changes are made of what looked best the time before."""
+N_PROPOSED = 50
+"""Candidates that are named, best first; most are new to the study."""
+N_LEARNED = 400
+"""Trials that are learned from at most, the best and the latest; fitting takes their cube."""
+
+
+@dataclass(frozen=True, slots=True)
+class Observation:
+    """What a trial says of its layout.
+
+    Args:
+        layout: Which.
+        score: Larger is better.
+        doubt: Variance by which it is less sure than a finished trial's.
+    """
+
+    layout: Layout
+    score: float
+    doubt: float = 0.0
+
+
+class Guided:
+    """The sampler.
+
+    Args:
+        setting: What it works on.
+    """
+
+    def __init__(self, setting: Setting) -> None:
+        self._setting = setting
+        self._space = setting.encoding.space
+        self._greedy = list(dict.fromkeys(greedy_layouts(self._space, setting.proxies)))
+        reference = self._random(random.Random(setting.seed_of("reference")), N_REFERENCE)  # noqa: S311
+        self._vectoriser = Vectoriser(self._space, setting.proxies, reference)
+
+    def proposals(self, question: Question) -> Iterator[Proposal]:
+        """See `Sampler`."""
+        generator = random.Random(self._setting.seed_of(question.number, "guided"))  # noqa: S311
+        observed = observations(question.trials, self._setting)
+        layouts = (
+            self._first(generator)
+            if len(observed) < N_INITIAL
+            else self._improving(observed, self._pending(question.pending), generator)
+        )
+        for layout in layouts:
+            yield Proposal(layout, self._setting.encoding.encode(layout))
+
+    def _first(self, generator: random.Random) -> list[Layout]:
+        """Greedy choices and random layouts in turn."""
+        fresh = self._random(generator, max(1, len(self._greedy)))
+        if not self._greedy or generator.random() < 1 / 3:
+            return fresh
+        return self._greedy
+
+    def _random(self, generator: random.Random, n: int) -> list[Layout]:
+        """Random layouts; from the encoding where few that are drawn freely keep the budget."""
+        encoding = self._setting.encoding
+        made = []
+        for _ in range(n):
+            layout = random_layout(self._space, generator)
+            if layout is None:
+                genes = {
+                    gene.name: generator.random()
+                    if gene.n_values is None
+                    else generator.randrange(gene.n_values)
+                    for gene in encoding.genes
+                }
+                layout = encoding.decode(genes)
+            made.append(layout)
+        return made
+
+    def _pending(self, trials: Sequence[FrozenTrial]) -> list[Layout]:
+        layouts = [parse_layout(t.user_attrs[records.LAYOUT], MODULE_TYPES) for t in trials]
+        return [layout for layout in layouts if self._space.contains(layout)]
+
+    def _improving(
+        self, observed: Sequence[Observation], pending: Sequence[Layout], generator: random.Random
+    ) -> list[Layout]:
+        """Layouts by expected improvement, the largest first."""
+        learned = most_telling(observed)
+        layouts = [each.layout for each in learned]
+        model = SetModel(
+            self._vectoriser.of(layouts),
+            np.array([each.score for each in learned]),
+            np.array([each.doubt for each in learned]),
+        )
+        # The best of what is expected, not of what was seen: one lucky score must not rule.
+        expected = model.predict(self._vectoriser.of(layouts)).mean
+        best = float(expected.max())
+        if pending:
+            model = model.believing(self._vectoriser.of(pending))
+        order = np.argsort(-expected, kind="stable")[:N_BEST]
+        known = set(layouts) | set(pending)
+        return self._climbed(model, best, [layouts[i] for i in order], known, generator)
+
+    def _climbed(
+        self,
+        model: SetModel,
+        best: float,
+        starts: Sequence[Layout],
+        known: set[Layout],
+        generator: random.Random,
+    ) -> list[Layout]:
+        gains: dict[Layout, float] = {}
+        fresh = [*self._greedy, *self._random(generator, N_RANDOM)]
+        for _ in range(N_ROUNDS + 1):
+            fresh += [
+                changed
+                for start in starts
+                for changed in neighbours(self._space, start, generator, N_AROUND)
+            ]
+            fresh = [each for each in dict.fromkeys(fresh) if each not in known]
+            if fresh:
+                found = model.predict(self._vectoriser.of(fresh)).expected_improvement(best)
+                gains |= dict(zip(fresh, found.tolist(), strict=True))
+                known |= gains.keys()
+            starts = sorted(gains, key=gains.__getitem__, reverse=True)[:N_BEST]
+            fresh = []
+        return sorted(gains, key=gains.__getitem__, reverse=True)[:N_PROPOSED]
+
+
+def observations(trials: Sequence[FrozenTrial], setting: Setting) -> list[Observation]:
+    """What the trials of a space say of their layouts.
+
+    A pruned trial's last score counts as if it had gained what the complete ones gained from that
+    epoch on, in the median, and is doubted by how much they differ in that.
+    """
+    space = setting.encoding.space
+    complete = [trial for trial in trials if trial.state is TrialState.COMPLETE]
+    found = []
+    for trial in trials:
+        if trial.state not in SCORED or trial.value is None:
+            continue
+        layout = parse_layout(trial.user_attrs[records.LAYOUT], MODULE_TYPES)
+        if not space.contains(layout):
+            continue
+        gain, doubt = (
+            (0.0, 0.0) if trial.state is TrialState.COMPLETE else _gain_from(trial, complete)
+        )
+        found.append(Observation(layout, setting.sign * (trial.value + gain), doubt))
+    return found
+
+
+def _gain_from(pruned: FrozenTrial, complete: Sequence[FrozenTrial]) -> tuple[float, float]:
+    """What complete trials gained since the epoch at which one was pruned, and its variance."""
+    last = max(pruned.intermediate_values, default=0)
+    gains: Array = np.array([
+        trial.value - trial.intermediate_values[last]
+        for trial in complete
+        if trial.value is not None and last in trial.intermediate_values
+    ])  # fmt: skip
+    return (float(np.median(gains)), float(gains.var())) if len(gains) else (0.0, 0.0)
+
+
+def most_telling(observed: Sequence[Observation]) -> Sequence[Observation]:
+    """All observations, or where there are many the best half and the latest half of the limit."""
+    if len(observed) <= N_LEARNED:
+        return observed
+    half = N_LEARNED // 2
+    latest = list(observed[-half:])
+    earlier = sorted(observed[:-half], key=lambda each: each.score, reverse=True)
+    return [*earlier[:half], *latest]

@@ -1,0 +1,94 @@
+"""What every sampler is: something that, asked for a trial, says which layouts it would try."""
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Protocol
+
+from optuna.distributions import BaseDistribution, FloatDistribution, IntDistribution
+from optuna.study import StudyDirection
+from optuna.trial import FrozenTrial, TrialState
+
+from placement_search.layout import Layout
+from placement_search.space.encoding import Encoding, Gene
+from placement_search.study.seeds import derive_seed
+
+SCORED = (TrialState.COMPLETE, TrialState.PRUNED)
+Scores = Sequence[Sequence[float]]
+"""A proxy's score of every connection, ``[source][target]``, larger for a better place."""
+
+
+@dataclass(frozen=True, slots=True)
+class Setting:
+    """What a sampler works on, all through a study.
+
+    Args:
+        encoding: Of the search space.
+        seed: The study's seed.
+        direction: Whether larger scores are better.
+        proxies: The proxy map, by proxy; empty where the study has none.
+        concurrency: How far knowledge lags: the proposal of trial n may know trials up to
+            n - concurrency.
+    """
+
+    encoding: Encoding
+    seed: int
+    direction: StudyDirection
+    proxies: Mapping[str, Scores] = field(default_factory=dict)
+    concurrency: int = 1
+
+    @property
+    def sign(self) -> int:
+        """What a score is multiplied by so that larger is better."""
+        return 1 if self.direction is StudyDirection.MAXIMIZE else -1
+
+    def seed_of(self, *what: str | int) -> int:
+        """A seed for one use; the same whenever it is asked for."""
+        return derive_seed(self.seed, "ask", *what)
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """What a sampler may know when it proposes a trial.
+
+    Args:
+        number: The trial's.
+        trials: The trials up to ``number - concurrency``, all of them ended, by number.
+        pending: The trials between those and this one, of which only layouts may be read.
+    """
+
+    number: int
+    trials: Sequence[FrozenTrial]
+    pending: Sequence[FrozenTrial] = ()
+
+    def before(self, number: int) -> FrozenTrial:
+        """The trial of an earlier number."""
+        n_known = len(self.trials)
+        return self.trials[number] if number < n_known else self.pending[number - n_known]
+
+
+@dataclass(frozen=True, slots=True)
+class Proposal:
+    """A layout to evaluate and the numbers of the encoding that mean it."""
+
+    layout: Layout
+    params: dict[str, float | int]
+
+
+class Sampler(Protocol):
+    """Proposes layouts; what it says depends on setting and question alone."""
+
+    def proposals(self, question: Question) -> Iterator[Proposal]:
+        """The layouts it would try as this trial, the one it likes best first; at least one.
+
+        Most callers take the first that is new to the study and leave the others.
+        """
+
+
+MakeSampler = Callable[[Setting], Sampler]
+
+
+def distribution(gene: Gene) -> BaseDistribution:
+    """The Optuna distribution of one number of the encoding."""
+    if gene.n_values is None:
+        return FloatDistribution(0.0, 1.0)
+    return IntDistribution(0, gene.n_values - 1)

@@ -1,0 +1,224 @@
+"""A Gaussian process over layouts, averaged over its own settings instead of tuned.
+
+Scores are a constant, a linear part in what a layout is as a whole, a sum of what its connections
+give, and an interaction that depends on how near two layouts are as sets. How much there is of
+each, over what distance nodes are alike, and how noisy scores are is weighed by the marginal
+likelihood on a fixed grid: a search has too few trials to trust one setting.
+"""
+
+import itertools
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from scipy import linalg, special, stats
+
+from placement_search.layout import Layout
+from placement_search.space.search_space import SearchSpace
+from placement_search.study.samplers.sampler import Scores
+from placement_search.study.samplers.set_features import (
+    Array,
+    SetFeatures,
+    proxy_ranks,
+    summary_features,
+)
+
+LENGTHS = (0.08, 0.16, 0.32)
+"""Distances over which nodes are alike, as shares of all nodes."""
+MIXES = (
+    (0.8, 0.1, 0.1), (0.1, 0.8, 0.1), (0.1, 0.1, 0.8), (0.45, 0.45, 0.1), (0.45, 0.1, 0.45),
+    (0.1, 0.45, 0.45), (0.33, 0.33, 0.34),
+)  # fmt: skip
+"""Shares of the linear part, the sum and the interaction."""
+NOISES = (0.03, 0.1, 0.3, 1.0)
+"""Variance of the noise, as a share of that of the scores."""
+PRIOR = 1.0
+"""Observations that the prior of the scores' variance is worth."""
+LEAST_WEIGHT = 0.02
+"""Settings that are less likely, relative to the best one, are left out."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Vectors:
+    """Layouts as a kernel sees them, relative to the layouts of reference.
+
+    Args:
+        summaries: Of whole layouts, shape ``(n, n_summaries)``, by spread.
+        sums: Of connections' vectors by length scale, each of shape ``(n, n_features)``.
+    """
+
+    summaries: Array
+    sums: tuple[Array, ...]
+
+    def joined(self, other: "Vectors") -> "Vectors":
+        """These layouts, then those."""
+        pairs = zip(self.sums, other.sums, strict=True)
+        return Vectors(
+            np.concatenate([self.summaries, other.summaries]),
+            tuple(np.concatenate(pair) for pair in pairs),
+        )
+
+
+class Vectoriser:
+    """Makes vectors of the layouts of a space.
+
+    Args:
+        space: The space.
+        proxies: Scores of every connection, by proxy.
+        reference: Random layouts of the space, at least two, which say what is usual.
+    """
+
+    def __init__(
+        self, space: SearchSpace, proxies: Mapping[str, Scores], reference: Sequence[Layout]
+    ) -> None:
+        self._space = space
+        self._ranks = proxy_ranks(space, proxies)
+        self._features = [SetFeatures(space, proxies, length) for length in LENGTHS]
+        usual = summary_features(space, self._ranks, reference)
+        self._mean = usual.mean(0)
+        self._spread = np.where(usual.std(0) > 0, usual.std(0), 1.0) * np.sqrt(usual.shape[1])
+        sums = [features.of(reference) for features in self._features]
+        self._means = [each.mean(0) for each in sums]
+        self._scales = [np.sqrt(((s - s.mean(0)) ** 2).sum(1).mean()) or 1.0 for s in sums]
+
+    def of(self, layouts: Sequence[Layout]) -> Vectors:
+        """The vectors of layouts; a usual layout's has length 1 in each part."""
+        summaries = summary_features(self._space, self._ranks, layouts)
+        sums = tuple(
+            (features.of(layouts) - mean) / scale
+            for features, mean, scale in zip(self._features, self._means, self._scales, strict=True)
+        )
+        return Vectors((summaries - self._mean) / self._spread, sums)
+
+
+@dataclass(frozen=True, slots=True)
+class _Kernel:
+    """One setting of the process."""
+
+    length: int
+    mix: tuple[float, float, float]
+
+    def of(self, ours: Vectors, theirs: Vectors) -> Array:
+        linear, additive, joint = self.mix
+        one, other = ours.sums[self.length], theirs.sums[self.length]
+        products = one @ other.T
+        squares = (one**2).sum(1)[:, None] + (other**2).sum(1) - 2 * products
+        # Two usual layouts lie about √2 apart.
+        near = np.exp(-0.5 * np.maximum(squares, 0))
+        return np.asarray(
+            linear * (ours.summaries @ theirs.summaries.T) + additive * products + joint * near
+        )
+
+    def diagonal(self, vectors: Vectors) -> Array:
+        linear, additive, joint = self.mix
+        squares = (vectors.sums[self.length] ** 2).sum(1)
+        return np.asarray(linear * (vectors.summaries**2).sum(1) + additive * squares + joint)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Fit:
+    """The process with one setting, given observations."""
+
+    kernel: _Kernel
+    weight: float
+    scale: float
+    factor: Array
+    solved: Array
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Prediction:
+    """What the process expects of layouts.
+
+    Args:
+        means: By setting and layout, shape ``(n_settings, n_layouts)``, in units of scores.
+        spreads: Standard deviations of the noiseless score, of the same shape.
+        weights: Of the settings; they add up to one.
+    """
+
+    means: Array
+    spreads: Array
+    weights: Array
+
+    @property
+    def mean(self) -> Array:
+        """Expected scores, shape ``(n_layouts,)``."""
+        return np.asarray(self.weights @ self.means)
+
+    def expected_improvement(self, best: float) -> Array:
+        """By how much each layout is expected to be better than ``best``, shape ``(n_layouts,)``.
+
+        After Jones, Schonlau and Welch (1998), averaged over the settings.
+        """
+        gap = self.means - best
+        z = gap / self.spreads
+        each = gap * special.ndtr(z) + self.spreads * stats.norm.pdf(z)
+        return np.asarray(self.weights @ each)
+
+
+class SetModel:
+    """The process, given some scores.
+
+    Args:
+        vectors: Of the layouts observed, at least two.
+        scores: Their scores, larger ones better.
+        doubts: Variance by which each score is less sure than others, in squared scores.
+    """
+
+    def __init__(self, vectors: Vectors, scores: Array, doubts: Array) -> None:
+        self._vectors = vectors
+        self._mean, self._spread = float(scores.mean()), float(scores.std()) or 1.0
+        self._targets = (scores - self._mean) / self._spread
+        self._doubts = doubts / self._spread**2
+        self._fits = self._averaged()
+
+    def predict(self, vectors: Vectors) -> Prediction:
+        """What to expect of other layouts."""
+        found = [self._predicted(fit, vectors) for fit in self._fits]
+        return Prediction(
+            means=self._mean + self._spread * np.stack([mean for mean, _ in found]),
+            spreads=self._spread * np.stack([spread for _, spread in found]),
+            weights=np.array([fit.weight for fit in self._fits]),
+        )
+
+    def believing(self, vectors: Vectors) -> "SetModel":
+        """The process if these layouts, not scored yet, scored as it expects."""
+        expected = self.predict(vectors).mean
+        scores = self._mean + self._spread * self._targets
+        doubts = self._doubts * self._spread**2
+        return SetModel(
+            self._vectors.joined(vectors),
+            np.concatenate([scores, expected]),
+            np.concatenate([doubts, np.zeros(len(expected))]),
+        )
+
+    def _averaged(self) -> list[_Fit]:
+        kernels = [_Kernel(i, mix) for i, mix in itertools.product(range(len(LENGTHS)), MIXES)]
+        tried = [self._fit(k, noise) for k in kernels for noise in NOISES]
+        best = max(likelihood for _, likelihood in tried)
+        weights = [np.exp(likelihood - best) for _, likelihood in tried]
+        kept = [(f, w) for (f, _), w in zip(tried, weights, strict=True) if w >= LEAST_WEIGHT]
+        total = sum(weight for _, weight in kept)
+        return [
+            _Fit(fit.kernel, weight / total, fit.scale, fit.factor, fit.solved)
+            for fit, weight in kept
+        ]
+
+    def _fit(self, kernel: _Kernel, noise: float) -> tuple[_Fit, float]:
+        """The process with a setting, and the logarithm of its marginal likelihood.
+
+        The scores' variance is integrated out, as in a Student-t process.
+        """
+        gram = kernel.of(self._vectors, self._vectors) + np.diag(noise + self._doubts)
+        factor = linalg.cholesky(gram, lower=True)
+        solved = linalg.cho_solve((factor, True), self._targets)
+        n = len(self._targets)
+        energy = PRIOR + float(self._targets @ solved)
+        likelihood = -np.log(np.diag(factor)).sum() - 0.5 * (n + PRIOR) * np.log(energy)
+        return _Fit(kernel, 1.0, energy / (n + PRIOR), factor, solved), float(likelihood)
+
+    def _predicted(self, fit: _Fit, vectors: Vectors) -> tuple[Array, Array]:
+        crossed = fit.kernel.of(self._vectors, vectors)
+        half = linalg.solve_triangular(fit.factor, crossed, lower=True)
+        variance = np.maximum(fit.kernel.diagonal(vectors) - (half**2).sum(0), 1e-9)
+        return crossed.T @ fit.solved, np.sqrt(fit.scale * variance)

@@ -1,0 +1,35 @@
+import math
+
+import pytest
+
+from placement_search.errors import StudyError
+from placement_search.study.samplers.brute_force import BruteForce, all_layouts
+from tests.study.samplers.asking import ENCODING, setting_of
+from tests.tiny_spaces import N_RANK_4, bound, space_file
+
+NARROW = {"kinds": ["sequential"], "sources": ["0-3"], "connections": {"at_most": 2}}
+
+
+def test_every_layout_comes_once() -> None:
+    """Four pairs, one or two of them, with either module: 2·4 + 2·6."""
+    found = list(all_layouts(bound(space_file(**NARROW))))
+
+    assert len(set(found)) == len(found) == 2 * (math.comb(4, 1) + math.comb(4, 2))
+
+
+def test_modules_mix_where_connections_choose_their_own() -> None:
+    """2·4 + 2²·6."""
+    found = list(all_layouts(bound(space_file(**NARROW, module_per="connection"))))
+
+    assert len(set(found)) == len(found) == 2 * 4 + 4 * 6
+
+
+def test_the_budget_leaves_layouts_out() -> None:
+    """One connection of rank 4 alone."""
+    assert len(list(all_layouts(bound(space_file(**NARROW), max_parameters=N_RANK_4)))) == 4
+
+
+def test_a_large_space_is_refused_with_its_size() -> None:
+    """Nobody waits for millions of trainings."""
+    with pytest.raises(StudyError, match=r"'tiny' has about 10\^7\.\d"):
+        BruteForce(setting_of(ENCODING))

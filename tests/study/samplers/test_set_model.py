@@ -1,0 +1,119 @@
+import random
+
+import numpy as np
+import pytest
+
+from placement_search.layout import Layout
+from placement_search.study.samplers.moves import random_layout
+from placement_search.study.samplers.set_features import Array, SetFeatures
+from placement_search.study.samplers.set_model import SetModel, Vectoriser
+from tests.study.samplers.asking import made_up_proxies
+from tests.tiny_spaces import bound
+
+SPACE = bound()
+
+
+def drawn(n: int, seed: int = 0) -> list[Layout]:
+    generator = random.Random(seed)  # noqa: S311
+    found = [random_layout(SPACE, generator) for _ in range(n)]
+    return [layout for layout in found if layout]
+
+
+VECTORISER = Vectoriser(SPACE, made_up_proxies(), drawn(200, seed=9))
+
+
+def worth(layout: Layout) -> float:
+    """A score with diminishing returns: the layout's best connection counts, and a little size."""
+    near = [np.exp(-((c.source - 20) ** 2 + (c.target - 5) ** 2) / 60) for c in layout.connections]
+    return float(max(near) + 0.05 * len(near))
+
+
+def model_of(layouts: list[Layout]) -> SetModel:
+    scores = np.array([worth(layout) for layout in layouts])
+    return SetModel(VECTORISER.of(layouts), scores, np.zeros(len(scores)))
+
+
+def test_near_connections_have_like_vectors() -> None:
+    """The product of two vectors falls with the distance of their ends."""
+    features = SetFeatures(SPACE, {}, 0.16)
+    here, near, far = (
+        features.of([SPACE.layout([pair], [SPACE.modules[0]])])[0]
+        for pair in ((20, 5), (19, 6), (10, 2))
+    )
+
+    assert here @ here > here @ near > here @ far > 0
+
+
+def test_a_layouts_vector_is_the_sum_of_its_connections() -> None:
+    """In whatever order."""
+    features = SetFeatures(SPACE, made_up_proxies(), 0.16)
+    module = SPACE.modules[0]
+    both = SPACE.layout([(20, 5), (3, 3)], [module] * 2)
+    each = [SPACE.layout([pair], [module]) for pair in ((20, 5), (3, 3))]
+
+    assert features.of([both])[0] == pytest.approx(features.of(each).sum(0))
+
+
+def test_unseen_layouts_are_ranked() -> None:
+    """From sixty scores, others are predicted far better than by chance."""
+    fresh = drawn(200, seed=2)
+    predicted = model_of(drawn(60)).predict(VECTORISER.of(fresh)).mean
+    truth = [worth(layout) for layout in fresh]
+
+    assert np.corrcoef(predicted, truth)[0, 1] > 0.5
+
+
+def test_what_was_seen_is_surer_than_what_was_not() -> None:
+    """Spreads shrink at the observations."""
+    layouts = drawn(40)
+    model = model_of(layouts)
+
+    def doubt(of: list[Layout]) -> float:
+        found = model.predict(VECTORISER.of(of))
+        return float(np.mean(found.weights @ found.spreads))
+
+    assert doubt(layouts) < 0.7 * doubt(drawn(40, seed=3))
+
+
+def test_the_weights_of_the_settings_add_up() -> None:
+    """An average, not a sum."""
+    assert model_of(drawn(20)).predict(VECTORISER.of(drawn(3))).weights.sum() == pytest.approx(1)
+
+
+def test_believing_in_a_layout_makes_it_less_interesting() -> None:
+    """One that is under way already promises less improvement than before."""
+    layouts = drawn(30)
+    model = model_of(layouts)
+    best = max(map(worth, layouts))
+    fresh = VECTORISER.of(drawn(50, seed=4))
+    gains = model.predict(fresh).expected_improvement(best)
+    top = int(gains.argmax())
+    chosen = VECTORISER.of([drawn(50, seed=4)[top]])
+    after = model.believing(chosen).predict(fresh).expected_improvement(best)
+
+    assert after[top] < 0.8 * gains[top]
+
+
+def test_expected_improvement_is_that_of_a_normal_variable() -> None:
+    """Against draws from what is predicted."""
+    model = model_of(drawn(30))
+    found = model.predict(VECTORISER.of(drawn(5, seed=5)))
+    generator = np.random.default_rng(0)
+
+    def simulated(index: int) -> float:
+        setting = generator.choice(len(found.weights), size=200_000, p=found.weights)
+        values = generator.normal(found.means[setting, index], found.spreads[setting, index])
+        return float(np.maximum(values - 0.5, 0).mean())
+
+    # The error of 200,000 draws is below a hundredth of their spread.
+    expected = [simulated(index) for index in range(5)]
+    assert found.expected_improvement(0.5) == pytest.approx(expected, abs=2e-3)
+
+
+@pytest.mark.parametrize("scores", [np.full(8, 0.5), np.arange(8.0) * 1e-9])
+def test_scores_that_hardly_differ_are_no_trouble(scores: Array) -> None:
+    """A task at its ceiling gives equal scores."""
+    layouts = drawn(8)
+    model = SetModel(VECTORISER.of(layouts), scores, np.zeros(8))
+
+    assert np.isfinite(model.predict(VECTORISER.of(drawn(9, seed=6))).mean).all()
