@@ -9,7 +9,8 @@ from datetime import datetime
 import pandas as pd
 
 from placement_search.report.findings import Findings, RankedTrial, reason_line
-from placement_search.study.answer import Comparison, Finalist
+from placement_search.study.answer import Finalist
+from placement_search.study.comparisons import Comparison
 from placement_search.study.records import StudyRecord, TrialEnd
 
 SCHEMA_VERSION = 2

@@ -12,8 +12,9 @@ from placement_search.report.formats import (
     as_share,
     as_signed,
 )
-from placement_search.study.answer import Answer, Comparison, Finalist
+from placement_search.study.answer import Answer, Finalist
 from placement_search.study.baselines import HEAD_ONLY
+from placement_search.study.comparisons import Comparison
 from placement_search.study.correlations import N_PARAMETERS
 from placement_search.study.records import TrialRecord
 

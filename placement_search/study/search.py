@@ -20,19 +20,22 @@ from placement_search.space.budget import parse_budget
 from placement_search.space.file import SpaceFile, read_space
 from placement_search.space.search_space import SearchSpace, bind_space
 from placement_search.study import records
-from placement_search.study.baselines import make_baselines
 from placement_search.study.command import Goal
 from placement_search.study.coordinator import Coordinator, TrialSetup
-from placement_search.study.definition import StudyDefinition, package_versions
+from placement_search.study.definition import (
+    NEWEST_BASELINES,
+    StudyDefinition,
+    package_versions,
+)
 from placement_search.study.engines import engine_for
 from placement_search.study.finalists import Finals, choose_finalists, run_finals
 from placement_search.study.progress import Progress, Silence
 from placement_search.study.proxy_map import compute_proxy_map
 from placement_search.study.pruners import PRUNERS
+from placement_search.study.queue import check_starts, make_queue
 from placement_search.study.records import StudyRecord, read_study
 from placement_search.study.references import References
 from placement_search.study.samplers import SAMPLERS
-from placement_search.study.seeds import derive_seed
 from placement_search.study.settings import DEFAULT_MEMORY, SearchSettings
 from placement_search.study.storage import (
     open_storage,
@@ -92,7 +95,12 @@ def load_ingredients(settings: SearchSettings, bench: Workbench | None = None) -
         metric=task.metric.name,
         is_higher_better=task.metric.is_higher_better,
         concurrency=settings.concurrency,
+        baseline_set=NEWEST_BASELINES,
+        is_paired=True,
+        start_from=settings.start_from,
+        start_files=settings.start_files,
     )
+    check_starts(settings.start_from, backbone.n_nodes, settings.model.model)
     return Ingredients(bench, _bound(settings, file, backbone), definition)
 
 
@@ -156,7 +164,7 @@ def search(
         if settings.proxy_map:
             _store_proxy_map(study, ingredients.bench, settings.seed, progress)
         with closing(engine_for(settings, ingredients.space, ingredients.bench)) as engine:
-            trials = _trials(settings, ingredients)
+            trials = _trials(study, settings, ingredients.space, progress)
             Coordinator(study, trials, engine, progress).run(settings.n_trials)
             if settings.n_finalists:
                 _hold_finals(study, settings, ingredients.space, engine, progress)
@@ -172,7 +180,7 @@ def _hold_finals(
 ) -> None:
     """Retrain the finalists, and train what their best is compared with."""
     record = read_study(study, settings.storage)
-    finals = Finals(settings.n_finalists, settings.n_seeds, settings.seed, settings.training)
+    finals = Finals(record.definition, settings.n_seeds)
     chosen = choose_finalists(record, settings.n_finalists)
     run_finals(study, chosen, finals, engine, progress)
     record = read_study(study, settings.storage)
@@ -189,13 +197,20 @@ def _bound(settings: SearchSettings, file: SpaceFile, backbone: Backbone) -> Sea
         raise SpaceError(f"{settings.space}: {error}") from error
 
 
-def _trials(settings: SearchSettings, ingredients: Ingredients) -> TrialSetup:
-    seed = derive_seed(settings.seed, "baselines")
-    space, backbone = ingredients.space, ingredients.bench.backbone
+def _trials(
+    study: optuna.Study, settings: SearchSettings, space: SearchSpace, progress: Progress
+) -> TrialSetup:
+    """What the study's trials are made of; says why a layout is missing from its queue."""
+    attributes = study.user_attrs
+    asked = StudyDefinition.from_json(attributes[records.DEFINITION])
+    queue = make_queue(asked, space, records.read_proxy_map(attributes))
+    study.set_user_attr(records.QUEUE_NOTES, queue.notes)
+    for role, note in queue.notes.items():
+        progress.say(f"{role}: {note}")
     return TrialSetup(
         space=space,
-        width=backbone.width,
-        baselines=make_baselines(space, backbone.n_nodes, settings.n_random, seed),
+        width=asked.backbone.width,
+        baselines=queue.layouts,
         plan=settings.training,
         seed=settings.seed,
         sampler=settings.sampler,
@@ -217,7 +232,9 @@ def _open_study(settings: SearchSettings, ingredients: Ingredients) -> optuna.St
     )
     stored = study.user_attrs.get(records.DEFINITION)
     if stored is not None:
-        StudyDefinition.from_json(stored).check_same(definition, name)
+        held = StudyDefinition.from_json(stored)
+        definition = definition.kept(held)
+        held.check_same(definition, name)
         # Where model, data and files lie may have changed; commands and exports read it from here.
         study.set_user_attr(records.DEFINITION, definition.as_json())
     elif study.get_trials(deepcopy=False):
@@ -229,9 +246,9 @@ def _open_study(settings: SearchSettings, ingredients: Ingredients) -> optuna.St
     goal = Goal(
         settings.n_trials, settings.n_finalists, settings.n_seeds, settings.full_fine_tuning
     )
-    held = study.user_attrs.get(records.GOAL)
-    if held is not None:
-        goal = goal.joined(records.GOALS.validate_python(held))
+    former = study.user_attrs.get(records.GOAL)
+    if former is not None:
+        goal = goal.joined(records.GOALS.validate_python(former))
     study.set_user_attr(records.GOAL, records.GOALS.dump_python(goal, mode="json"))
     return study
 
