@@ -79,12 +79,8 @@ def _said(transfer: Transfer) -> list[str]:
         said.append("That was another backbone, on which the same numbers may mean other nodes.")
     said.append(_worth(transfer))
     if transfer.note:
-        said.append(f"In this study it is {_noted(transfer.note)}.")
+        said.append(f"It {transfer.note}.")
     return said
-
-
-def _noted(note: str) -> str:
-    return note if note.startswith("the same") else f"a reference alone: it {note}"
 
 
 def _worth(transfer: Transfer) -> str:

@@ -81,7 +81,7 @@ def _notes(starts: list[Baseline], queued: list[Baseline], space: SearchSpace) -
     for start in starts:
         objections = space.objections(start.layout)
         if roles[start.layout.id] != start.role:
-            notes[start.role] = f"the same layout as “{roles[start.layout.id]}”"
+            notes[start.role] = f"is the same layout as “{roles[start.layout.id]}”"
         elif objections:
             notes[start.role] = f"can't be the answer: {'; '.join(objections)}"
     return notes

@@ -99,7 +99,7 @@ def test_a_layout_that_the_study_has_anyway_is_not_evaluated_twice() -> None:
     queue = make_queue(with_starts(digits=parallel), bound(), MAP)
 
     assert "start: digits" not in {each.role for each in queue.layouts}
-    assert queue.notes["start: digits"] == "the same layout as “every layer, parallel”"
+    assert queue.notes["start: digits"] == "is the same layout as “every layer, parallel”"
 
 
 def test_a_node_that_the_backbone_lacks_is_refused() -> None:
