@@ -12,13 +12,13 @@ from pathlib import Path
 import pytest
 
 ARGUMENTS = [
-    "--data", "digits", "--space", "extended", "--n-trials", "14", "--n-random", "3",
+    "--data", "digits", "--space", "extended", "--n-trials", "18", "--n-random", "3",
     "--finalists", "1", "--seeds", "2", "--epochs", "2", "--batch-size", "100", "--quiet",
     "--train-size", "300", "--validation-size", "150",
 ]  # fmt: skip
 
 SCORED = """select count(*) from trial_intermediate_values join trials using (trial_id)
-    where trials.number = 9 and trials.state = 'RUNNING'"""
+    where trials.number = 12 and trials.state = 'RUNNING'"""
 STOPS = (
     (signal.SIGINT, "select count(*) from trials where number = 3 and state = 'RUNNING'"),
     (signal.SIGKILL, SCORED),

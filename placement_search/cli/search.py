@@ -27,6 +27,7 @@ from placement_search.evaluation.plan import TrainingPlan
 from placement_search.output_files import check_folder
 from placement_search.profile import NoProfile, Profile
 from placement_search.study.settings import SearchSettings
+from placement_search.study.starts import StartLayout
 from placement_search.tasks.settings import DataSettings
 
 if TYPE_CHECKING:
@@ -87,8 +88,18 @@ def search(
     ] = DEFAULTS.n_finalists,
     seeds: Annotated[int, typer.Option(min=2, help="Seeds per finalist.")] = DEFAULTS.n_seeds,
     n_random: Annotated[
-        int, typer.Option(min=3, help="Random layouts among the baselines.")
+        int,
+        typer.Option(
+            min=3, help="Random layouts among the baselines, and of the answer's size beside it."
+        ),
     ] = DEFAULTS.n_random,
+    start_from: Annotated[
+        list[Path] | None,
+        typer.Option(
+            help="A layout file of another study, e.g. runs/digits/layout/layout.json, to evaluate "
+            "after the baselines; may be given several times."
+        ),
+    ] = None,
     full_fine_tuning: Annotated[
         bool,
         typer.Option(
@@ -147,6 +158,7 @@ def search(
     Example: placement-search search --data digits-location --space extended --n-trials 40
     """
     with exit_codes():
+        starts = _read_starts(start_from or [])
         settings = SearchSettings(
             model=model,
             data=data,
@@ -173,6 +185,8 @@ def search(
                 weight_decay=weight_decay,
                 warm_up=warm_up,
             ),
+            start_from=starts,
+            start_files=tuple(map(str, start_from or ())),
         )
         folder = out or Path("runs") / settings.resolved_name
         with StderrProgress(is_quiet=quiet) as progress:
@@ -181,6 +195,15 @@ def search(
             for line in counted.lines():
                 progress.say(line)
         _print_summary(record, paths, form)
+
+
+def _read_starts(files: list[Path]) -> dict[str, StartLayout]:
+    """Layouts by role; torch is loaded only where there are any."""
+    if not files:
+        return {}
+    from placement_search.export.starts import read_starts
+
+    return read_starts(files)
 
 
 def _new_profile(*, is_wanted: bool) -> Profile:

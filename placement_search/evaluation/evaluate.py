@@ -33,10 +33,11 @@ class Evaluation:
 
     Args:
         layout: What to attach; none for the head alone.
-        seed: Fixes initial values and the order of examples.
+        seed: Fixes initial values, and the order of examples where that has no seed of its own.
         plan: How to train.
         is_final: Whether to read the test split, once.
         is_timed: Whether to measure latency, which depends on the layout and not on the seed.
+        order_seed: Fixes the order of examples; None for what ``seed`` gives.
     """
 
     layout: Layout
@@ -44,6 +45,7 @@ class Evaluation:
     plan: TrainingPlan
     is_final: bool = False
     is_timed: bool = False
+    order_seed: int | None = None
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -86,7 +88,8 @@ def begin(population: Population, bench: Workbench, request: Evaluation) -> Memb
         LayoutError: If the layout reaches beyond the backbone's last node.
     """
     model = bench.adapted(request.layout, seed=request.seed)
-    return population.join(model, request.plan, request.seed)
+    order = request.seed if request.order_seed is None else request.order_seed
+    return population.join(model, request.plan, order)
 
 
 def finish(bench: Workbench, request: Evaluation, member: Member) -> Evaluated:

@@ -12,7 +12,7 @@ from placement_search.adapted.model import AdaptedBackbone
 from placement_search.engine.in_process import InProcessEngine
 from placement_search.errors import ExportError
 from placement_search.evaluation.estimates import mean_estimate
-from placement_search.evaluation.evaluate import Evaluated, Evaluation
+from placement_search.evaluation.evaluate import Evaluated
 from placement_search.evaluation.score_card import ScoreCard
 from placement_search.evaluation.workbench import Workbench
 from placement_search.export.check import CHECK_SEED, check_logits, weights_of
@@ -39,7 +39,7 @@ from placement_search.output_files import check_folder, make_folder, write_whole
 from placement_search.study.answer import find_answer
 from placement_search.study.progress import Progress, Silence
 from placement_search.study.records import StudyRecord, TrialRecord
-from placement_search.study.seeds import derive_seed
+from placement_search.study.retraining import retraining
 from placement_search.tasks.target import Target
 from placement_search.tasks.task import Task
 
@@ -110,15 +110,12 @@ def export_layout(
     folder = check_folder(folder)
     _check_same_study(record, bench)
     trial = choose_trial(record, number)
-    finals = [final.card for final in record.finals if final.layout_id == trial.layout_id]
+    held = [final for final in record.finals if final.layout_id == trial.layout_id]
+    finals = [final.card for final in held]
     known = finals[0] if finals else _card(trial)
-    replicate = 1 if finals else 0
+    replicate = held[0].replicate if held else 0
     layout = parse_layout(trial.layout, MODULE_TYPES)
-    request = Evaluation(
-        layout,
-        derive_seed(record.definition.seed, layout.id, replicate),
-        record.definition.training,
-    )
+    request = replace(retraining(record.definition, layout, replicate), is_final=False)
     told = progress or Silence()
     evaluated = InProcessEngine(bench).train(
         request, lambda epoch, score: told.advance(f"export: epoch {epoch}, {score:.4f}")

@@ -13,12 +13,13 @@ from placement_search.report.findings import Findings
 from placement_search.report.formats import as_count
 from placement_search.report.pictures import ACCENT, FAINT, INK, KIND_COLOURS, draw_svg
 from placement_search.study.baselines import RANDOM
-from placement_search.study.records import TrialEnd, TrialRecord
+from placement_search.study.records import SEARCHED, TrialEnd, TrialRecord
 
 RASTER_ABOVE = 800
 """Points beyond which they are drawn as pixels, so that the page stays small."""
 SEARCHED_COLOUR = KIND_COLOURS[Kind.PARALLEL]
 BASELINE_COLOUR = KIND_COLOURS[Kind.LONG_RANGE]
+START_COLOUR = KIND_COLOURS[Kind.RECURRENT]
 PRUNED_COLOUR = "#5b6875"
 
 
@@ -55,15 +56,13 @@ def draw_history(findings: Findings) -> str:
 def draw_sizes(findings: Findings) -> str:
     """Score against trainable parameters with baselines and recommended layout, as SVG."""
     complete = findings.record.ranking
-    searched = [t for t in complete if not t.is_baseline]
     marks = baseline_marks(findings.record.trials)
     recommended = findings.recommended
 
     def paint(figure: Figure) -> None:
         axes = figure.add_subplot()
-        _scatter(axes, _sizes(searched), _scores(searched), "proposed by the sampler")
-        baselines = [t for t in complete if t.is_baseline]
-        _scatter(axes, _sizes(baselines), _scores(baselines), "baselines", BASELINE_COLOUR, "D")
+        for label, colour, marker, chosen in _groups(complete):
+            _scatter(axes, _sizes(chosen), _scores(chosen), label, colour, marker)
         if recommended and recommended.score is not None:
             size = recommended.n_adapter_parameters
             axes.scatter(
@@ -155,11 +154,7 @@ def spread_apart(places: Sequence[float], gap: float) -> list[float]:
 
 
 def _draw_trials(axes: Axes, trials: Sequence[TrialRecord]) -> None:
-    groups = (
-        ("proposed by the sampler", SEARCHED_COLOUR, "o", _ended(trials, is_baseline=False)),
-        ("baselines", BASELINE_COLOUR, "D", _ended(trials, is_baseline=True)),
-    )
-    for label, colour, marker, chosen in groups:
+    for label, colour, marker, chosen in _groups(trials):
         _scatter(axes, [t.number for t in chosen], _scores(chosen), label, colour, marker)
     pruned = [t for t in trials if t.end is TrialEnd.PRUNED and t.history]
     last = [t.history[-1] for t in pruned]
@@ -232,8 +227,15 @@ def _trial_limits(trials: Sequence[TrialRecord]) -> tuple[float, float]:
     return -0.02 * last - 0.5, 1.01 * last + 0.5
 
 
-def _ended(trials: Sequence[TrialRecord], *, is_baseline: bool) -> list[TrialRecord]:
-    return [t for t in trials if t.score is not None and t.is_baseline == is_baseline]
+def _groups(trials: Sequence[TrialRecord]) -> list[tuple[str, str, str, list[TrialRecord]]]:
+    """The complete trials by where they come from: label, colour, marker and trials."""
+    complete = [t for t in trials if t.score is not None]
+    return [
+        ("proposed by the sampler", SEARCHED_COLOUR, "o",
+         [t for t in complete if t.role == SEARCHED]),
+        ("baselines", BASELINE_COLOUR, "D", [t for t in complete if t.is_baseline]),
+        ("from elsewhere", START_COLOUR, "s", [t for t in complete if t.is_start]),
+    ]  # fmt: skip
 
 
 def _sizes(trials: Sequence[TrialRecord]) -> list[int]:

@@ -9,7 +9,10 @@ from datetime import datetime
 import pandas as pd
 
 from placement_search.report.findings import Findings, RankedTrial, reason_line
-from placement_search.study.answer import Comparison, Finalist
+from placement_search.report.random_words import random_facts
+from placement_search.report.transfers import transfer_facts
+from placement_search.study.answer import Finalist
+from placement_search.study.comparisons import Comparison
 from placement_search.study.records import StudyRecord, TrialEnd
 
 SCHEMA_VERSION = 2
@@ -42,6 +45,10 @@ def as_json(findings: Findings) -> str:
         "provenance": record.provenance,
         "recommended": findings.recommended.number if findings.recommended else None,
         "answer": _answer(findings),
+        "gain_over_random": random_facts(findings),
+        "from_elsewhere": transfer_facts(findings),
+        "n_test_reads": findings.n_test_reads,
+        "queue_notes": record.queue_notes,
         "finalists": [_finalist(finalist) for finalist in findings.finalists],
         "finals": [asdict(final) for final in record.finals],
         "trials": [{"rank": ranked.rank, **asdict(ranked.trial)} for ranked in findings.trials],

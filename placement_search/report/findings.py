@@ -12,7 +12,8 @@ from placement_search.modules import MODULE_TYPES
 from placement_search.study.answer import Answer, Finalist, find_answer, read_finalists
 from placement_search.study.correlations import ProxyCorrelation, proxy_correlations
 from placement_search.study.finalists import choose_finalists
-from placement_search.study.records import StudyRecord, TrialEnd, TrialRecord
+from placement_search.study.records import ReferenceRecord, StudyRecord, TrialEnd, TrialRecord
+from placement_search.study.transfers import Transfer, find_transfers
 
 WITH_REASON = (TrialEnd.FAILED, TrialEnd.INFEASIBLE)
 
@@ -54,6 +55,7 @@ class Findings:
         correlations: How well each proxy predicted the scores.
         trials: All trials: complete ones by rank, then the others by number.
         measured: By source, then target.
+        transfers: How layouts from elsewhere did.
     """
 
     record: StudyRecord
@@ -62,6 +64,7 @@ class Findings:
     correlations: tuple[ProxyCorrelation, ...]
     trials: tuple[RankedTrial, ...]
     measured: tuple[MeasuredConnection, ...]
+    transfers: tuple[Transfer, ...] = ()
 
     @property
     def data_name(self) -> str:
@@ -104,6 +107,16 @@ class Findings:
         return any(held[trial.layout_id] < goal.n_seeds for trial in due)
 
     @property
+    def n_test_reads(self) -> int:
+        """How often the test split was read: once for each layout and seed, and no more."""
+        finals = {(f.layout_id, f.replicate): f.card.test_score for f in self.record.finals}
+        references = {
+            (layout_of(r).id if r.layout else r.role, r.replicate): r.card.test_score
+            for r in self.record.references
+        }
+        return sum(score is not None for score in (finals | references).values())
+
+    @property
     def failures(self) -> list[TrialRecord]:
         """The trials that ended with a reason, by number."""
         return [trial for trial in self.record.trials if trial.end in WITH_REASON]
@@ -127,11 +140,12 @@ def gather_findings(record: StudyRecord) -> Findings:
         correlations=tuple(proxy_correlations(record)),
         trials=tuple(_ranked(record)),
         measured=tuple(measure_connections(record.trials)),
+        transfers=tuple(find_transfers(record)),
     )
 
 
-def layout_of(trial: TrialRecord) -> Layout:
-    """A trial's layout, read from its notation."""
+def layout_of(trial: TrialRecord | ReferenceRecord) -> Layout:
+    """A trial's or a reference's layout, read from its notation."""
     return parse_layout(trial.layout, MODULE_TYPES)
 
 

@@ -6,7 +6,9 @@ from collections.abc import Iterable, Iterator
 from placement_search.report import tables
 from placement_search.report.findings import Findings
 from placement_search.report.primer import PRIMER
+from placement_search.report.random_words import interval_sentence, random_sentence
 from placement_search.report.tables import Column, Table
+from placement_search.report.transfers import TITLE, transfer_sentences, transfers_table
 from placement_search.report.words import (
     choice_sentences,
     comparison_sentence,
@@ -52,6 +54,10 @@ def _blocks(findings: Findings) -> Iterator[str]:
         yield "## Finalists"
         yield "Retrained with fresh seeds; mean and 95 % interval, best validation score first."
         yield markdown_table(tables.finalists_table(findings))
+    if findings.transfers:
+        yield f"## {TITLE}"
+        yield markdown_table(transfers_table(findings))
+        yield _list(escaped(sentence) for sentence in transfer_sentences(findings))
     yield "## Ranking of all trials"
     yield tables.ranking_note(findings)
     yield markdown_table(tables.ranking_table(findings))
@@ -78,6 +84,7 @@ def _answer(findings: Findings) -> Iterator[str]:
         chosen = findings.answer.chosen
         said = (comparison_sentence(c, chosen) for c in findings.answer.comparisons)
         yield _list(escaped(sentence) for sentence in said)
+    yield f"**{escaped(random_sentence(findings))}** {escaped(interval_sentence(findings))}".strip()
     yield escaped(" ".join(choice_sentences(findings)))
 
 

@@ -9,6 +9,8 @@ from placement_search.report.findings import Findings
 from placement_search.report.heat_maps import draw_measured_map, draw_proxy_maps
 from placement_search.report.layout_picture import draw_layout
 from placement_search.report.primer import PRIMER
+from placement_search.report.random_words import interval_sentence, random_sentence
+from placement_search.report.transfers import TITLE, transfer_sentences, transfers_table
 
 TEMPLATE = "page.html.j2"
 
@@ -39,6 +41,9 @@ def _said(findings: Findings) -> dict[str, object]:
         "better": "Up" if findings.record.definition.is_higher_better else "Down",
         "figures": words.key_figures(findings),
         "comparisons": _comparisons(findings),
+        "random": (random_sentence(findings), interval_sentence(findings)),
+        "transfer_title": TITLE,
+        "transfer_words": transfer_sentences(findings),
         "choice": words.choice_sentences(findings),
         "primer": PRIMER,
         "proxy_words": words.proxy_sentences(findings),
@@ -59,6 +64,7 @@ def _tables(findings: Findings) -> dict[str, tables.Table]:
     return {
         "connections": tables.connections_table(findings),
         "finalists": tables.finalists_table(findings),
+        "transfers": transfers_table(findings),
         "ranking": tables.ranking_table(findings),
         "proxies": tables.proxies_table(findings),
         "ends": tables.ends_table(findings),

@@ -38,7 +38,14 @@ PRIMER: Mapping[str, str] = MappingProxyType(
         "baselines": (
             "Layouts that every study evaluates first, to measure the answer by: head only (no "
             "adapter), every layer, parallel and sequential (an adapter at each sub-layer), last "
-            "layers (parallel adapters at the last sub-layers), and random (random connections)."
+            "layers (parallel adapters at the last sub-layers), evenly spread (parallel adapters "
+            "at even distances), greedy (the choice by gradient rank of Nowak et al., GGA), every "
+            "layer at the same budget (with its rank lowered until it costs what an answer may), "
+            "and random (random connections)."
+        ),
+        "from elsewhere": (
+            "A layout that another study found on its task, and that this one was given to start "
+            "from (--start-from)."
         ),
         "admitted": (
             "Whether search space and budget allow a layout, so that it may be the answer. The "

@@ -2,6 +2,8 @@
 
 from placement_search.evaluation.estimates import Estimate
 from placement_search.report.findings import Findings
+from placement_search.report.random_words import random_facts, random_sentence
+from placement_search.report.transfers import transfer_facts, transfer_sentences
 from placement_search.report.words import (
     choice_sentences,
     comparison_sentence,
@@ -22,7 +24,8 @@ def summary_lines(findings: Findings) -> list[str]:
         chosen = findings.answer.chosen
         lines += ["On the test split the answer is:"]
         lines += [f"  {comparison_sentence(c, chosen)}" for c in findings.answer.comparisons]
-    return lines
+    lines.append(random_sentence(findings))
+    return lines + transfer_sentences(findings)
 
 
 def summary_facts(findings: Findings) -> dict[str, object]:
@@ -34,6 +37,8 @@ def summary_facts(findings: Findings) -> dict[str, object]:
         "trial": recommended.number if recommended else None,
         "n_adapter_parameters": recommended.n_adapter_parameters if recommended else None,
         "is_final": answer is not None,
+        "gain_over_random": random_facts(findings),
+        "from_elsewhere": transfer_facts(findings),
     }
     if answer is None:
         return facts
@@ -49,6 +54,7 @@ def summary_facts(findings: Findings) -> dict[str, object]:
                 "gain_low": comparison.gain.low,
                 "gain_high": comparison.gain.high,
                 "verdict": comparison.verdict,
+                "method": comparison.method.value,
             }
             for comparison in answer.comparisons
         ],

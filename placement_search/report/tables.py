@@ -176,6 +176,7 @@ def facts_table(findings: Findings) -> Table:
         ("pooling", _pooling(findings)),
         ("data", findings.data_name),
         *(("", note) for note in findings.record.notes),
+        *findings.record.queue_notes.items(),
         ("data fingerprint", asked.data_fingerprint),
         ("metric", f"{asked.metric}, {'higher' if asked.is_higher_better else 'lower'} is better"),
         ("search space", f"{space.get('name', asked.space_file)}: {space.get('description', '')}"),

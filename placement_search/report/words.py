@@ -12,10 +12,12 @@ from placement_search.report.formats import (
     as_share,
     as_signed,
 )
-from placement_search.study.answer import Answer, Comparison, Finalist
+from placement_search.study.answer import Answer, Finalist
 from placement_search.study.baselines import HEAD_ONLY
+from placement_search.study.comparisons import Comparison, Method
 from placement_search.study.correlations import N_PARAMETERS
-from placement_search.study.records import TrialRecord
+from placement_search.study.records import SEARCHED, TrialRecord
+from placement_search.study.starts import is_start
 
 FEW_TRIALS = 20
 
@@ -29,16 +31,17 @@ def headline(findings: Findings) -> str:
     total = sum(len(names) for names in told.values())
     chosen = findings.answer.chosen
     size = _plural(len(findings.layout.connections), "connection")
-    if chosen.trial.is_baseline:
+    if chosen.trial.role != SEARCHED:
+        what = "a layout from elsewhere" if chosen.trial.is_start else "a baseline"
         start = (
-            f"The answer is a baseline, “{chosen.name}” ({size}): nothing that the search proposed "
+            f"The answer is {what}, “{chosen.name}” ({size}): nothing that the search proposed "
             "was both as good and as small"
         )
     else:
         start = f"The search recommends a layout of {size}"
     if not total:
         return f"{start}; there is no baseline among the finalists to compare it with."
-    of_all = _plural(total, "baseline")
+    of_all = _compared(findings.answer)
     return f"{start}. On the test split, against {of_all}, it is {_joined(parts)}."
 
 
@@ -81,13 +84,13 @@ def choice_sentences(findings: Findings) -> list[str]:
 
 def comparison_sentence(comparison: Comparison, chosen: Finalist) -> str:
     """What the answer gains over one baseline on the test split."""
-    name = comparison.name
+    name, method = comparison.name, "paired " if comparison.method is Method.PAIRED else ""
     if "random layouts" in name:
         name = f"the mean of {name}"
     size = f"{as_count(comparison.n_adapter_parameters)} parameters"
     return (
         f"{_VERDICTS[comparison.verdict]} {name} ({size}): {as_signed(comparison.gain.mean)}, "
-        f"95 % interval {as_interval(comparison.gain)}; {as_score(chosen.test.mean)} "
+        f"{method}95 % interval {as_interval(comparison.gain)}; {as_score(chosen.test.mean)} "
         f"against {as_score(comparison.test.mean)}."
     )
 
@@ -143,8 +146,17 @@ def _names_by_verdict(answer: Answer) -> dict[str, list[str]]:
     return {verdict: names for verdict, names in told.items() if names}
 
 
+def _compared(answer: Answer) -> str:
+    """How many the answer is compared with, and what they are."""
+    n_starts = sum(is_start(comparison.name) for comparison in answer.comparisons)
+    baselines = _plural(len(answer.comparisons) - n_starts, "baseline")
+    return (
+        f"{baselines} and {_plural(n_starts, 'layout')} from elsewhere" if n_starts else baselines
+    )
+
+
 def _counted(verdict: str, names: Sequence[str]) -> str:
-    """How many baselines, and which unless the answer is better."""
+    """How many, and which unless the answer is better."""
     counted = f"{_COUNTED[verdict]} {len(names)}"
     return counted if verdict == "better" else f"{counted} ({'; '.join(names)})"
 
@@ -178,9 +190,10 @@ def _without_finals(findings: Findings) -> list[str]:
 def _how_chosen(answer: Answer, findings: Findings) -> list[str]:
     n_admitted = sum(f.trial.is_eligible for f in findings.finalists)
     best = answer.best
+    others = "all baselines" + (" and layouts from elsewhere" if findings.transfers else "")
     sentences = [
         (
-            "How it was chosen: the best trials and all baselines were retrained with "
+            f"How it was chosen: the best trials and {others} were retrained with "
             f"{_plural(findings.record.goal.n_seeds, 'fresh seed')} each. Among the {n_admitted} "
             "finalists that space and budget admit, the answer is the one with the fewest "
             "parameters whose mean validation score lies within one standard error of the best."
@@ -193,8 +206,14 @@ def _how_chosen(answer: Answer, findings: Findings) -> list[str]:
             f"The best mean was {as_estimate(best.validation)} with "
             f"{as_count(best.trial.n_adapter_parameters)} parameters."
         )
+    if findings.record.definition.is_paired:
+        sentences.append(
+            "The same seed number shows all of them the examples in the same order, so single "
+            "layouts are compared by the differences of their seeds, in pairs."
+        )
     sentences.append(
-        "The test split took no part in the choice; it was read once by each retraining."
+        "The test split took no part in the choice; it was read once for each layout and seed, "
+        f"after its training: {as_count(findings.n_test_reads)} times in all."
     )
     return sentences
 

@@ -2,7 +2,7 @@
 
 import itertools
 import math
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from placement_search.errors import LayoutError, SpaceError
@@ -55,17 +55,34 @@ class SearchSpace:
 
     def contains(self, layout: Layout) -> bool:
         """Whether a study over this space could propose ``layout``."""
-        used = {c.module for c in layout.connections}
-        pairs = {(c.source, c.target) for c in layout.connections}
-        return (
-            self.at_least <= len(layout.connections) <= self.at_most
-            and len(pairs) == len(layout.connections)
-            and pairs <= set(self.pairs)
-            and used <= set(self.modules)
-            and (len(used) == 1 or not self.is_module_shared)
-            and (layout.first_pass is self.first_pass or not layout.is_recurrent)
-            and self.budget.allows(self.cost(layout))
-        )
+        return not self.objections(layout)
+
+    def objections(self, layout: Layout) -> list[str]:
+        """Why a study over this space could not propose ``layout``; empty where it could."""
+        n = len(layout.connections)
+        modules = {c.module for c in layout.connections}
+        pairs = [(c.source, c.target) for c in layout.connections]
+        foreign = sorted(set(pairs) - set(self.pairs))
+        unknown = sorted(modules - set(self.modules))
+        cost = 0 if unknown else self.cost(layout)
+        rules = {
+            f"it has {n} connections, the space admits {self.at_least} to {self.at_most}": (
+                self.at_least <= n <= self.at_most
+            ),
+            "it has several connections between the same two nodes": len(set(pairs)) == n,
+            f"the space has no connection {_listed(f'{s}>{t}' for s, t in foreign)}": not foreign,
+            f"the space has no module {_listed(m.notation for m in unknown)}": not unknown,
+            "its connections have different modules, in the space all have the same": (
+                len(modules) < 2 or not self.is_module_shared
+            ),
+            f"its first pass is {layout.first_pass}, that of the space {self.first_pass}": (
+                layout.first_pass is self.first_pass or not layout.is_recurrent
+            ),
+            f"it has {cost:,} parameters, the budget is {self.budget.describe()}": (
+                self.budget.allows(cost)
+            ),
+        }
+        return [objection for objection, is_kept in rules.items() if not is_kept]
 
     def layout(self, pairs: list[Pair], modules: list[ModuleSpec]) -> Layout:
         """The layout with these connections, pair by pair."""
@@ -81,6 +98,12 @@ class SearchSpace:
             for n in range(self.at_least, self.at_most + 1)
         )
         return math.log10(total)
+
+
+def _listed(names: Iterable[str], limit: int = 3) -> str:
+    """The first few names, and that there are more."""
+    known = list(names)
+    return ", ".join(known[:limit]) + (" and others" if len(known) > limit else "")
 
 
 def bind_space(

@@ -1,18 +1,14 @@
 """The answer of a study: the recommended layout, and what it gains over the baselines."""
 
-import statistics
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from placement_search.evaluation.estimates import (
-    Estimate,
-    difference_estimate,
-    mean_estimate,
-    standard_error,
-)
+from placement_search.evaluation.estimates import Estimate, mean_estimate, standard_error
 from placement_search.evaluation.score_card import Costs, ScoreCard
 from placement_search.study.baselines import RANDOM
-from placement_search.study.records import FULL_FINE_TUNING, StudyRecord, TrialRecord
+from placement_search.study.comparisons import Against, Comparison
+from placement_search.study.random_gain import RandomGain, random_gain
+from placement_search.study.records import FULL_FINE_TUNING, SEARCHED, StudyRecord, TrialRecord
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,17 +20,19 @@ class Finalist:
         validation: Over fresh seeds, on the validation split.
         test: Over the same seeds, on the test split.
         cards: The score cards, by replicate.
+        replicates: Which replicates those are; an interruption or a failure leaves gaps.
     """
 
     trial: TrialRecord
     validation: Estimate
     test: Estimate
     cards: tuple[ScoreCard, ...]
+    replicates: tuple[int, ...]
 
     @property
     def name(self) -> str:
-        """The baseline's name, or the layout's notation."""
-        return self.trial.role if self.trial.is_baseline else self.trial.layout
+        """The role where it has one of its own, the layout's notation where it was proposed."""
+        return self.trial.name
 
     @property
     def validation_scores(self) -> list[float]:
@@ -47,33 +45,15 @@ class Finalist:
         return [card.test_score for card in self.cards if card.test_score is not None]
 
     @property
+    def tests(self) -> dict[int, float]:
+        """Test scores by replicate."""
+        scores = {r: card.test_score for r, card in zip(self.replicates, self.cards, strict=True)}
+        return {replicate: score for replicate, score in scores.items() if score is not None}
+
+    @property
     def costs(self) -> Costs:
         """Counted costs and the measured latency, which the first seed's evaluation holds."""
         return self.cards[0].costs
-
-
-@dataclass(frozen=True, slots=True)
-class Comparison:
-    """The answer against a baseline on the test split.
-
-    Args:
-        name: The baseline, or what several random layouts are called together.
-        n_adapter_parameters: What the baseline costs.
-        test: The baseline's test score.
-        gain: By how much the answer's mean is better than the baseline's; negative where worse.
-    """
-
-    name: str
-    n_adapter_parameters: int
-    test: Estimate
-    gain: Estimate
-
-    @property
-    def verdict(self) -> str:
-        """``better``, ``worse`` or ``no different`` as far as the interval tells."""
-        if self.gain.low > 0:
-            return "better"
-        return "worse" if self.gain.high < 0 else "no different"
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,11 +64,13 @@ class Answer:
         chosen: The smallest admitted layout within one standard error of the best.
         best: The admitted layout with the best mean validation score.
         comparisons: The answer against each baseline, on the test split.
+        random: Its gain over random layouts of its size, which is always told.
     """
 
     chosen: Finalist
     best: Finalist
     comparisons: tuple[Comparison, ...]
+    random: RandomGain
 
 
 MIN_SEEDS = 2
@@ -97,14 +79,15 @@ MIN_SEEDS = 2
 
 def read_finalists(record: StudyRecord) -> list[Finalist]:
     """All layouts that were retrained at least once, best mean validation score first."""
-    by_layout: dict[str, list[ScoreCard]] = {}
+    by_layout: dict[str, dict[int, ScoreCard]] = {}
     for final in record.finals:
-        by_layout.setdefault(final.layout_id, []).append(final.card)
+        by_layout.setdefault(final.layout_id, {})[final.replicate] = final.card
     finalists = [
         Finalist(
             record.trial_of(layout_id),
-            mean_estimate([card.score for card in cards]),
-            mean_estimate([card.test_score for card in cards if card.test_score is not None]),
+            mean_estimate([card.score for card in cards.values()]),
+            mean_estimate([c.test_score for c in cards.values() if c.test_score is not None]),
+            tuple(cards.values()),
             tuple(cards),
         )
         for layout_id, cards in by_layout.items()
@@ -131,54 +114,37 @@ def find_answer(record: StudyRecord) -> Answer | None:
     floor = sign * best.validation.mean - standard_error(best.validation_scores)
     near = [finalist for finalist in admitted if sign * finalist.validation.mean >= floor]
     chosen = min(near, key=lambda f: (f.trial.n_adapter_parameters, -sign * f.validation.mean))
-    return Answer(chosen, best, tuple(_comparisons(record, chosen, finalists)))
+    random = random_gain(record, chosen.trial, against(chosen, record))
+    return Answer(chosen, best, tuple(_comparisons(record, chosen, finalists, random)), random)
+
+
+def against(finalist: Finalist, record: StudyRecord) -> Against:
+    """What compares other layouts with a finalist on the test split."""
+    asked = record.definition
+    return Against(finalist.tests, asked.sign, asked.is_paired)
 
 
 def _comparisons(
-    record: StudyRecord, chosen: Finalist, finalists: Sequence[Finalist]
+    record: StudyRecord, chosen: Finalist, finalists: Sequence[Finalist], random: RandomGain
 ) -> list[Comparison]:
-    against = _Against(chosen.test_scores, record.definition.sign)
-    baselines = [f for f in finalists if f.trial.is_baseline and f is not chosen]
-    random = [f for f in baselines if f.trial.role.startswith(RANDOM)]
-    named = sorted((f for f in baselines if f not in random), key=lambda f: f.trial.number)
+    ours = against(chosen, record)
+    others = [f for f in finalists if f is not chosen]
+    randoms = [f for f in others if f.trial.role.startswith(RANDOM)]
+    named = [f for f in others if f.trial.role != SEARCHED and f not in randoms]
     comparisons = [
-        against.scores(f.trial.role, f.trial.n_adapter_parameters, f.test_scores) for f in named
+        ours.layout(f.trial.role, f.trial.n_adapter_parameters, f.tests)
+        for f in sorted(named, key=lambda f: f.trial.number)
     ]
-    # One value per random layout: its seeds share the placement, no independent draws of it.
-    alike = _means_by_layout(record, chosen)
-    if len(alike) > 1:
-        name = f"{len(alike)} random layouts of the same size"
-        comparisons.append(against.scores(name, chosen.trial.n_adapter_parameters, alike))
-    elif len(random) > 1:
-        size = random[0].trial.n_adapter_parameters
-        name = f"{len(random)} random layouts"
-        comparisons.append(against.scores(name, size, [f.test.mean for f in random]))
+    if random.comparison is not None:
+        comparisons.append(random.comparison)
+    elif len(randoms) > 1:
+        # One value per random layout: its seeds share the placement, no independent draws of it.
+        size = randoms[0].trial.n_adapter_parameters
+        means = [f.test.mean for f in randoms]
+        comparisons.append(ours.independent(f"{len(means)} random layouts", size, means))
     ceiling = [r.card for r in record.references if r.role == FULL_FINE_TUNING]
     scores = [card.test_score for card in ceiling if card.test_score is not None]
     if len(scores) >= MIN_SEEDS:
         size = ceiling[0].costs.n_adapter_parameters
-        comparisons.append(against.scores(FULL_FINE_TUNING, size, scores))
+        comparisons.append(ours.independent(FULL_FINE_TUNING, size, scores))
     return comparisons
-
-
-def _means_by_layout(record: StudyRecord, chosen: Finalist) -> list[float]:
-    """Mean test score of each random layout that was drawn to be of the answer's size."""
-    by_layout: dict[str, list[float]] = {}
-    for reference in record.references:
-        if reference.like == chosen.trial.layout_id and reference.card.test_score is not None:
-            by_layout.setdefault(reference.layout, []).append(reference.card.test_score)
-    return [statistics.fmean(scores) for scores in by_layout.values()]
-
-
-@dataclass(frozen=True, slots=True)
-class _Against:
-    """Compares with the answer's test scores."""
-
-    ours: list[float]
-    sign: int
-
-    def scores(self, name: str, n_parameters: int, theirs: Sequence[float]) -> Comparison:
-        gain = difference_estimate(
-            [self.sign * score for score in self.ours], [self.sign * score for score in theirs]
-        )
-        return Comparison(name, n_parameters, mean_estimate(theirs), gain)

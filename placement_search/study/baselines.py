@@ -1,6 +1,7 @@
 """The baselines: layouts that every study evaluates first, since the answer is measured by them."""
 
 import random
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from placement_search.layout import Connection, Layout, ModuleSpec
@@ -22,7 +23,13 @@ LAST_LAYERS = "last layers"
 RANDOM = "random"
 
 
-def make_baselines(space: SearchSpace, n_nodes: int, n_random: int, seed: int) -> list[Baseline]:
+def make_baselines(
+    space: SearchSpace,
+    n_nodes: int,
+    n_random: int,
+    seed: int,
+    further: Sequence[Baseline] = (),
+) -> list[Baseline]:
     """The baselines of a study, first to last; a layout that would repeat is left out.
 
     All use one module, the one with which the most connections that the space and its budget admit
@@ -35,16 +42,14 @@ def make_baselines(space: SearchSpace, n_nodes: int, n_random: int, seed: int) -
         n_nodes: Nodes of the backbone.
         n_random: How many random layouts.
         seed: Fixes them.
+        further: Others that stand before the random ones.
     """
-    module, most = _dearest(space)
+    module, most = dearest(space)
     made = [
         Baseline(HEAD_ONLY, Layout()),
-        Baseline(EVERY_PARALLEL, _parallel(range(1, n_nodes), module)),
-        Baseline(
-            EVERY_SEQUENTIAL,
-            Layout(tuple(Connection(node, node, module) for node in range(1, n_nodes))),
-        ),
-        Baseline(LAST_LAYERS, _parallel(range(max(1, n_nodes - most), n_nodes), module)),
+        *(Baseline(role, layout) for role, layout in every_layer(n_nodes, module).items()),
+        Baseline(LAST_LAYERS, parallel(range(max(1, n_nodes - most), n_nodes), module)),
+        *further,
     ]
     generator = random.Random(seed)  # noqa: S311 - reproducible, not secret
     made += [
@@ -54,11 +59,16 @@ def make_baselines(space: SearchSpace, n_nodes: int, n_random: int, seed: int) -
         )
         for index in range(1, n_random + 1)
     ]
+    return without_repeats(made)
+
+
+def without_repeats(made: Sequence[Baseline]) -> list[Baseline]:
+    """The first of each layout."""
     first = {baseline.layout.id: baseline for baseline in reversed(made)}
     return [baseline for baseline in made if first[baseline.layout.id] is baseline]
 
 
-def _dearest(space: SearchSpace) -> tuple[ModuleSpec, int]:
+def dearest(space: SearchSpace) -> tuple[ModuleSpec, int]:
     """The module, and how many connections of it, that spend most of the budget."""
     counts = [space.budget.how_many(cost, space.at_most) for cost in space.costs]
     spent = [count * cost for count, cost in zip(counts, space.costs, strict=True)]
@@ -67,5 +77,15 @@ def _dearest(space: SearchSpace) -> tuple[ModuleSpec, int]:
     return space.modules[index], counts[index]
 
 
-def _parallel(targets: range, module: ModuleSpec) -> Layout:
+def every_layer(n_nodes: int, module: ModuleSpec) -> dict[str, Layout]:
+    """A connection at each sub-layer, parallel to it and after it, by role."""
+    nodes = range(1, n_nodes)
+    return {
+        EVERY_PARALLEL: parallel(nodes, module),
+        EVERY_SEQUENTIAL: Layout(tuple(Connection(node, node, module) for node in nodes)),
+    }
+
+
+def parallel(targets: Iterable[int], module: ModuleSpec) -> Layout:
+    """Connections beside the sub-layers that lead to these nodes."""
     return Layout(tuple(Connection(target - 1, target, module) for target in targets))

@@ -66,7 +66,9 @@ def search_command(asked: StudyDefinition, goal: Goal, name: str, storage: str) 
         "warm-up": asked.training.warm_up,
         "full-fine-tuning": goal.full_fine_tuning,
     }
-    return " ".join(filter(None, ["placement-search search", *map(_option, options.items())]))
+    starts = [("start-from", file) for file in asked.start_files]
+    said = map(_option, [*options.items(), *starts])
+    return " ".join(filter(None, ["placement-search search", *said]))
 
 
 def _said(settings: object, default: object, main: str) -> dict[str, object]:

@@ -45,7 +45,7 @@ class TrialSetup:
     Args:
         space: The search space on the study's backbone.
         width: Channels of the backbone, which parameters are counted by.
-        baselines: The layouts to evaluate first.
+        baselines: The layouts to evaluate first, those from elsewhere among them.
         plan: How every layout is trained.
         seed: The study's seed.
         sampler: Name of the sampler.
@@ -116,12 +116,19 @@ class Coordinator:
 
     def _missing_baselines(self) -> list[Entry]:
         # One that failed, by a bug or the machine, is queued again when the search is.
-        queued = {
-            trial.user_attrs[records.ROLE]
+        kept = [
+            trial.user_attrs
             for trial in self._ledger.trials
             if trial.user_attrs.get(records.END) != records.TrialEnd.FAILED
-        }
-        missing = [baseline for baseline in self._trials.baselines if baseline.role not in queued]
+        ]
+        queued = {attributes[records.ROLE] for attributes in kept}
+        # One that a later proxy map added may have been proposed before.
+        known = {attributes[records.LAYOUT_ID] for attributes in kept}
+        missing = [
+            baseline
+            for baseline in self._trials.baselines
+            if baseline.role not in queued and baseline.layout.id not in known
+        ]
         return [self._baseline_entry(baseline) for baseline in missing]
 
     def _baseline_entry(self, baseline: Baseline) -> Entry:

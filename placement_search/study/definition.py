@@ -3,7 +3,7 @@
 import platform
 import sys
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from importlib.metadata import version
 from typing import Any
 
@@ -13,11 +13,13 @@ from placement_search.backbones.facts import BackboneFacts
 from placement_search.backbones.settings import ModelSettings
 from placement_search.errors import StudyError
 from placement_search.evaluation.plan import TrainingPlan
+from placement_search.study.starts import StartLayout
 from placement_search.tasks.settings import DataSettings
 
 NOT_COMPARED = frozenset({
     "model.model", "model.revision", "model.device", "model.family", "model.allow_pickle",
-    "model.trust_remote_code", "data.data", "space_file", "backbone.id", "backbone.revision",
+    "model.trust_remote_code", "data.data", "space_file", "start_files", "backbone.id",
+    "backbone.revision",
 })  # fmt: skip
 """Where things lie may change; what they are, by content and fingerprint, may not."""
 RECORDED_PACKAGES = (
@@ -50,6 +52,12 @@ class StudyDefinition:
         is_higher_better: Whether a larger score is a better one.
         concurrency: Trials that may be under way at once, and so which trials each one knew of;
             studies of earlier versions had one.
+        baseline_set: Which baselines it has: 1 for those of earlier versions, 2 for more at equal
+            budget; kept for the study's whole life.
+        is_paired: Whether replicates of the finals see the examples in one order for all layouts;
+            kept as well.
+        start_from: Layouts from elsewhere that are evaluated after the baselines, by role.
+        start_files: Where those lie, as the user gave it; the content is what is compared.
     """
 
     model: ModelSettings
@@ -70,6 +78,10 @@ class StudyDefinition:
     metric: str
     is_higher_better: bool
     concurrency: int = 1
+    baseline_set: int = 1
+    is_paired: bool = False
+    start_from: dict[str, StartLayout] = field(default_factory=dict)
+    start_files: tuple[str, ...] = ()
 
     @property
     def sign(self) -> int:
@@ -97,6 +109,10 @@ class StudyDefinition:
                 f"({wrong}); continue it with that version, or start a new study"
             ) from error
 
+    def kept(self, held: "StudyDefinition") -> "StudyDefinition":
+        """What is asked for now, with what only the study's maker chose: that of ``held``."""
+        return replace(self, baseline_set=held.baseline_set, is_paired=held.is_paired)
+
     def check_same(self, other: "StudyDefinition", study_name: str) -> None:
         """Check that ``other``, which was asked for now, means this same study.
 
@@ -114,6 +130,9 @@ class StudyDefinition:
             head = f"study {study_name!r} was made with other settings:"
             raise StudyError("\n".join([head, *lines, cure]))
 
+
+NEWEST_BASELINES = 2
+"""The set of baselines that new studies have."""
 
 _ADAPTER = TypeAdapter(StudyDefinition)
 

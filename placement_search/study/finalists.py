@@ -7,14 +7,13 @@ import optuna
 
 from placement_search.engine.engine import Engine
 from placement_search.engine.in_turn import NO_SCORE, in_turn
-from placement_search.evaluation.evaluate import Evaluation
-from placement_search.evaluation.plan import TrainingPlan
 from placement_search.layout import parse_layout
 from placement_search.modules import MODULE_TYPES
 from placement_search.study import records
+from placement_search.study.definition import StudyDefinition
 from placement_search.study.progress import Progress
-from placement_search.study.records import StudyRecord, TrialRecord
-from placement_search.study.seeds import derive_seed
+from placement_search.study.records import SEARCHED, StudyRecord, TrialRecord
+from placement_search.study.retraining import retraining
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,23 +21,24 @@ class Finals:
     """How finals are held.
 
     Args:
-        n_finalists: Layouts of the search that take part, beside the baselines.
+        asked: The study: its seed, how it trains, and whether replicates are paired.
         n_seeds: Fresh seeds per layout; the search's own score, which chose them, is not counted.
-        seed: The study's seed.
-        plan: How they are trained, the same as in the search.
     """
 
-    n_finalists: int
+    asked: StudyDefinition
     n_seeds: int
-    seed: int
-    plan: TrainingPlan
 
 
 def choose_finalists(record: StudyRecord, n_finalists: int) -> list[TrialRecord]:
-    """The best ``n_finalists`` trials that a sampler proposed, and every complete baseline."""
-    proposed = [trial for trial in record.ranking if not trial.is_baseline]
-    baselines = [trial for trial in record.trials if trial.is_baseline and trial.card]
-    return proposed[:n_finalists] + baselines
+    """The best ``n_finalists`` trials that a sampler proposed, and every complete other one.
+
+    Each layout takes part once, so that the test split is read once for it with each seed.
+    """
+    proposed = [trial for trial in record.ranking if trial.role == SEARCHED]
+    given = [trial for trial in record.trials if trial.role != SEARCHED and trial.card]
+    chosen = proposed[:n_finalists] + given
+    first = {trial.layout_id: trial for trial in reversed(chosen)}
+    return [trial for trial in chosen if first[trial.layout_id] is trial]
 
 
 def run_finals(
@@ -57,22 +57,20 @@ def run_finals(
     due = [(trial, replicate) for trial in finalists for replicate in range(1, finals.n_seeds + 1)]
     open_ = [(t, r) for t, r in due if (t.layout_id, r) not in held]
     progress.start("finals", len(due), len(due) - len(open_))
-    requests = [_request(trial, replicate, finals) for trial, replicate in open_]
+    requests = [
+        retraining(
+            finals.asked, parse_layout(t.layout, MODULE_TYPES), replicate, is_timed=replicate == 1
+        )
+        for t, replicate in open_
+    ]
     for index, outcome in in_turn(engine, requests):
         trial, replicate = open_[index]
-        what = trial.role if trial.is_baseline else trial.layout
         if isinstance(outcome, NO_SCORE):
-            progress.say(f"final: seed {replicate} of {what} gave no score: {outcome}")
+            progress.say(f"final: seed {replicate} of {trial.name} gave no score: {outcome}")
             continue
         if isinstance(outcome, Exception):
             raise outcome
         key = f"{records.FINALIST}{trial.layout_id}/{replicate}"
         study.set_user_attr(key, records.CARDS.dump_python(outcome, mode="json"))
-        progress.advance(f"final: {outcome.score:.4f}  seed {replicate} of {what}")
+        progress.advance(f"final: {outcome.score:.4f}  seed {replicate} of {trial.name}")
     progress.finish()
-
-
-def _request(trial: TrialRecord, replicate: int, finals: Finals) -> Evaluation:
-    layout = parse_layout(trial.layout, MODULE_TYPES)
-    seed = derive_seed(finals.seed, layout.id, replicate)
-    return Evaluation(layout, seed, finals.plan, is_final=True, is_timed=replicate == 1)

@@ -1,7 +1,7 @@
 """A study as frozen values, read from its storage; needs no torch and changes nothing."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
 from typing import Any
@@ -14,13 +14,15 @@ from placement_search.errors import StudyError
 from placement_search.evaluation.score_card import ScoreCard
 from placement_search.study.command import Goal, search_command
 from placement_search.study.definition import StudyDefinition
+from placement_search.study.starts import is_start
 from placement_search.study.storage import load_study
 
 SEARCHED = "search"
-"""The role of trials that a sampler proposed; baselines have their own names."""
+"""The role of trials that a sampler proposed; all others have their own names."""
 
 DEFINITION, PROVENANCE, PROXY_MAP, FINALIST = "definition", "provenance", "proxy_map", "finalist/"
 GOAL, REFERENCE, POOLING, NOTES = "goal", "reference/", "pooling", "notes"
+QUEUE_NOTES = "queue_notes"
 FULL_FINE_TUNING = "full fine-tuning"
 """The role of retrainings of the whole backbone, a ceiling for adapters."""
 LAYOUT, LAYOUT_ID, ROLE, N_PARAMETERS, IS_ELIGIBLE = (
@@ -46,7 +48,7 @@ class TrialRecord:
 
     Args:
         number: From 0, in the order of the study.
-        role: ``search``, or the name of the baseline.
+        role: ``search``, or the name of the baseline or of where the layout comes from.
         layout: Its notation.
         layout_id: Its id.
         n_adapter_parameters: Trainable parameters of its adapters, by formula.
@@ -79,8 +81,18 @@ class TrialRecord:
 
     @property
     def is_baseline(self) -> bool:
-        """Whether the study put it first in its queue instead of a sampler proposing it."""
-        return self.role != SEARCHED
+        """Whether the study put it first in its queue, to measure the others by."""
+        return self.role != SEARCHED and not self.is_start
+
+    @property
+    def is_start(self) -> bool:
+        """Whether it was found elsewhere, and given to the study to start from."""
+        return is_start(self.role)
+
+    @property
+    def name(self) -> str:
+        """The role where it has one of its own, the layout's notation where it was proposed."""
+        return self.layout if self.role == SEARCHED else self.role
 
 
 @dataclass(frozen=True, slots=True)
@@ -160,6 +172,7 @@ class StudyRecord:
         proxy_map: None before it is computed.
         pooling: None before it is chosen.
         notes: What was found in the data, a line each.
+        queue_notes: By role, why a baseline is missing or a layout from elsewhere not admitted.
     """
 
     name: str
@@ -173,6 +186,7 @@ class StudyRecord:
     proxy_map: ProxyMap | None
     pooling: PoolingRecord | None
     notes: tuple[str, ...]
+    queue_notes: dict[str, str] = field(default_factory=dict)
 
     @property
     def command(self) -> str:
@@ -230,7 +244,7 @@ def read_study(study: optuna.Study, address: str) -> StudyRecord:
     attributes = study.user_attrs
     if DEFINITION not in attributes:
         raise StudyError(f"study {study.study_name!r} was not made by placement-search")
-    stored_map, stored_pooling = attributes.get(PROXY_MAP), attributes.get(POOLING)
+    stored_pooling = attributes.get(POOLING)
     return StudyRecord(
         name=study.study_name,
         storage=address,
@@ -240,9 +254,10 @@ def read_study(study: optuna.Study, address: str) -> StudyRecord:
         trials=tuple(_record(trial) for trial in study.get_trials(deepcopy=False)),
         finals=read_finals(attributes),
         references=read_references(attributes),
-        proxy_map=PROXY_MAPS.validate_python(stored_map) if stored_map else None,
+        proxy_map=read_proxy_map(attributes),
         pooling=POOLINGS.validate_python(stored_pooling) if stored_pooling else None,
         notes=tuple(attributes.get(NOTES, ())),
+        queue_notes=attributes.get(QUEUE_NOTES, {}),
     )
 
 
@@ -263,6 +278,12 @@ def read_finals(attributes: Mapping[str, Any]) -> tuple[FinalRecord, ...]:
             layout_id, _, replicate = key.removeprefix(FINALIST).partition("/")
             finals.append(FinalRecord(layout_id, int(replicate), CARDS.validate_python(value)))
     return tuple(sorted(finals, key=lambda final: (final.layout_id, final.replicate)))
+
+
+def read_proxy_map(attributes: Mapping[str, Any]) -> ProxyMap | None:
+    """The proxy map that a study's attributes hold; None before it is computed."""
+    stored = attributes.get(PROXY_MAP)
+    return PROXY_MAPS.validate_python(stored) if stored else None
 
 
 def read_references(attributes: Mapping[str, Any]) -> tuple[ReferenceRecord, ...]:

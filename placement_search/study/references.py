@@ -6,24 +6,24 @@ loses no more than the running ones.
 """
 
 import random
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import optuna
 
 from placement_search.engine.engine import Engine
 from placement_search.engine.in_turn import NO_SCORE, in_turn
-from placement_search.evaluation.evaluate import Evaluation
 from placement_search.evaluation.score_card import ScoreCard
 from placement_search.layout import Layout, parse_layout
 from placement_search.modules import MODULE_TYPES
 from placement_search.space.search_space import SearchSpace
 from placement_search.study import records
-from placement_search.study.answer import find_answer
-from placement_search.study.baselines import RANDOM
+from placement_search.study.answer import find_answer, read_finalists
 from placement_search.study.definition import StudyDefinition
 from placement_search.study.progress import Progress
+from placement_search.study.random_gain import modules_of, random_baselines
 from placement_search.study.records import FULL_FINE_TUNING, ReferenceRecord, StudyRecord
+from placement_search.study.retraining import retraining
 from placement_search.study.seeds import derive_seed
 
 LEARNING_RATES = (3e-5, 1e-4, 3e-4, 1e-3)
@@ -73,20 +73,41 @@ class References:
         self._progress = progress
 
     def run(self, record: StudyRecord) -> None:
-        """Make what is missing for the study's answer; nothing where there is none."""
+        """Make what is missing for the study's answer, and for the layouts that it started from."""
+        due = self._due(record)
         answer = find_answer(record)
-        if answer is None:
-            return
-        layout = parse_layout(answer.chosen.trial.layout, MODULE_TYPES)
-        drawn = [] if _has_random_of_its_size(record, layout) else self._draw(record, layout)
         n_seeds = record.goal.n_seeds
-        is_full = record.goal.full_fine_tuning
+        is_full = answer is not None and record.goal.full_fine_tuning
         n_full = len(LEARNING_RATES) + n_seeds if is_full else 0
-        self._progress.start("references", len(drawn) * n_seeds + n_full)
-        self._run_random(record, layout.id, drawn)
+        n_random = sum(map(len, due.values())) * n_seeds
+        if not n_random + n_full:
+            return
+        self._progress.start("references", n_random + n_full)
+        for like, drawn in due.items():
+            self._run_random(record, like, drawn)
         if is_full:
             self._run_full(record)
         self._progress.finish()
+
+    def _due(self, record: StudyRecord) -> dict[str, list[Layout]]:
+        """Random layouts by the id of the layout whose size they have.
+
+        For the answer and for each layout from elsewhere that was retrained; where the baselines or
+        those of another one have its modules already, there are none of its own.
+        """
+        answer = find_answer(record)
+        retrained = [f.trial for f in read_finalists(record) if f.trial.is_start]
+        trials = ([answer.chosen.trial] if answer else []) + retrained
+        due: dict[str, list[Layout]] = {}
+        known = [modules_of(t.layout) for t in random_baselines(record)]
+        known = known[:1] if all(modules == known[0] for modules in known) else []
+        for trial in trials:
+            layout = parse_layout(trial.layout, MODULE_TYPES)
+            modules = modules_of(trial.layout)
+            if layout.connections and modules not in known:
+                due[layout.id] = self._draw(record, layout)
+                known.append(modules)
+        return due
 
     def _draw(self, record: StudyRecord, layout: Layout) -> list[Layout]:
         """Different random layouts with the modules of ``layout``, one for one, and not itself.
@@ -97,6 +118,8 @@ class References:
         generator = random.Random(derive_seed(asked.seed, "alike", layout.id))  # noqa: S311
         modules = [connection.module for connection in layout.connections]
         drawn: dict[str, Layout] = {}
+        if len(modules) > len(self._space.pairs):
+            return []
         for _ in range(N_DRAWN):
             pairs = generator.sample(self._space.pairs, len(modules))
             made = self._space.layout(pairs, modules)
@@ -112,16 +135,11 @@ class References:
             for role, layout in _named(drawn)
             for replicate in range(1, record.goal.n_seeds + 1)
         ]
-        missing = [(reference, layout) for reference, layout in due if not self._held(reference)]
-        requests = [
-            Evaluation(
-                layout,
-                derive_seed(asked.seed, layout.id, reference.replicate),
-                asked.training,
-                is_final=True,
-            )
-            for reference, layout in missing
+        known = _known_cards(record)
+        missing = [
+            (reference, layout) for reference, layout in due if not self._has(reference, known)
         ]
+        requests = [retraining(asked, layout, reference.replicate) for reference, layout in missing]
         for index, outcome in in_turn(self._engine, requests):
             self._keep(missing[index][0], outcome)
 
@@ -152,6 +170,13 @@ class References:
         except NO_SCORE as error:
             outcome = error
         return self._keep(reference, outcome)
+
+    def _has(self, reference: Reference, known: Mapping[tuple[str, int], ScoreCard]) -> bool:
+        """Whether the study holds this training, in whatever role; it then has this role too."""
+        if self._held(reference):
+            return True
+        card = known.get((reference.layout, reference.replicate))
+        return card is not None and self._keep(reference, card) is not None
 
     def _held(self, reference: Reference) -> ScoreCard | None:
         """The score card that the study holds already."""
@@ -184,12 +209,9 @@ def _named(drawn: Sequence[Layout]) -> list[tuple[str, Layout]]:
     ]
 
 
-def _has_random_of_its_size(record: StudyRecord, layout: Layout) -> bool:
-    """Whether the random baselines have the answer's modules, one for one."""
-    wanted = sorted(connection.module.notation for connection in layout.connections)
-    random_ones = [t for t in record.trials if t.role.startswith(RANDOM) and t.card]
-    found = [
-        sorted(c.module.notation for c in parse_layout(trial.layout, MODULE_TYPES).connections)
-        for trial in random_ones
-    ]
-    return bool(found) and all(modules == wanted for modules in found)
+def _known_cards(record: StudyRecord) -> dict[tuple[str, int], ScoreCard]:
+    """Score cards by layout and replicate that the study holds; none of them is made twice."""
+    layouts = {trial.layout_id: trial.layout for trial in record.trials}
+    return {(r.layout, r.replicate): r.card for r in record.references if r.layout} | {
+        (layouts[final.layout_id], final.replicate): final.card for final in record.finals
+    }

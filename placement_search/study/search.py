@@ -1,6 +1,5 @@
 """A whole search: make or continue a study, bring it to its trials, hold the finals."""
 
-from collections.abc import Mapping
 from contextlib import closing
 from dataclasses import asdict, dataclass
 
@@ -23,20 +22,23 @@ from placement_search.space.encoding import Encoding
 from placement_search.space.file import SpaceFile, read_space
 from placement_search.space.search_space import SearchSpace, bind_space
 from placement_search.study import records
-from placement_search.study.baselines import make_baselines
 from placement_search.study.command import Goal
 from placement_search.study.coordinator import Coordinator, TrialSetup
-from placement_search.study.definition import StudyDefinition, package_versions
+from placement_search.study.definition import (
+    NEWEST_BASELINES,
+    StudyDefinition,
+    package_versions,
+)
 from placement_search.study.engines import engine_for
 from placement_search.study.finalists import Finals, choose_finalists, run_finals
 from placement_search.study.progress import Progress, Silence
 from placement_search.study.proxy_map import compute_proxy_map
 from placement_search.study.pruners import PRUNERS
+from placement_search.study.queue import check_starts, make_queue
 from placement_search.study.records import StudyRecord, read_study
 from placement_search.study.references import References
 from placement_search.study.samplers import NEED_PROXIES, SAMPLERS
-from placement_search.study.samplers.sampler import Scores, Setting
-from placement_search.study.seeds import derive_seed
+from placement_search.study.samplers.sampler import Setting
 from placement_search.study.settings import DEFAULT_MEMORY, SearchSettings
 from placement_search.study.storage import (
     open_storage,
@@ -96,7 +98,12 @@ def load_ingredients(settings: SearchSettings, bench: Workbench | None = None) -
         metric=task.metric.name,
         is_higher_better=task.metric.is_higher_better,
         concurrency=settings.concurrency,
+        baseline_set=NEWEST_BASELINES,
+        is_paired=True,
+        start_from=settings.start_from,
+        start_files=settings.start_files,
     )
+    check_starts(settings.start_from, backbone.n_nodes, settings.model.model)
     space = _bound(settings, file, backbone)
     _check_sampler(settings, space)
     return Ingredients(bench, space, definition)
@@ -162,7 +169,7 @@ def search(
         if settings.proxy_map:
             _store_proxy_map(study, ingredients.bench, settings.seed, progress)
         with closing(engine_for(settings, ingredients.space, ingredients.bench)) as engine:
-            trials = _trials(settings, ingredients, _proxies_of(study))
+            trials = _trials(study, settings, ingredients.space, progress)
             Coordinator(study, trials, engine, progress).run(settings.n_trials)
             if settings.n_finalists:
                 _hold_finals(study, settings, ingredients.space, engine, progress)
@@ -178,7 +185,7 @@ def _hold_finals(
 ) -> None:
     """Retrain the finalists, and train what their best is compared with."""
     record = read_study(study, settings.storage)
-    finals = Finals(settings.n_finalists, settings.n_seeds, settings.seed, settings.training)
+    finals = Finals(record.definition, settings.n_seeds)
     chosen = choose_finalists(record, settings.n_finalists)
     run_finals(study, chosen, finals, engine, progress)
     record = read_study(study, settings.storage)
@@ -195,27 +202,27 @@ def _bound(settings: SearchSettings, file: SpaceFile, backbone: Backbone) -> Sea
         raise SpaceError(f"{settings.space}: {error}") from error
 
 
-def _proxies_of(study: optuna.Study) -> Mapping[str, Scores]:
-    """The study's proxy map, empty where it has none."""
-    stored = study.user_attrs.get(records.PROXY_MAP)
-    return records.PROXY_MAPS.validate_python(stored).scores if stored else {}
-
-
 def _trials(
-    settings: SearchSettings, ingredients: Ingredients, proxies: Mapping[str, Scores]
+    study: optuna.Study, settings: SearchSettings, space: SearchSpace, progress: Progress
 ) -> TrialSetup:
-    seed = derive_seed(settings.seed, "baselines")
-    space, backbone = ingredients.space, ingredients.bench.backbone
+    """What the study's trials are made of; says why a layout is missing from its queue."""
+    attributes = study.user_attrs
+    asked = StudyDefinition.from_json(attributes[records.DEFINITION])
+    proxy_map = records.read_proxy_map(attributes)
+    queue = make_queue(asked, space, proxy_map)
+    study.set_user_attr(records.QUEUE_NOTES, queue.notes)
+    for role, note in queue.notes.items():
+        progress.say(f"{role}: {note}")
     return TrialSetup(
         space=space,
-        width=backbone.width,
-        baselines=make_baselines(space, backbone.n_nodes, settings.n_random, seed),
+        width=asked.backbone.width,
+        baselines=queue.layouts,
         plan=settings.training,
         seed=settings.seed,
         sampler=settings.sampler,
         pruner=settings.pruner,
         concurrency=settings.concurrency,
-        proxies=proxies,
+        proxies=proxy_map.scores if proxy_map else {},
     )
 
 
@@ -232,7 +239,9 @@ def _open_study(settings: SearchSettings, ingredients: Ingredients) -> optuna.St
     )
     stored = study.user_attrs.get(records.DEFINITION)
     if stored is not None:
-        StudyDefinition.from_json(stored).check_same(definition, name)
+        held = StudyDefinition.from_json(stored)
+        definition = definition.kept(held)
+        held.check_same(definition, name)
         # Where model, data and files lie may have changed; commands and exports read it from here.
         study.set_user_attr(records.DEFINITION, definition.as_json())
     elif study.get_trials(deepcopy=False):
@@ -244,9 +253,9 @@ def _open_study(settings: SearchSettings, ingredients: Ingredients) -> optuna.St
     goal = Goal(
         settings.n_trials, settings.n_finalists, settings.n_seeds, settings.full_fine_tuning
     )
-    held = study.user_attrs.get(records.GOAL)
-    if held is not None:
-        goal = goal.joined(records.GOALS.validate_python(held))
+    former = study.user_attrs.get(records.GOAL)
+    if former is not None:
+        goal = goal.joined(records.GOALS.validate_python(former))
     study.set_user_attr(records.GOAL, records.GOALS.dump_python(goal, mode="json"))
     return study
 

@@ -6,6 +6,7 @@ from pathlib import Path
 from placement_search.backbones.settings import ModelSettings
 from placement_search.errors import StudyError
 from placement_search.evaluation.plan import TrainingPlan
+from placement_search.study.starts import StartLayout
 from placement_search.tasks.settings import DataSettings
 
 DEFAULT_MEMORY = 2.0
@@ -32,13 +33,17 @@ class SearchSettings:
         max_params: Budget of the adapters: a count, or a share such as ``0.5%`` of the backbone.
         n_finalists: Layouts of the search to retrain beside the baselines; 0 for none.
         n_seeds: Seeds per finalist.
-        n_random: Random layouts among the baselines.
+        n_random: Random layouts among the baselines, and of the answer's size beside it; their
+            number decides how wide the interval of the gain over them is.
         full_fine_tuning: Whether finals measure a fully fine-tuned backbone too, as a ceiling.
         proxy_map: Whether every connection is scored by proxies before the search.
         memory: GiB that the frozen states of one split may take; larger ones lie on disk, or are
             computed again where that is faster.
         workers: Processes that evaluate beside each other, each with a share of the threads.
         training: How every layout is trained.
+        start_from: Layouts from elsewhere by role, evaluated after the baselines; see
+            `placement_search.export.starts.read_starts`.
+        start_files: The files that they were read from, for the command that repeats the study.
     """
 
     model: ModelSettings = field(default_factory=ModelSettings)
@@ -54,12 +59,14 @@ class SearchSettings:
     max_params: str | None = None
     n_finalists: int = 3
     n_seeds: int = 3
-    n_random: int = 4
+    n_random: int = 6
     full_fine_tuning: bool = False
     proxy_map: bool = True
     memory: float = DEFAULT_MEMORY
     workers: int = 1
     training: TrainingPlan = field(default_factory=TrainingPlan)
+    start_from: dict[str, StartLayout] = field(default_factory=dict)
+    start_files: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         """Check the counts.

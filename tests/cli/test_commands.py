@@ -13,7 +13,7 @@ from placement_search.cli.main import app
 pytestmark = pytest.mark.slow
 
 SMALL = [
-    "search", "--data", "digits", "--space", "long_range", "--n-trials", "8", "--n-random", "3",
+    "search", "--data", "digits", "--space", "long_range", "--n-trials", "12", "--n-random", "3",
     "--finalists", "1", "--seeds", "2", "--epochs", "1", "--batch-size", "200",
     "--max-params", "1500", "--study-name", "small",
 ]  # fmt: skip
@@ -77,7 +77,7 @@ def test_the_same_search_again_trains_nothing(folder: Path, storage: str) -> Non
 
     assert result.exit_code == 0
     assert json.loads(result.stdout)["is_final"]
-    assert "8 of 8 done" in result.stderr
+    assert "12 of 12 done" in result.stderr
     assert (folder / "out/report/report.json").read_bytes() == before
 
 
@@ -93,8 +93,8 @@ def test_status_counts_the_ends(storage: str) -> None:
     """The counts add up, and the command is the one that continues the study."""
     facts = json.loads(invoke("status", "--storage", storage, "--format", "json").stdout)
 
-    assert facts["complete"] + facts["pruned"] == 8
-    assert facts["n_trials"] == 8
+    assert facts["complete"] + facts["pruned"] == 12
+    assert facts["n_trials"] == 12
     assert facts["command"].startswith("placement-search search ")
     assert "--max-params 1500" in facts["command"]
 

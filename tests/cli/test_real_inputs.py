@@ -144,7 +144,7 @@ def test_data_are_shown_as_they_would_be_read(reviews: str) -> None:
 def test_a_search_on_own_texts_and_model(reviews: str, model: str) -> None:
     """From a CSV file and a folder to a verified layout; what was moved is found again."""
     arguments = [
-        "search", "--data", reviews, "--model", model, "--n-trials", "8", "--n-random", "3",
+        "search", "--data", reviews, "--model", model, "--n-trials", "12", "--n-random", "3",
         "--finalists", "1", "--seeds", "2", "--epochs", "2", "--full-fine-tuning", "--out", "out",
     ]  # fmt: skip
     result = invoke(*arguments)
@@ -178,7 +178,7 @@ def test_a_search_for_a_number_with_an_error_as_score(model: str) -> None:
     csv("data/stars.csv", rows)
     arguments = [
         "search", "--data", "data/stars.csv", "--model", model, "--metric", "rmse", "--n-trials",
-        "9", "--n-random", "3", "--finalists", "1", "--seeds", "2", "--epochs", "2", "--out", "o",
+        "12", "--n-random", "3", "--finalists", "1", "--seeds", "2", "--epochs", "2", "--out", "o",
     ]  # fmt: skip
     result = invoke(*arguments)
     assert result.exit_code == 0, result.output

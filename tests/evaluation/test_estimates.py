@@ -11,6 +11,7 @@ from placement_search.evaluation.estimates import (
     Estimate,
     difference_estimate,
     mean_estimate,
+    paired_estimate,
     rank_correlation,
     standard_error,
 )
@@ -104,6 +105,30 @@ def test_equal_scores_on_one_side_give_an_interval_and_no_warning() -> None:
     # A constant side has no error, so the other side's Student interval is left; two roundings.
     assert estimate.mean == pytest.approx(0.9 - theirs.mean, rel=1e-12)
     assert estimate.high - estimate.mean == pytest.approx(theirs.high - theirs.mean, rel=1e-9)
+
+
+def test_the_interval_of_paired_differences_is_students() -> None:
+    """As scipy gives it for related samples."""
+    theirs = [score - shift for score, shift in zip(OURS, (0.1, 0.12, 0.07, 0.11), strict=True)]
+    interval = stats.ttest_rel(OURS, theirs).confidence_interval(0.95)
+    estimate = paired_estimate(OURS, theirs)
+
+    # Two ways of rounding.
+    assert (estimate.low, estimate.high) == pytest.approx(tuple(interval), rel=1e-9)
+    assert estimate.n == len(OURS)
+
+
+@given(several)
+@settings(deadline=None)
+def test_what_pairs_have_in_common_drops_out(common: list[float]) -> None:
+    """However much the common part varies."""
+    ours = [value + 0.5 + index % 2 for index, value in enumerate(common)]
+    estimate = paired_estimate(ours, common)
+    bare = mean_estimate([0.5 + index % 2 for index in range(len(common))])
+
+    # Rounding of sums of numbers within [0, 2].
+    assert estimate.mean == pytest.approx(bare.mean, abs=1e-12)
+    assert estimate.low == pytest.approx(bare.low, abs=1e-9)
 
 
 def test_equal_scores_on_both_sides_give_a_point() -> None:

@@ -52,6 +52,27 @@ def test_seeds_matter(bench: Workbench) -> None:
     assert any(not torch.equal(tensor, second[name]) for name, tensor in first.items())
 
 
+def test_an_order_of_its_own_leaves_initial_values_alone(bench: Workbench) -> None:
+    """Another order trains otherwise; the order that the seed gives anyway changes nothing."""
+    plain, same, other = (
+        evaluate(bench, Evaluation(LAYOUT, 1, PLAN, order_seed=order), ignore).model.state_dict()
+        for order in (None, 1, 2)
+    )
+
+    assert all(torch.equal(tensor, same[name]) for name, tensor in plain.items())
+    assert any(not torch.equal(tensor, other[name]) for name, tensor in plain.items())
+
+
+def test_one_order_for_several_seeds_is_one_order(bench: Workbench) -> None:
+    """The head alone has no initial values of its own, so nothing else tells its seeds apart."""
+    first, second = (
+        evaluate(bench, Evaluation(Layout(), seed, PLAN, order_seed=7), ignore).card.history
+        for seed in (1, 2)
+    )
+
+    assert first == second
+
+
 def test_evaluating_leaves_global_random_state_alone(bench: Workbench) -> None:
     """A user's own random numbers are the same with and without an evaluation in between."""
     torch.manual_seed(5)

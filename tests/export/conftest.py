@@ -16,13 +16,13 @@ from placement_search.tasks.settings import DataSettings
 
 @pytest.fixture(scope="session")
 def record(tmp_path_factory: pytest.TempPathFactory) -> StudyRecord:
-    """Ten trials of one epoch on digits, with finals of two seeds."""
+    """Twelve trials of one epoch on digits, with finals of two seeds."""
     folder = tmp_path_factory.mktemp("study")
     settings = SearchSettings(
         data=DataSettings("digits"),
         space="long_range",
         storage=f"sqlite:///{folder}/study.db",
-        n_trials=9,
+        n_trials=12,
         n_finalists=1,
         n_seeds=2,
         n_random=3,

@@ -82,7 +82,7 @@ def test_weights_are_named_after_the_connections(exported: Path) -> None:
 
 def test_unfinished_and_unknown_trials_are_refused(record: StudyRecord) -> None:
     """A number that the study does not have is an error that says which ones it has."""
-    with pytest.raises(StudyError, match=r"trials 0 to 8, got 99"):
+    with pytest.raises(StudyError, match=r"trials 0 to 11, got 99"):
         choose_trial(record, 99)
 
 

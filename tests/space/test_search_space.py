@@ -158,6 +158,41 @@ def test_it_contains_what_file_and_budget_admit(notation: str, is_contained: boo
     assert space.contains(parse_layout(notation)) == is_contained
 
 
+@pytest.mark.parametrize(
+    ("notation", "objection"),
+    [
+        ("none", "it has 0 connections, the space admits 1 to 3"),
+        ("5>5:bottleneck(rank=4)", "the space has no connection 5>5"),
+        ("3>9:bottleneck(rank=5)", "the space has no module bottleneck(rank=5)"),
+        (
+            "3>9:bottleneck(rank=4)+3>8:bottleneck(rank=8)",
+            "its connections have different modules, in the space all have the same",
+        ),
+        (
+            "+".join(f"{node}>9:bottleneck(rank=8)" for node in (3, 4, 5)),
+            "it has 3,672 parameters, the budget is 3,000 parameters",
+        ),
+    ],
+)
+def test_what_it_does_not_contain_has_a_reason(notation: str, objection: str) -> None:
+    """One rule broken, one reason, with the value."""
+    space = bound(space_file(kinds=["long_range"]), max_parameters=3000)
+
+    assert space.objections(parse_layout(notation)) == [objection]
+
+
+def test_all_objections_come_at_once() -> None:
+    """So that a reader knows all that would have to change."""
+    space = bound(space_file(kinds=["long_range"]))
+    layout = parse_layout("+".join(f"{node}>{node}:bottleneck(rank=5)" for node in range(4)))
+
+    assert space.objections(layout) == [
+        "it has 4 connections, the space admits 1 to 3",
+        "the space has no connection 0>0, 1>1, 2>2 and others",
+        "the space has no module bottleneck(rank=5)",
+    ]
+
+
 def test_modules_of_their_own_may_differ() -> None:
     """With ``module_per: connection`` the two of a layout need not agree."""
     layout = parse_layout("3>9:bottleneck(rank=8)+20>4:bottleneck(rank=4)")

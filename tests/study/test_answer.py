@@ -4,7 +4,8 @@ import pytest
 from scipy import stats
 
 from placement_search.evaluation.estimates import Estimate, mean_estimate
-from placement_search.study.answer import Answer, Comparison, find_answer, read_finalists
+from placement_search.study.answer import Answer, find_answer, read_finalists
+from placement_search.study.comparisons import Comparison
 from placement_search.study.records import FinalRecord, StudyRecord, TrialRecord
 from tests.tiny_records import finals, study_record, trial
 
@@ -130,7 +131,9 @@ def test_an_admitted_baseline_may_be_the_answer() -> None:
     answer = answer_of(record.trials, kept)
 
     assert answer.chosen.trial.role.startswith("random")
-    assert [comparison.name for comparison in answer.comparisons] == ["2 random layouts"]
+    assert [comparison.name for comparison in answer.comparisons] == [
+        "2 random layouts of the same size"
+    ]
 
 
 def test_random_layouts_count_once_each() -> None:

@@ -8,8 +8,13 @@ import pytest
 
 from placement_search.errors import StudyError
 from placement_search.study.definition import RECORDED_PACKAGES, StudyDefinition, package_versions
+from placement_search.study.starts import StartLayout
 from tests.tiny_records import DEFINITION
 
+START = StartLayout("3>9:bottleneck(rank=4)", "digits", "first", "abc", "accuracy", 0.9, 3)
+STARTED = replace(
+    DEFINITION, start_from={"start: digits": START}, start_files=("runs/layout.json",)
+)
 CHANGES: Mapping[str, Mapping[str, Any]] = {
     "data.shots": {"data": replace(DEFINITION.data, shots=16)},
     "model.dtype": {"model": replace(DEFINITION.model, dtype="bfloat16")},
@@ -137,11 +142,35 @@ def test_paths_may_change() -> None:
     DEFINITION.check_same(moved, "tiny")
 
 
-def test_every_field_is_compared_or_is_a_path() -> None:
+def test_every_field_is_compared_or_is_a_path_or_is_kept() -> None:
     """A new choice cannot be forgotten here: the changes above cover all of them."""
     changed = {key.split(".", maxsplit=1)[0] for key in CHANGES}
+    others = {"space_file", "start_files", "start_from", "baseline_set", "is_paired"}
 
-    assert changed | {"space_file"} == {field.name for field in fields(StudyDefinition)}
+    assert changed | others == {field.name for field in fields(StudyDefinition)}
+
+
+def test_a_study_of_an_earlier_version_keeps_its_baselines_and_its_unpaired_finals() -> None:
+    """It is continued by a version whose new studies have others, and stays what it was."""
+    stored = DEFINITION.as_json()
+    for name in ("baseline_set", "is_paired", "start_from", "start_files"):
+        del stored[name]
+    held = StudyDefinition.from_json(stored)
+    asked = replace(DEFINITION, baseline_set=2, is_paired=True)
+    kept = asked.kept(held)
+
+    held.check_same(kept, "tiny")
+    assert (kept.baseline_set, kept.is_paired) == (1, False)
+
+
+def test_layouts_to_start_from_are_compared_by_content() -> None:
+    """Not by where their files lie."""
+    moved = replace(STARTED, start_files=("elsewhere/layout.json",))
+
+    STARTED.check_same(moved, "tiny")
+    with pytest.raises(StudyError, match=r"start: digits.layout: 3>9:.* study, absent asked"):
+        STARTED.check_same(DEFINITION, "tiny")
+    assert StudyDefinition.from_json(json.loads(json.dumps(STARTED.as_json()))) == STARTED
 
 
 def test_versions_of_all_that_numbers_depend_on_are_recorded() -> None:

@@ -1,15 +1,16 @@
 """The finals: fresh seeds, kept as they come, and no retraining lost or repeated."""
 
+from dataclasses import replace
+
 import optuna
 import pytest
 
 from placement_search.errors import EvaluationError
-from placement_search.evaluation.plan import TrainingPlan
 from placement_search.study.finalists import Finals, choose_finalists, run_finals
 from placement_search.study.progress import Silence
 from placement_search.study.records import read_finals
 from tests.study.stub_engine import StubEngine
-from tests.tiny_records import study_record, trial
+from tests.tiny_records import DEFINITION, study_record, trial
 
 TRIALS = [
     trial(0, "none", 0.2, role="head only", is_eligible=False),
@@ -17,7 +18,7 @@ TRIALS = [
     trial(2, "3>3:bottleneck", 0.8),
     trial(3, "5>1:bottleneck", None),
 ]
-FINALS = Finals(n_finalists=1, n_seeds=3, seed=0, plan=TrainingPlan(epochs=3))
+FINALS = Finals(DEFINITION, n_seeds=3)
 
 
 @pytest.fixture
@@ -42,6 +43,34 @@ def test_every_retraining_has_a_seed_of_its_own(study: optuna.Study) -> None:
     assert len({request.seed for request in engine.requests}) == 6
     assert all(request.is_final for request in engine.requests)
     assert [request.is_timed for request in engine.requests] == [True, False, False] * 2
+
+
+@pytest.mark.parametrize("is_paired", [False, True])
+def test_replicates_of_paired_finals_share_their_order(
+    study: optuna.Study, is_paired: bool
+) -> None:
+    """Over layouts, not over replicates; finals of earlier studies stay as they were."""
+    engine = StubEngine()
+    finals = Finals(replace(DEFINITION, is_paired=is_paired), n_seeds=3)
+    run_finals(study, choose_finalists(study_record(TRIALS), 1), finals, engine, Silence())
+    orders = [request.order_seed for request in engine.requests]
+
+    assert orders[:3] == orders[3:]
+    assert set(orders) == {None} if not is_paired else len(set(orders)) == 3
+
+
+def test_a_layout_takes_part_once() -> None:
+    """So its test score is read once per seed, whatever roles it has."""
+    twice = [*TRIALS, trial(4, "3>3:bottleneck", 0.8, role="greedy")]
+
+    assert [f.number for f in choose_finalists(study_record(twice), 1)] == [2, 0]
+
+
+def test_layouts_from_elsewhere_take_part() -> None:
+    """However they scored in the search."""
+    started = [*TRIALS, trial(4, "8>1:bottleneck", 0.1, role="start: digits", is_eligible=False)]
+
+    assert [f.number for f in choose_finalists(study_record(started), 1)] == [2, 0, 4]
 
 
 def test_interrupted_finals_go_on_where_they_stopped(study: optuna.Study) -> None:

@@ -1,38 +1,68 @@
+"""The greedy choice of places, with its discount near chosen ones."""
+
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from placement_search.study.greedy import greedy_pairs
 
-SCORES = [[9.0, 8.0, 1.0], [2.0, 7.0, 3.0], [4.0, 5.0, 6.0]]
-PAIRS = [(source, target) for source in range(3) for target in range(3)]
+SCORES = [[1.0, 9.0, 8.0, 2.0], [7.0, 8.5, 3.0, 5.0], [0.0, 1.0, 2.0, 6.0], [4.0, 0.0, 1.0, 3.0]]
+PAIRS = [(source, target) for source in range(4) for target in range(4)]
 
 
-def test_without_a_discount_the_best_are_chosen() -> None:
-    """Gamma 0 is top-k."""
-    assert greedy_pairs(SCORES, PAIRS, 3, gamma=0.0) == [(0, 0), (0, 1), (1, 1)]
+def test_without_a_discount_the_highest_scores_are_chosen() -> None:
+    """Gamma 0 is plain top-k, in the order of the scores."""
+    assert greedy_pairs(SCORES, PAIRS, 4, gamma=0) == [(0, 1), (1, 1), (0, 2), (1, 0)]
 
 
-def test_a_discount_keeps_connections_apart() -> None:
-    """By hand: after (0, 0), near (0, 1) falls to 8·0.4, and far (2, 2) to 6·(1 - 0.6⁴) only."""
-    assert greedy_pairs(SCORES, PAIRS, 2, gamma=0.6) == [(0, 0), (2, 2)]
+def test_places_near_chosen_ones_are_discounted() -> None:
+    """By 1 - 0.6^distance for each of them, with Manhattan's distance: computed by hand.
+
+    After (0, 1) with 9: (1, 3), 3 steps away, is worth 5·0.784 = 3.92, and (2, 3), 4 away,
+    6·0.8704 = 5.2224, more than (1, 1) with 8.5·0.4 = 3.4. After that (3, 0), 4 steps from both,
+    has 4·0.8704·0.8704 = 3.03, and (1, 1), 3 away, 3.4·0.784 = 2.67.
+    """
+    assert greedy_pairs(SCORES, [(0, 1), (1, 1), (1, 3), (2, 3), (3, 0)], 4, gamma=0.6) == [
+        (0, 1), (2, 3), (3, 0), (1, 1),
+    ]  # fmt: skip
 
 
-def test_discounts_multiply() -> None:
-    """By hand, third: (2, 2) and (0, 0) have both been chosen, and (1, 1) is two away from each."""
-    third = greedy_pairs(SCORES, PAIRS, 3, gamma=0.6)[2]
-    worth = {
-        pair: SCORES[pair[0]][pair[1]]
-        * (1 - 0.6 ** (pair[0] + pair[1]))
-        * (1 - 0.6 ** (4 - pair[0] - pair[1]))
-        for pair in PAIRS
-        if pair not in {(0, 0), (2, 2)}
-    }
-
-    assert third == max(worth, key=worth.__getitem__)
-
-
-@pytest.mark.parametrize("n", [0, 9, 20])
-def test_no_more_are_chosen_than_there_are(n: int) -> None:
-    """Each pair once."""
-    chosen = greedy_pairs(SCORES, PAIRS, n)
+@given(st.integers(0, 20), st.floats(0, 1))
+def test_no_place_is_chosen_twice(n: int, gamma: float) -> None:
+    """As many as asked for, or all; also where a discount of everything leaves only zeros."""
+    chosen = greedy_pairs(SCORES, PAIRS, n, gamma)
 
     assert len(chosen) == len(set(chosen)) == min(n, len(PAIRS))
+
+
+@given(st.floats(0.01, 100), st.integers(1, 16))
+def test_a_proxys_unit_does_not_matter(factor: float, n: int) -> None:
+    """Only the ratios of scores do; a power of two keeps them exactly."""
+    factor = 2.0 ** round(factor / 10)
+    scaled = [[factor * score for score in row] for row in SCORES]
+
+    assert greedy_pairs(scaled, PAIRS, n) == greedy_pairs(SCORES, PAIRS, n)
+
+
+def test_only_the_given_places_are_chosen() -> None:
+    """However high the others score."""
+    assert set(greedy_pairs(SCORES, [(3, 3), (2, 0)], 5)) == {(3, 3), (2, 0)}
+
+
+def test_ties_go_to_the_earlier_place() -> None:
+    """A numerical rank has many of them, and a study must come out the same again."""
+    assert greedy_pairs([[1.0] * 4] * 4, PAIRS, 1) == [(0, 0)]
+
+
+@pytest.mark.parametrize("score", [-1.0, float("nan")])
+def test_scores_that_a_discount_would_not_make_worse_are_refused(score: float) -> None:
+    """Multiplying a negative score by less than one raises it."""
+    with pytest.raises(ValueError, match="at least 0"):
+        greedy_pairs([[score]], [(0, 0)], 1)
+
+
+@pytest.mark.parametrize("gamma", [-0.1, 1.1])
+def test_gamma_is_a_share(gamma: float) -> None:
+    """Beyond it a discount would be a reward."""
+    with pytest.raises(ValueError, match="gamma"):
+        greedy_pairs(SCORES, PAIRS, 1, gamma)

@@ -20,6 +20,7 @@ from placement_search.study.records import (
 )
 from placement_search.study.references import LEARNING_RATES, References
 from tests.study.stub_engine import StubEngine
+from tests.tiny_records import finals as retrained
 from tests.tiny_records import score_card, study_record, trial
 from tests.tiny_spaces import bound, space_file
 
@@ -82,6 +83,55 @@ def test_random_baselines_of_its_size_are_enough(study: optuna.Study) -> None:
     """Nothing is trained where the baselines have the answer's modules already."""
     engine = StubEngine()
     made(study, with_finals("5>9:bottleneck(rank=8)+7>7:bottleneck(rank=4)"), engine)
+
+    assert engine.requests == []
+
+
+def test_a_layout_from_elsewhere_has_random_ones_of_its_own_size(study: optuna.Study) -> None:
+    """Unless the answer has its modules: then both are compared with the same ones."""
+    same, other = (f"2>3:bottleneck(rank=4)+9>9:bottleneck(rank={rank})" for rank in (8, 16))
+    record = with_finals(LARGER)
+    starts = [
+        trial(n, notation, 0.4, role=f"start: {n}", is_eligible=False)
+        for n, notation in ((2, same), (3, other))
+    ]
+    held = [f for t in starts for f in retrained(t.layout, (0.4, 0.41, 0.42))]
+    record = replace(record, trials=(*record.trials, *starts), finals=(*record.finals, *held))
+    engine = StubEngine()
+    made(study, record, engine)
+
+    assert sizes(engine.requests) == {
+        ("bottleneck(rank=4)", "bottleneck(rank=8)"), ("bottleneck(rank=16)", "bottleneck(rank=4)"),
+    }  # fmt: skip
+    assert len(engine.requests) == 2 * 3 * record.definition.n_random
+
+
+def test_no_layout_is_trained_twice_from_one_seed(study: optuna.Study) -> None:
+    """What the finals hold of a random layout is taken over, so its test score is read once."""
+    first = StubEngine()
+    made(study, with_finals(LARGER), first)
+    drawn = first.requests[0].layout
+    known = trial(2, drawn.notation, 0.5)
+    record = with_finals(LARGER)
+    record = replace(
+        record,
+        trials=(*record.trials, known),
+        finals=(*record.finals, *retrained(drawn.notation, (0.5, 0.51, 0.52))),
+    )
+    engine = StubEngine()
+    references = made(optuna.create_study(), record, engine).references
+
+    assert drawn.id not in {request.layout.id for request in engine.requests}
+    assert [r.card.score for r in references if r.layout == drawn.notation] == [0.5, 0.51, 0.52]
+
+
+def test_more_connections_than_places_have_nothing_to_compare_with(study: optuna.Study) -> None:
+    """A layout from elsewhere may be larger than the space."""
+    file = space_file(kinds=["sequential"], sources=["0-1"], connections={"at_most": 1})
+    started = trial(0, LARGER, 0.4, role="start: digits", is_eligible=False)
+    engine = StubEngine()
+    record = study_record([started], retrained(LARGER, (0.4, 0.41, 0.42)))
+    References(study, engine, bound(file), Silence()).run(record)
 
     assert engine.requests == []
 

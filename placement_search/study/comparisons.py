@@ -1,0 +1,78 @@
+"""What a layout gains over another on the test split, with its interval."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+
+from placement_search.evaluation.estimates import (
+    Estimate,
+    difference_estimate,
+    mean_estimate,
+    paired_estimate,
+)
+
+
+class Method(StrEnum):
+    """How the interval of a difference came about."""
+
+    PAIRED = "paired"
+    WELCH = "Welch"
+
+
+@dataclass(frozen=True, slots=True)
+class Comparison:
+    """A layout, the answer as a rule, against another one on the test split.
+
+    Args:
+        name: The other, or what several random layouts are called together.
+        n_adapter_parameters: What the other costs.
+        test: The other's test score.
+        gain: By how much our mean is better than the other's; negative where worse.
+        method: Where its interval comes from: the differences of the seeds that both have, in
+            Student's t, or the two sides' spreads, in Welch's.
+    """
+
+    name: str
+    n_adapter_parameters: int
+    test: Estimate
+    gain: Estimate
+    method: Method = Method.WELCH
+
+    @property
+    def verdict(self) -> str:
+        """``better``, ``worse`` or ``no different`` as far as the interval tells."""
+        if self.gain.low > 0:
+            return "better"
+        return "worse" if self.gain.high < 0 else "no different"
+
+
+@dataclass(frozen=True, slots=True)
+class Against:
+    """Compares with one layout's test scores.
+
+    Args:
+        ours: Its scores by replicate, at least two.
+        sign: -1 where a lower score is better.
+        is_paired: Whether a replicate has something in common over layouts.
+    """
+
+    ours: Mapping[int, float]
+    sign: int
+    is_paired: bool
+
+    def layout(self, name: str, n_parameters: int, theirs: Mapping[int, float]) -> Comparison:
+        """Against another layout's scores by replicate: paired where both have the same ones."""
+        if not self.is_paired or self.ours.keys() != theirs.keys():
+            return self.independent(name, n_parameters, list(theirs.values()))
+        pairs = [(self.sign * self.ours[r], self.sign * theirs[r]) for r in sorted(theirs)]
+        gain = paired_estimate([our for our, _ in pairs], [their for _, their in pairs])
+        test = mean_estimate(list(theirs.values()))
+        return Comparison(name, n_parameters, test, gain, Method.PAIRED)
+
+    def independent(self, name: str, n_parameters: int, theirs: list[float]) -> Comparison:
+        """Against values that have nothing in common with ours, one by one."""
+        gain = difference_estimate(
+            [self.sign * score for score in self.ours.values()],
+            [self.sign * score for score in theirs],
+        )
+        return Comparison(name, n_parameters, mean_estimate(theirs), gain)

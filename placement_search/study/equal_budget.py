@@ -1,0 +1,107 @@
+"""Baselines that spend what an answer may: spread evenly, chosen greedily, thin in every layer."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from placement_search.layout import ModuleSpec, ModuleTypes, make_module
+from placement_search.space.search_space import SearchSpace
+from placement_search.study.baselines import (
+    Baseline,
+    dearest,
+    every_layer,
+    parallel,
+)
+from placement_search.study.greedy import greedy_pairs
+
+EVENLY_SPREAD = "evenly spread"
+GREEDY = "greedy by numerical rank (GGA)"
+GREEDY_PROXY = "numerical_rank"
+"""The paper's choice, made on the paper's own proxy."""
+SAME_BUDGET = "same budget"
+RANK = "rank"
+"""The setting that every-layer baselines lower until they fit."""
+
+
+@dataclass(frozen=True, slots=True)
+class EqualBudget:
+    """Baselines at the budget, and what there was to say of those that were left out.
+
+    Args:
+        baselines: First to last.
+        notes: By role, why it is missing.
+    """
+
+    baselines: tuple[Baseline, ...]
+    notes: dict[str, str]
+
+
+def equal_budget_baselines(
+    space: SearchSpace,
+    types: ModuleTypes,
+    n_nodes: int,
+    width: int,
+    scores: Sequence[Sequence[float]] | None,
+) -> EqualBudget:
+    """Baselines that cost at most what an answer may, each by its own rule for the places.
+
+    Args:
+        space: The space, whose dearest layout they may cost where no budget is given.
+        types: The module types.
+        n_nodes: Nodes of the backbone.
+        width: Its channels.
+        scores: ``GREEDY_PROXY`` by ``[source][target]``; None where the study has no proxy map.
+    """
+    module, most = dearest(space)
+    baselines: list[Baseline] = []
+    notes: dict[str, str] = {}
+    for base, layout in every_layer(n_nodes, module).items():
+        role, n = f"{base}, {SAME_BUDGET}", len(layout.connections)
+        thin, reason = thinned(module, n, affordable(space), types, width)
+        if thin is None:
+            notes[role] = f"left out: {reason}"
+        else:
+            baselines.append(Baseline(role, every_layer(n_nodes, thin)[base]))
+    baselines.append(Baseline(EVENLY_SPREAD, parallel(spread(most, n_nodes - 1), module)))
+    if scores is None:
+        notes[GREEDY] = "left out: the study has no proxy map"
+    else:
+        pairs = greedy_pairs(scores, space.pairs, most)
+        baselines.append(Baseline(GREEDY, space.layout(pairs, [module] * len(pairs))))
+    return EqualBudget(tuple(baselines), notes)
+
+
+def affordable(space: SearchSpace) -> int:
+    """Parameters that a layout may have: the budget, or the space's dearest layout without one."""
+    limit = space.budget.max_parameters
+    return space.at_most * max(space.costs) if limit is None else limit
+
+
+def thinned(
+    module: ModuleSpec, n: int, limit: int, types: ModuleTypes, width: int
+) -> tuple[ModuleSpec | None, str]:
+    """The module with the largest rank of which ``n`` cost at most ``limit`` parameters.
+
+    Its rank is never raised.
+
+    Returns:
+        None and the reason where it has no rank, or even rank 1 is too dear.
+    """
+    kind = types[module.type]
+    full = kind.complete(module.settings)
+    if RANK not in full:
+        return None, f"{module.type} has no {RANK} to lower"
+    cost = 0
+    for rank in range(int(full[RANK]), 0, -1):
+        thin = make_module(types, module.type, {**module.settings, RANK: rank}, "a baseline")
+        cost = n * kind.count(kind.complete(thin.settings), width)
+        if cost <= limit:
+            return thin, ""
+    return None, (
+        f"{n} connections cost {cost:,} parameters even at rank 1, a layout may have {limit:,}"
+    )
+
+
+def spread(n: int, last: int) -> list[int]:
+    """``n`` whole numbers from 1 to ``last`` at even distances, as far from the ends as they go."""
+    n = min(n, last)
+    return [1 + (2 * index + 1) * last // (2 * n) for index in range(n)]

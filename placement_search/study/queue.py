@@ -1,0 +1,87 @@
+"""What a study evaluates first: its baselines, then layouts from elsewhere."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from placement_search.errors import LayoutError, StudyError
+from placement_search.layout import parse_layout
+from placement_search.modules import MODULE_TYPES
+from placement_search.space.search_space import SearchSpace
+from placement_search.study.baselines import Baseline, make_baselines, without_repeats
+from placement_search.study.definition import StudyDefinition
+from placement_search.study.equal_budget import (
+    GREEDY_PROXY,
+    EqualBudget,
+    equal_budget_baselines,
+)
+from placement_search.study.records import ProxyMap
+from placement_search.study.seeds import derive_seed
+from placement_search.study.starts import StartLayout
+
+
+@dataclass(frozen=True, slots=True)
+class Queue:
+    """The layouts to evaluate first, with their roles.
+
+    Args:
+        layouts: First to last, no two alike.
+        notes: By role, why a layout is missing or can't be the answer.
+    """
+
+    layouts: tuple[Baseline, ...]
+    notes: dict[str, str]
+
+
+def make_queue(asked: StudyDefinition, space: SearchSpace, proxy_map: ProxyMap | None) -> Queue:
+    """The queue of a study, which depends on its definition and its proxy map alone."""
+    n_nodes, seed = asked.backbone.n_nodes, derive_seed(asked.seed, "baselines")
+    more = _equal_budget(asked, space, proxy_map)
+    baselines = make_baselines(space, n_nodes, asked.n_random, seed, more.baselines)
+    starts = [
+        Baseline(role, parse_layout(start.layout, MODULE_TYPES))
+        for role, start in asked.start_from.items()
+    ]
+    queued = without_repeats([*baselines, *starts])
+    return Queue(tuple(queued), _notes(starts, queued, space) | more.notes)
+
+
+def check_starts(starts: Mapping[str, StartLayout], n_nodes: int, backbone: str) -> None:
+    """Check that a backbone has every node that the layouts connect.
+
+    Raises:
+        StudyError: Naming every layout that reaches beyond the last node.
+    """
+    wrong: list[str] = []
+    for role, start in starts.items():
+        try:
+            parse_layout(start.layout, MODULE_TYPES).check_nodes(n_nodes)
+        except LayoutError as error:
+            wrong.append(f"  {role} (study {start.study!r}): {error}")
+    if wrong:
+        head = f"--start-from takes layouts whose nodes exist on {backbone!r}, 0 to {n_nodes - 1}:"
+        cure = "Leave it out, or take a layout of a backbone with as many nodes."
+        raise StudyError("\n".join([head, *wrong, cure]))
+
+
+def _equal_budget(
+    asked: StudyDefinition, space: SearchSpace, proxy_map: ProxyMap | None
+) -> EqualBudget:
+    """None where the study was made before there were any."""
+    if asked.baseline_set < 2:
+        return EqualBudget((), {})
+    scores = proxy_map.scores.get(GREEDY_PROXY) if proxy_map else None
+    backbone = asked.backbone
+    return equal_budget_baselines(space, MODULE_TYPES, backbone.n_nodes, backbone.width, scores)
+
+
+def _notes(starts: list[Baseline], queued: list[Baseline], space: SearchSpace) -> dict[str, str]:
+    """Which layouts from elsewhere are no new ones, and why others are not admitted."""
+    roles = {baseline.layout.id: baseline.role for baseline in queued}
+    notes: dict[str, str] = {}
+    for start in starts:
+        objections = space.objections(start.layout)
+        if roles[start.layout.id] != start.role:
+            notes[start.role] = f"is the same layout as “{roles[start.layout.id]}”"
+        elif objections:
+            notes[start.role] = f"can't be the answer: {'; '.join(objections)}"
+    return notes

@@ -1,0 +1,92 @@
+"""What a layout gains over random layouts of exactly its size: their modules are its own."""
+
+import statistics
+from dataclasses import dataclass
+
+from placement_search.layout import parse_layout
+from placement_search.modules import MODULE_TYPES
+from placement_search.study.baselines import RANDOM
+from placement_search.study.comparisons import Against, Comparison
+from placement_search.study.records import StudyRecord, TrialRecord
+
+MIN_LAYOUTS = 2
+"""Random layouts that an interval needs."""
+
+
+@dataclass(frozen=True, slots=True)
+class RandomGain:
+    """The gain over random layouts at equal budget, or why it was not measured.
+
+    Args:
+        comparison: On the test split; None where it was not measured.
+        n_layouts: Random layouts of the size that were trained and tested.
+        n_seeds: The fewest seeds that one of them has; 0 where there are none.
+        reason: Why it was not measured; empty otherwise.
+    """
+
+    comparison: Comparison | None
+    n_layouts: int
+    n_seeds: int
+    reason: str = ""
+
+
+def random_gain(record: StudyRecord, trial: TrialRecord, against: Against) -> RandomGain:
+    """The gain of a trial's layout over the random layouts of its size that the study holds.
+
+    One value per random layout, the mean over its seeds, since seeds of one layout share its places
+    and are no independent draws of them.
+
+    Args:
+        record: The study after its finals.
+        trial: Whose gain it is.
+        against: Its test scores.
+    """
+    scores = _scores_of_its_size(record, trial)
+    n_seeds = min(map(len, scores), default=0)
+    if len(scores) < MIN_LAYOUTS:
+        return RandomGain(None, len(scores), n_seeds, _why_not(trial, len(scores)))
+    name = f"{len(scores)} random layouts of the same size"
+    means = [statistics.fmean(each) for each in scores]
+    comparison = against.independent(name, trial.n_adapter_parameters, means)
+    return RandomGain(comparison, len(scores), n_seeds)
+
+
+def modules_of(notation: str) -> list[str]:
+    """The modules of a layout's connections, sorted: layouts of equal ones cost the same."""
+    layout = parse_layout(notation, MODULE_TYPES)
+    return sorted(connection.module.notation for connection in layout.connections)
+
+
+def random_baselines(record: StudyRecord) -> list[TrialRecord]:
+    """The complete ones."""
+    return [trial for trial in record.trials if trial.role.startswith(RANDOM) and trial.card]
+
+
+def _scores_of_its_size(record: StudyRecord, trial: TrialRecord) -> list[list[float]]:
+    """Test scores by seed of each random layout with the modules of ``trial``, and not itself."""
+    random_ones = {t.layout_id: t.layout for t in random_baselines(record)}
+    tested = [
+        (random_ones[f.layout_id], f.card.test_score)
+        for f in record.finals
+        if f.layout_id in random_ones
+    ]
+    tested += [(r.layout, r.card.test_score) for r in record.references if r.layout]
+    wanted = modules_of(trial.layout)
+    of_its_size = {
+        layout for layout in {each for each, _ in tested}
+        if layout != trial.layout and modules_of(layout) == wanted
+    }  # fmt: skip
+    scores: dict[str, list[float]] = {}
+    for layout, score in tested:
+        if layout in of_its_size and score is not None:
+            scores.setdefault(layout, []).append(score)
+    return list(scores.values())
+
+
+def _why_not(trial: TrialRecord, n_layouts: int) -> str:
+    if trial.n_adapter_parameters == 0:
+        return "it has no connections that could lie elsewhere"
+    return (
+        f"the study holds {n_layouts} random layouts of its size with a test score and an interval "
+        f"needs {MIN_LAYOUTS}: the space has no more, or the search was stopped before them"
+    )

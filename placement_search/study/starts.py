@@ -1,0 +1,49 @@
+"""Layouts from elsewhere that a study starts from, as other studies exported them; no torch."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+START = "start: "
+"""What the roles of such layouts begin with; the task that they were found on follows."""
+
+
+@dataclass(frozen=True, slots=True)
+class StartLayout:
+    """A layout that was found on another task, with what its file says of it.
+
+    Args:
+        layout: Its notation.
+        task: The task that it was found on.
+        study: The study that found it.
+        backbone: Fingerprint of the backbone that it was found on.
+        metric: What its score is.
+        score: Its validation score there, the mean over ``n_seeds`` seeds.
+        n_seeds: Retrainings behind the score; 1 where there were no finals.
+    """
+
+    layout: str
+    task: str
+    study: str
+    backbone: str
+    metric: str
+    score: float
+    n_seeds: int
+
+
+def named_starts(starts: Iterable[StartLayout]) -> dict[str, StartLayout]:
+    """The layouts by role, whatever the order in which they were given.
+
+    The role names the task; several of one task are numbered. A layout that comes twice from one
+    study counts once.
+    """
+    ordered = sorted(set(starts), key=lambda s: (s.task, s.study, s.layout, s.score, s.n_seeds))
+    named: dict[str, StartLayout] = {}
+    for start in ordered:
+        number = sum(other.task == start.task for other in named.values()) + 1
+        named[f"{START}{start.task}" + (f" {number}" if number > 1 else "")] = start
+    return named
+
+
+def is_start(role: str) -> bool:
+    """Whether a trial's role is that of a layout from elsewhere."""
+    return role.startswith(START)

@@ -1,0 +1,47 @@
+"""Comparisons: pairs of seeds where both sides have the same ones, Welch's interval else."""
+
+import pytest
+from scipy import stats
+
+from placement_search.study.comparisons import Against, Method
+
+OURS = {1: 0.80, 2: 0.70, 3: 0.90}
+THEIRS = {3: 0.85, 1: 0.76, 2: 0.65}
+"""In another order: what counts is the replicate."""
+
+
+def test_the_same_replicates_are_paired() -> None:
+    """The interval is that of the differences, much narrower here than Welch's."""
+    paired = Against(OURS, 1, is_paired=True).layout("x", 5, THEIRS)
+    welch = Against(OURS, 1, is_paired=False).layout("x", 5, THEIRS)
+    expected = stats.ttest_1samp([0.04, 0.05, 0.05], 0.0).confidence_interval(0.95)
+
+    assert (paired.method, welch.method) == (Method.PAIRED, Method.WELCH)
+    # Two ways of rounding.
+    assert (paired.gain.low, paired.gain.high) == pytest.approx(tuple(expected), rel=1e-9)
+    assert paired.gain.mean == pytest.approx(welch.gain.mean, rel=1e-9)
+    assert (paired.verdict, welch.verdict) == ("better", "no different")
+
+
+def test_other_replicates_are_not_paired() -> None:
+    """A gap on one side leaves seeds without a partner, which still say something."""
+    comparison = Against(OURS, 1, is_paired=True).layout("x", 5, {1: 0.76, 2: 0.65})
+
+    assert comparison.method is Method.WELCH
+    assert comparison.gain.n == 5
+
+
+def test_independent_values_are_never_paired() -> None:
+    """Random layouts count one value each, which is no seed."""
+    comparison = Against(OURS, 1, is_paired=True).independent("x", 5, list(THEIRS.values()))
+
+    assert comparison.method is Method.WELCH
+
+
+@pytest.mark.parametrize("is_paired", [False, True])
+def test_a_lower_error_is_a_gain(is_paired: bool) -> None:
+    """Where less is better, signs turn, in both kinds of interval."""
+    up = Against(OURS, 1, is_paired=is_paired).layout("x", 5, THEIRS).gain
+    down = Against(OURS, -1, is_paired=is_paired).layout("x", 5, THEIRS).gain
+
+    assert (down.mean, down.low, down.high) == pytest.approx((-up.mean, -up.high, -up.low))

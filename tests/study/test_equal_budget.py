@@ -1,0 +1,123 @@
+"""Baselines at the budget: every layer made thin, evenly spread places, a greedy choice."""
+
+from itertools import pairwise
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from placement_search.layout import Kind, make_module
+from placement_search.modules import MODULE_TYPES, count_parameters
+from placement_search.space.search_space import SearchSpace
+from placement_search.study.equal_budget import (
+    EVENLY_SPREAD,
+    GREEDY,
+    EqualBudget,
+    affordable,
+    equal_budget_baselines,
+    spread,
+    thinned,
+)
+from tests.tiny_spaces import N_NODES, N_RANK_8, WIDTH, bound, space_file
+
+PARALLEL, SEQUENTIAL = (f"every layer, {kind}, same budget" for kind in ("parallel", "sequential"))
+SCORES = [
+    [float(source == 20) + float(target == 3) for target in range(25)] for source in range(25)
+]
+
+
+def made(space: SearchSpace, *, has_map: bool = True) -> EqualBudget:
+    scores = SCORES if has_map else None
+    return equal_budget_baselines(space, MODULE_TYPES, N_NODES, WIDTH, scores)
+
+
+@given(st.integers(N_RANK_8, 30 * N_RANK_8))
+@settings(deadline=None)
+def test_none_costs_more_than_an_answer_may(limit: int) -> None:
+    """Whatever the budget."""
+    for baseline in made(bound(max_parameters=limit)).baselines:
+        assert count_parameters(baseline.layout, WIDTH) <= limit
+
+
+def test_every_layer_has_the_largest_rank_that_fits() -> None:
+    """24 connections of rank 3 cost 13,896 parameters, of rank 4 16,992."""
+    layouts = {b.role: b.layout for b in made(bound(max_parameters=16_000)).baselines}
+
+    for role, kind in ((PARALLEL, Kind.PARALLEL), (SEQUENTIAL, Kind.SEQUENTIAL)):
+        connections = layouts[role].connections
+        assert [c.target for c in connections] == list(range(1, 25))
+        assert {c.kind for c in connections} == {kind}
+        assert {c.module.notation for c in connections} == {"bottleneck(rank=3)"}
+
+
+def test_every_layer_is_left_out_with_a_note_where_rank_1_is_too_dear() -> None:
+    """24 connections of rank 1 cost 7,704; three of rank 8, the dearest layout, 3,672."""
+    found = made(bound())
+
+    assert {PARALLEL, SEQUENTIAL}.isdisjoint(b.role for b in found.baselines)
+    assert found.notes.keys() == {PARALLEL, SEQUENTIAL}
+    assert "7,704 parameters even at rank 1, a layout may have 3,672" in found.notes[PARALLEL]
+
+
+def test_a_rank_is_never_raised() -> None:
+    """A large budget leaves the space's own module."""
+    module = make_module(MODULE_TYPES, "bottleneck", {"rank": 4, "norm": False}, "here")
+
+    assert thinned(module, 1, 10**9, MODULE_TYPES, WIDTH) == (module, "")
+
+
+def test_without_a_budget_the_dearest_layout_of_the_space_is_the_limit() -> None:
+    """What an answer may cost there."""
+    assert affordable(bound()) == 3 * N_RANK_8
+    assert affordable(bound(max_parameters=2000)) == 2000
+
+
+@given(st.integers(1, 40), st.integers(1, 30))
+def test_evenly_spread_places_are_evenly_spread(n: int, last: int) -> None:
+    """All different, within the backbone, gaps differ by 1 at most, and both ends by 1 as well."""
+    places = spread(n, last)
+    gaps = {after - before for before, after in pairwise(places)}
+
+    assert len(set(places)) == len(places) == min(n, last)
+    assert places[0] >= 1 and places[-1] <= last
+    assert max(gaps, default=0) - min(gaps, default=0) <= 1
+    assert abs((places[0] - 1) - (last - places[-1])) <= 1
+
+
+def test_the_evenly_spread_ones_are_parallel() -> None:
+    """Three of 24 sub-layers."""
+    layouts = {b.role: b.layout for b in made(bound()).baselines}
+
+    assert [(c.source, c.target) for c in layouts[EVENLY_SPREAD].connections] == [
+        (4, 5), (12, 13), (20, 21),
+    ]  # fmt: skip
+
+
+def test_the_greedy_choice_follows_the_proxy() -> None:
+    """(20, 3) has both of what scores here; the next ones lie far from it."""
+    layouts = {b.role: b.layout for b in made(bound()).baselines}
+    pairs = [(c.source, c.target) for c in layouts[GREEDY].connections]
+
+    assert (20, 3) in pairs
+    assert len(pairs) == 3
+    assert all(SCORES[source][target] for source, target in pairs)
+
+
+@pytest.mark.parametrize("role", [GREEDY, EVENLY_SPREAD])
+def test_they_may_be_the_answer_where_the_space_has_them(role: str) -> None:
+    """A greedy choice is made among the space's places, so it has it always."""
+    narrow = bound(space_file(kinds=["long_range"]))
+    contained = [
+        {b.role: space.contains(b.layout) for b in made(space).baselines}[role]
+        for space in (bound(), narrow)
+    ]
+
+    assert contained == [True, role == GREEDY]
+
+
+def test_without_a_proxy_map_there_is_no_greedy_choice() -> None:
+    """And a note says so."""
+    found = made(bound(), has_map=False)
+
+    assert GREEDY not in {b.role for b in found.baselines}
+    assert "no proxy map" in found.notes[GREEDY]

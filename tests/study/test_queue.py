@@ -1,0 +1,115 @@
+"""What a study evaluates first: the baselines of its set, then layouts from elsewhere."""
+
+from dataclasses import replace
+
+import pytest
+
+from placement_search.errors import StudyError
+from placement_search.study.definition import NEWEST_BASELINES, StudyDefinition
+from placement_search.study.equal_budget import EVENLY_SPREAD, GREEDY, GREEDY_PROXY
+from placement_search.study.queue import check_starts, make_queue
+from placement_search.study.records import ProxyMap
+from placement_search.study.starts import StartLayout
+from tests.tiny_records import DEFINITION
+from tests.tiny_spaces import bound
+
+MAP = ProxyMap({GREEDY_PROXY: [[1.0] * 25] * 25}, n_examples=8, loss=1.0, seconds=0.1)
+NEW = replace(DEFINITION, baseline_set=NEWEST_BASELINES)
+
+
+def start(layout: str, task: str = "digits") -> StartLayout:
+    return StartLayout(layout, task, "first", "abc", "accuracy", 0.9, 3)
+
+
+def with_starts(**layouts: str) -> StudyDefinition:
+    named = {f"start: {task}": start(layout, task) for task, layout in layouts.items()}
+    return replace(NEW, start_from=named)
+
+
+def test_studies_of_earlier_versions_keep_their_baselines() -> None:
+    """Else one under way would get trials that it was not planned with."""
+    roles = [each.role for each in make_queue(DEFINITION, bound(), MAP).layouts]
+
+    assert roles == [
+        "head only", "every layer, parallel", "every layer, sequential", "last layers", "random 1",
+        "random 2",
+    ]  # fmt: skip
+
+
+def test_new_studies_have_more_of_them_before_the_random_ones() -> None:
+    """A named one that a random one repeats keeps its name."""
+    queue = make_queue(NEW, bound(), MAP)
+    roles = [each.role for each in queue.layouts]
+
+    assert roles == [
+        "head only", "every layer, parallel", "every layer, sequential", "last layers",
+        EVENLY_SPREAD, GREEDY, "random 1", "random 2",
+    ]  # fmt: skip
+    assert queue.notes.keys() == {
+        "every layer, parallel, same budget", "every layer, sequential, same budget",
+    }  # fmt: skip
+
+
+def test_random_layouts_are_the_same_in_both_sets() -> None:
+    """Their seed is the study's alone."""
+    old, new = (
+        {each.role: each.layout for each in make_queue(asked, bound(), MAP).layouts}
+        for asked in (DEFINITION, NEW)
+    )
+
+    assert old.items() <= new.items()
+
+
+def test_layouts_from_elsewhere_come_last() -> None:
+    """One that space and budget admit has nothing to be said of it."""
+    queue = make_queue(with_starts(digits="3>9:bottleneck(rank=4)"), bound(), MAP)
+
+    assert queue.layouts[-1].role == "start: digits"
+    assert queue.layouts[-1].layout.notation == "3>9:bottleneck(rank=4)"
+    assert "start: digits" not in queue.notes
+
+
+@pytest.mark.parametrize(
+    ("layout", "reason"),
+    [
+        ("3>9:bottleneck(rank=5)", "the space has no module bottleneck(rank=5)"),
+        ("+".join(f"{n}>9:bottleneck(rank=4)" for n in range(4)), "4 connections"),
+    ],
+)
+def test_a_layout_that_is_not_admitted_is_queued_with_the_reason(layout: str, reason: str) -> None:
+    """It is evaluated all the same."""
+    queue = make_queue(with_starts(digits=layout), bound(), MAP)
+
+    assert queue.layouts[-1].role == "start: digits"
+    assert queue.notes["start: digits"].startswith("can't be the answer: ")
+    assert reason in queue.notes["start: digits"]
+
+
+def test_a_layout_over_the_budget_is_told() -> None:
+    """With both numbers."""
+    asked = with_starts(digits="+".join(f"{n}>9:bottleneck(rank=8)" for n in range(3)))
+    notes = make_queue(asked, bound(max_parameters=2448), MAP).notes
+
+    assert "it has 3,672 parameters, the budget is 2,448 parameters" in notes["start: digits"]
+
+
+def test_a_layout_that_the_study_has_anyway_is_not_evaluated_twice() -> None:
+    """The note says where it stands."""
+    parallel = "+".join(f"{n - 1}>{n}:bottleneck(rank=8)" for n in range(1, 25))
+    queue = make_queue(with_starts(digits=parallel), bound(), MAP)
+
+    assert "start: digits" not in {each.role for each in queue.layouts}
+    assert queue.notes["start: digits"] == "is the same layout as “every layer, parallel”"
+
+
+def test_a_node_that_the_backbone_lacks_is_refused() -> None:
+    """By name, with the rule, the connection and the cure."""
+    starts = with_starts(digits="3>9:bottleneck(rank=4)", count="25>2:bottleneck(rank=4)")
+
+    check_starts(starts.start_from, 26, "embedded")
+    with pytest.raises(StudyError) as raised:
+        check_starts(starts.start_from, 25, "embedded")
+    message = str(raised.value)
+    assert "nodes exist on 'embedded', 0 to 24" in message
+    assert "start: count (study 'first'): connection 25>2:bottleneck(rank=4)" in message
+    assert "start: digits" not in message

@@ -1,0 +1,98 @@
+"""The gain over random layouts of exactly a layout's size."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+import pytest
+
+from placement_search.study.answer import find_answer
+from placement_search.study.random_gain import RandomGain
+from placement_search.study.records import ReferenceRecord, StudyRecord
+from tests.tiny_records import finals, score_card, study_record, trial
+
+ANSWER = "3>9:bottleneck(rank=4)"
+TEST_SCORES = (0.70, 0.71, 0.72)
+
+
+def with_references(*scores: Sequence[float], rank: int = 4) -> StudyRecord:
+    """A study whose answer stands beside references with these test scores, one layout each."""
+    record = study_record([trial(0, ANSWER)], finals(ANSWER, (0.8, 0.81, 0.82), TEST_SCORES))
+    references = [
+        ReferenceRecord(
+            f"random layout of the same size {node}",
+            f"{node}>{node}:bottleneck(rank={rank})",
+            record.trials[0].layout_id,
+            replicate,
+            score_card(ANSWER, score, score),
+        )
+        for node, each in enumerate(scores, start=1)
+        for replicate, score in enumerate(each, start=1)
+    ]
+    return replace(record, references=tuple(references))
+
+
+def gain_of(record: StudyRecord) -> RandomGain:
+    answer = find_answer(record)
+    assert answer is not None
+    return answer.random
+
+
+@pytest.mark.parametrize(
+    ("level", "verdict"), [(0.5, "better"), (0.71, "no different"), (0.9, "worse")]
+)
+def test_the_gain_has_a_verdict(level: float, verdict: str) -> None:
+    """Better, worse, or no difference that the interval shows."""
+    gain = gain_of(with_references(*[(level + shift, level) for shift in (0.0, 0.01, 0.02)]))
+
+    assert gain.comparison is not None
+    assert gain.comparison.verdict == verdict
+    assert (gain.n_layouts, gain.n_seeds) == (3, 2)
+    assert gain.reason == ""
+
+
+def test_each_random_layout_counts_once() -> None:
+    """Three values against three seeds, however many seeds a random layout has."""
+    gain = gain_of(with_references((0.5, 0.6, 0.7), (0.5,), (0.4, 0.4)))
+
+    assert gain.comparison is not None
+    assert gain.comparison.gain.n == 3 + 3
+    assert gain.comparison.test.mean == pytest.approx((0.6 + 0.5 + 0.4) / 3)
+    assert gain.n_seeds == 1
+
+
+def test_layouts_of_another_size_do_not_count() -> None:
+    """Else a gain would be one of parameters."""
+    gain = gain_of(with_references((0.5, 0.5), (0.6, 0.6), rank=8))
+
+    assert gain.comparison is None
+    assert gain.n_layouts == 0
+    assert "holds 0 random layouts of its size" in gain.reason
+
+
+def test_one_random_layout_is_not_enough() -> None:
+    """It has no spread, and the reason says how many an interval needs."""
+    gain = gain_of(with_references((0.5, 0.6)))
+
+    assert gain.comparison is None
+    assert "holds 1 random layouts of its size" in gain.reason
+    assert "needs 2" in gain.reason
+
+
+def test_random_baselines_of_its_size_count_too() -> None:
+    """Beside those drawn for it; a layout that is both counts once."""
+    record = with_references((0.5, 0.6), (0.6, 0.7))
+    baseline = trial(1, "5>2:bottleneck(rank=4)", role="random 1")
+    same = trial(2, "1>1:bottleneck(rank=4)", role="random 2")
+    held = [*record.finals, *finals(baseline.layout, (0.1, 0.1)), *finals(same.layout, (0.1, 0.1))]
+    gain = gain_of(replace(record, trials=(*record.trials, baseline, same), finals=tuple(held)))
+
+    assert gain.n_layouts == 3
+
+
+def test_a_random_layout_is_not_compared_with_itself() -> None:
+    """Where it is the answer."""
+    randoms = [trial(n, f"{n}>{n}:bottleneck(rank=4)", role=f"random {n}") for n in (1, 2, 3)]
+    retrained = [f for t in randoms for f in finals(t.layout, (0.5 + t.number / 10, 0.51, 0.52))]
+    gain = gain_of(study_record([replace(t, number=t.number - 1) for t in randoms], retrained))
+
+    assert gain.n_layouts == 2
