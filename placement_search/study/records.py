@@ -14,6 +14,7 @@ from placement_search.errors import StudyError
 from placement_search.evaluation.score_card import ScoreCard
 from placement_search.study.command import Goal, search_command
 from placement_search.study.definition import StudyDefinition
+from placement_search.study.proxy_spread import ProxySpread
 from placement_search.study.storage import load_study
 
 SEARCHED = "search"
@@ -135,6 +136,7 @@ class ProxyMap:
         seconds: Wall-clock time of the whole map.
         discarded: Largest share of a gradient's energy outside the directions that were kept, by
             estimate; 0 for an exact map.
+        spread: How stable the proxies are; None in studies made before it was measured.
     """
 
     scores: dict[str, list[list[float]]]
@@ -142,6 +144,7 @@ class ProxyMap:
     loss: float
     seconds: float
     discarded: float = 0.0
+    spread: ProxySpread | None = None
 
 
 @dataclass(frozen=True, slots=True)
