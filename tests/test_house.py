@@ -22,6 +22,7 @@ FLOORS: Mapping[str, int] = {
     "output_files": 1,
     "input_format": 1,
     "layout": 1,
+    "layout_scores": 2,
     "space": 2,
     "modules": 3,
     "backbones": 3,

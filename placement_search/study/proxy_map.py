@@ -13,8 +13,8 @@ from placement_search.proxies import FEATURE_PROXIES, GRADIENT_PROXIES
 from placement_search.proxies.factors import FactorStream
 from placement_search.proxies.features import feature_norms
 from placement_search.proxies.gradients import GradientMap, PartedMap, plan_of, planned_map
-from placement_search.study.proxy_spread import Grid, ProxySpread, agreements
-from placement_search.study.records import ProxyMap
+from placement_search.study.map_record import Grid, ProxyMap, ProxySpread
+from placement_search.study.proxy_spread import agreements
 from placement_search.study.seeds import derive_seed
 
 N_EXAMPLES = 256
@@ -48,10 +48,7 @@ def compute_proxy_map(bench: Workbench, seed: int, n_examples: int = N_EXAMPLES)
     """
     started = time.perf_counter()
     train = bench.train
-    n_examples = min(n_examples, len(train.labels))
-    generator = torch.Generator().manual_seed(derive_seed(seed, "map"))
-    order = torch.randperm(len(train.labels), generator=generator)
-    chosen = order[:n_examples].to(train.labels.device)
+    chosen = chosen_examples(bench, seed, n_examples)
     stream = stream_of(bench, chosen, n_parts=N_BATCHES)
     parts = [chosen[part] for part in stream.parts()]
     made = planned_map(stream, plan_of(stream, MEMORY_LIMIT))
@@ -68,12 +65,20 @@ def compute_proxy_map(bench: Workbench, seed: int, n_examples: int = N_EXAMPLES)
         loss = bench.task.loss(bench.head.logits(pooled), train.labels[chosen])
     return ProxyMap(
         scores=scores,
-        n_examples=n_examples,
+        n_examples=len(chosen),
         loss=float(loss),
         seconds=time.perf_counter() - started,
         discarded=made.whole.largest_discarded_share,
         spread=_spread(made, features, randoms),
     )
+
+
+def chosen_examples(bench: Workbench, seed: int, n_examples: int) -> Tensor:
+    """Indices of random training examples, on their device, or of all where there are fewer."""
+    labels = bench.train.labels
+    generator = torch.Generator().manual_seed(derive_seed(seed, "map"))
+    order = torch.randperm(len(labels), generator=generator)
+    return order[:n_examples].to(labels.device)
 
 
 def stream_of(

@@ -1,7 +1,7 @@
 """A study as frozen values, read from its storage; needs no torch and changes nothing."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
 from typing import Any
@@ -14,7 +14,7 @@ from placement_search.errors import StudyError
 from placement_search.evaluation.score_card import ScoreCard
 from placement_search.study.command import Goal, search_command
 from placement_search.study.definition import StudyDefinition
-from placement_search.study.proxy_spread import ProxySpread
+from placement_search.study.map_record import ProxyMap as ProxyMap  # noqa: PLC0414 - its home
 from placement_search.study.storage import load_study
 
 SEARCHED = "search"
@@ -22,6 +22,7 @@ SEARCHED = "search"
 
 DEFINITION, PROVENANCE, PROXY_MAP, FINALIST = "definition", "provenance", "proxy_map", "finalist/"
 GOAL, REFERENCE, POOLING, NOTES = "goal", "reference/", "pooling", "notes"
+LAYOUT_PROXIES = "layout_proxies/"
 FULL_FINE_TUNING = "full fine-tuning"
 """The role of retrainings of the whole backbone, a ceiling for adapters."""
 LAYOUT, LAYOUT_ID, ROLE, N_PARAMETERS, IS_ELIGIBLE = (
@@ -126,28 +127,6 @@ class PoolingRecord:
 
 
 @dataclass(frozen=True, slots=True)
-class ProxyMap:
-    """Every proxy's score of every connection.
-
-    Args:
-        scores: By proxy; ``[source][target]``, larger for a better place.
-        n_examples: Training examples that the gradients are summed over.
-        loss: Mean loss of the probed head on them.
-        seconds: Wall-clock time of the whole map.
-        discarded: Largest share of a gradient's energy outside the directions that were kept, by
-            estimate; 0 for an exact map.
-        spread: How stable the proxies are; None in studies made before it was measured.
-    """
-
-    scores: dict[str, list[list[float]]]
-    n_examples: int
-    loss: float
-    seconds: float
-    discarded: float = 0.0
-    spread: ProxySpread | None = None
-
-
-@dataclass(frozen=True, slots=True)
 class StudyRecord:
     """Everything that a study holds.
 
@@ -163,6 +142,7 @@ class StudyRecord:
         proxy_map: None before it is computed.
         pooling: None before it is chosen.
         notes: What was found in the data, a line each.
+        layout_proxies: Scores of whole layouts by layout id and proxy, where they were computed.
     """
 
     name: str
@@ -176,6 +156,7 @@ class StudyRecord:
     proxy_map: ProxyMap | None
     pooling: PoolingRecord | None
     notes: tuple[str, ...]
+    layout_proxies: Mapping[str, dict[str, float]] = field(default_factory=dict)
 
     @property
     def command(self) -> str:
@@ -246,6 +227,7 @@ def read_study(study: optuna.Study, address: str) -> StudyRecord:
         proxy_map=PROXY_MAPS.validate_python(stored_map) if stored_map else None,
         pooling=POOLINGS.validate_python(stored_pooling) if stored_pooling else None,
         notes=tuple(attributes.get(NOTES, ())),
+        layout_proxies=_after(attributes, LAYOUT_PROXIES),
     )
 
 
@@ -274,6 +256,10 @@ def read_references(attributes: Mapping[str, Any]) -> tuple[ReferenceRecord, ...
         REFERENCES.validate_python(v) for k, v in attributes.items() if k.startswith(REFERENCE)
     ]
     return tuple(sorted(found, key=lambda r: (r.like, r.role, r.replicate)))
+
+
+def _after(attributes: Mapping[str, Any], prefix: str) -> dict[str, Any]:
+    return {k.removeprefix(prefix): v for k, v in attributes.items() if k.startswith(prefix)}
 
 
 def _record(trial: FrozenTrial) -> TrialRecord:

@@ -26,7 +26,7 @@ from placement_search.report.heat_maps import (
 )
 from placement_search.report.layout_picture import arc_height, draw_layout
 from placement_search.report.pictures import draw_svg
-from placement_search.study.proxy_spread import ProxySpread
+from placement_search.study.map_record import ProxySpread
 from placement_search.study.records import StudyRecord
 
 

@@ -1,6 +1,7 @@
 import pytest
 
-from placement_search.study.proxy_spread import ProxySpread, agreements, mean_agreement
+from placement_search.study.map_record import ProxySpread
+from placement_search.study.proxy_spread import agreements, mean_agreement
 
 
 def test_scores_in_the_same_order_agree_fully() -> None:
