@@ -51,7 +51,7 @@ QUARANTINE: Mapping[str, set[str]] = {
 """The rooms that may import a library."""
 LATE_ALLOWED = {"cli", ""}
 """Commands load torch when they run, and the package loads its public names when they are used."""
-WITHOUT_TORCH = ("cli.main", "study.records", "study.settings")
+WITHOUT_TORCH = ("cli.main", "study.records", "study.settings", "study.combined_proxy")
 """Beside floors 0 to 2: what ``--help`` and the reading of studies need."""
 
 
