@@ -9,6 +9,7 @@ from placement_search.report.findings import Findings
 from placement_search.report.heat_maps import draw_measured_map, draw_proxy_maps
 from placement_search.report.layout_picture import draw_layout
 from placement_search.report.primer import PRIMER
+from placement_search.report.proxy_table import proxies_table
 
 TEMPLATE = "page.html.j2"
 
@@ -60,7 +61,7 @@ def _tables(findings: Findings) -> dict[str, tables.Table]:
         "connections": tables.connections_table(findings),
         "finalists": tables.finalists_table(findings),
         "ranking": tables.ranking_table(findings),
-        "proxies": tables.proxies_table(findings),
+        "proxies": proxies_table(findings),
         "ends": tables.ends_table(findings),
         "failures": tables.failures_table(findings),
         "costs": tables.costs_table(findings),

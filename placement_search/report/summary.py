@@ -7,6 +7,7 @@ from placement_search.report.words import (
     comparison_sentence,
     headline,
     key_figures,
+    proxy_sentences,
 )
 
 
@@ -22,6 +23,7 @@ def summary_lines(findings: Findings) -> list[str]:
         chosen = findings.answer.chosen
         lines += ["On the test split the answer is:"]
         lines += [f"  {comparison_sentence(c, chosen)}" for c in findings.answer.comparisons]
+    lines += [f"Proxies: {sentence}" for sentence in proxy_sentences(findings)[:2]]
     return lines
 
 

@@ -3,6 +3,7 @@
 Needs no torch and no backbone: proxies' scores of layouts go in, predictions come out.
 """
 
+import math
 import random
 from bisect import bisect_left, bisect_right
 from collections.abc import Mapping, Sequence
@@ -13,9 +14,13 @@ from sklearn.linear_model import RidgeCV
 
 from placement_search.evaluation.estimates import Estimate, rank_correlation
 from placement_search.layout import Kind, Layout
+from placement_search.layout_scores import coverage, layout_sum
+from placement_search.study.map_record import RANDOM_HEAD, Grid
 
 COMBINED = "combined"
 """The name of the proxy."""
+COVERAGE_OF = "coverage of "
+"""Begins the names of columns that hold the coverage of a proxy in place of its sum."""
 MIN_TRIALS = 20
 """With fewer a regression on a dozen columns fits what it finds."""
 N_FOLDS = 5
@@ -79,13 +84,14 @@ def fit_combined(columns: Columns, measured: Sequence[float]) -> CombinedProxy |
     than as many independent ones would.
 
     Args:
-        columns: Proxies' scores of each trial's layout, and other facts; see `layout_facts`.
+        columns: Proxies' scores of each trial's layout, and other facts; see `layout_columns`.
+            What does not vary, or is not finite, is left out.
         measured: How good each trial was, larger for better, in the same order.
 
     Returns:
-        None where there are fewer than `MIN_TRIALS`, or all are equally good.
+        None where there are fewer than `MIN_TRIALS`, all are equally good, or no column varies.
     """
-    names = [name for name, values in columns.items() if len(set(values)) > 1]
+    names = [name for name, values in columns.items() if _tells(values)]
     if len(measured) < MIN_TRIALS or len(set(measured)) == 1 or not names:
         return None
     table, target = _ranked([columns[name] for name in names]), _ranked([measured])[:, 0]
@@ -103,12 +109,35 @@ def fit_combined(columns: Columns, measured: Sequence[float]) -> CombinedProxy |
     )
 
 
+def layout_columns(scores: Mapping[str, Grid], layout: Layout) -> dict[str, float]:
+    """All numbers of a layout that a combination is made of; none needs a backbone.
+
+    Args:
+        scores: Connections' scores by proxy, see `ProxyMap.all_scores`.
+        layout: What the numbers are of.
+
+    Returns:
+        The sum of each proxy under its own name, its coverage, and `layout_facts`.
+    """
+    sums = {name: layout_sum(grid, layout) for name, grid in scores.items()}
+    covered = {
+        f"{COVERAGE_OF}{name}": coverage(grid, layout)
+        for name, grid in scores.items()
+        if not name.endswith(RANDOM_HEAD)
+    }
+    return sums | covered | layout_facts(layout)
+
+
 def layout_facts(layout: Layout) -> dict[str, float]:
     """What is known of a layout without any proxy: how many connections, and of which kinds."""
     kinds = [connection.kind for connection in layout.connections]
     return {"connections": float(len(kinds))} | {
         f"{kind.value} connections": float(kinds.count(kind)) for kind in Kind
     }
+
+
+def _tells(values: Sequence[float]) -> bool:
+    return len(set(values)) > 1 and all(map(math.isfinite, values))
 
 
 def _ranked(columns: Sequence[Sequence[float]]) -> np.ndarray:

@@ -54,3 +54,8 @@ class ProxyMap:
     seconds: float
     discarded: float = 0.0
     spread: ProxySpread | None = None
+
+    @property
+    def all_scores(self) -> dict[str, Grid]:
+        """The scores with the probed head by name, then those with random heads."""
+        return self.scores | (self.spread.named if self.spread else {})
