@@ -28,7 +28,7 @@ from placement_search.adapted.states import bare_states, pooled
 from placement_search.backbones.backbone import as_backbone
 from placement_search.backbones.graph import Visitor
 from placement_search.backbones.settings import ModelSettings
-from placement_search.proxies import PROXIES
+from placement_search.proxies import GRADIENT_PROXIES
 from placement_search.proxies.bases import find_bases
 from placement_search.proxies.cores import Cores
 from placement_search.proxies.factors import FactorStream, GradientFactors
@@ -217,7 +217,10 @@ def print_agreement(made: GradientMap, exact: Tensor, pairs: Sequence[tuple[int,
     zeros = torch.zeros(len(pairs), 1, dtype=torch.float64)
     whole = GradientMap(exact.unsqueeze(1), zeros, zeros)
     for name in ("effective_rank", "nuclear_norm"):
-        ours, true = PROXIES[name](made)[sources, targets], PROXIES[name](whole)[:, 0]
+        ours, true = (
+            GRADIENT_PROXIES[name](made)[sources, targets],
+            GRADIENT_PROXIES[name](whole)[:, 0],
+        )
         ratios, order = ours / true, spearmanr(ours.numpy(), true.numpy()).statistic
         shown = f"{float(ratios.min()):.3f} to {float(ratios.max()):.3f} of the true"
         print(f"  {name:<30}{shown}, Spearman {order:.4f}")
@@ -292,8 +295,8 @@ def main() -> None:
     print(f"gradients                       {gradients}")
     print(f"  in training steps             {gradients.over(step)}")
     clock = Clock()
-    made = planned_map(stream, plan)
-    for proxy in PROXIES.values():
+    made = planned_map(stream, plan).whole
+    for proxy in GRADIENT_PROXIES.values():
         proxy(made)
     whole = clock.stop()
     planned = (plan.working_bytes + plan.factor_bytes * plan.keeps_factors) / GIB

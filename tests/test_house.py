@@ -22,6 +22,7 @@ FLOORS: Mapping[str, int] = {
     "output_files": 1,
     "input_format": 1,
     "layout": 1,
+    "layout_scores": 2,
     "space": 2,
     "modules": 3,
     "backbones": 3,
@@ -50,7 +51,7 @@ QUARANTINE: Mapping[str, set[str]] = {
 """The rooms that may import a library."""
 LATE_ALLOWED = {"cli", ""}
 """Commands load torch when they run, and the package loads its public names when they are used."""
-WITHOUT_TORCH = ("cli.main", "study.records", "study.settings")
+WITHOUT_TORCH = ("cli.main", "study.records", "study.settings", "study.combined_proxy")
 """Beside floors 0 to 2: what ``--help`` and the reading of studies need."""
 
 

@@ -13,6 +13,9 @@ from placement_search.tasks.target import Target
 MAX_ITERATIONS = 1000
 """Of L-BFGS; features are scaled to unit variance, so it seldom needs a tenth."""
 
+_CONSTANT = 1e-6
+"""A feature whose standard deviation is no larger does not vary."""
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class ProbedHead:
@@ -52,11 +55,30 @@ def probe_head(features: Tensor, labels: Tensor, target: Target, n_outputs: int)
         n_outputs: Rows of the head.
     """
     known = features.detach().double().cpu().numpy()
-    mean, std = known.mean(0), np.maximum(known.std(0, ddof=1), 1e-6)
+    mean, std = known.mean(0), np.maximum(known.std(0, ddof=1), _CONSTANT)
     weight, bias = _FITS[target]((known - mean) / std, labels.cpu().numpy(), n_outputs)
     weight = weight / std
     bias = bias - weight @ mean
     return ProbedHead(torch.from_numpy(weight).float(), torch.from_numpy(bias).float())
+
+
+def random_head(features: Tensor, n_outputs: int, seed: int) -> ProbedHead:
+    """A head of random directions that knows no labels; its logits vary by about 1.
+
+    Channels that do not vary get no weight.
+
+    Args:
+        features: Shape ``(n_examples, width)``, at least two examples; their mean and standard
+            deviation fix the scale.
+        n_outputs: Rows of the head.
+        seed: Fixes the directions.
+    """
+    known = features.detach().double().cpu()
+    std, mean = torch.std_mean(known, 0)
+    generator = torch.Generator().manual_seed(seed)
+    drawn = torch.randn((n_outputs, len(std)), generator=generator, dtype=torch.float64)
+    weight = torch.where(std > _CONSTANT, drawn / (std * len(std) ** 0.5), 0.0)
+    return ProbedHead(weight.float(), -(weight @ mean).float())
 
 
 Fitted = tuple[np.ndarray, np.ndarray]

@@ -27,6 +27,8 @@ from placement_search.cli.progress import StderrProgress
 from placement_search.output_files import make_folder, write_whole
 from placement_search.tasks.settings import DataSettings
 
+SPREAD_TITLE = "how alike batches, and heads, rank the connections"
+
 if TYPE_CHECKING:
     from placement_search.backbones.loading import Backbone
     from placement_search.study.records import ProxyMap
@@ -105,7 +107,9 @@ def map_(
     out: OutOption = None,
     form: FormatOption = Format.TABLE,
 ) -> None:
-    """Score all n² connections by every gradient proxy, from one forward and one backward pass.
+    """Score all n² connections by every proxy, and say how stable each proxy is.
+
+    From one forward and one backward pass of all examples, and a few more of some of them.
 
     Example: placement-search map --data digits-count --proxy nuclear_norm --out runs/map
     """
@@ -123,8 +127,13 @@ def map_(
         rows = sorted(_map_rows(computed), key=lambda row: -float(row[proxy] or 0))
         title = f"{len(rows)} connections in {computed.seconds:.2f} s, by {proxy}"
         print_rows(rows[: limit or None], form, title=title)
+        spread = _spread_rows(computed)
+        if form is Format.TABLE:
+            typer.echo("")
+            print_rows(spread, form, title=SPREAD_TITLE)
         if out is not None:
-            typer.echo(f"wrote {_write_rows(rows, out / 'map.csv')}", err=form is not Format.TABLE)
+            for name, found in (("map.csv", rows), ("map-spread.csv", spread)):
+                typer.echo(f"wrote {_write_rows(found, out / name)}", err=form is not Format.TABLE)
 
 
 def _facts(backbone: "Backbone") -> Row:
@@ -175,6 +184,23 @@ def _map_rows(computed: "ProxyMap") -> list[Row]:
         for source in range(n_nodes)
         for target in range(n_nodes)
     ]
+
+
+def _spread_rows(computed: "ProxyMap") -> list[Row]:
+    spread = computed.spread
+    assert spread is not None  # noqa: S101 - a map just computed has one
+    return [
+        {
+            "proxy": name,
+            "between_batches": _rounded(spread.between_batches.get(name)),
+            "between_heads": _rounded(spread.between_heads.get(name)),
+        }
+        for name in computed.scores
+    ]
+
+
+def _rounded(value: float | None) -> float | None:
+    return None if value is None else round(value, 3)
 
 
 def _write_rows(rows: Sequence[Row], path: Path) -> Path:

@@ -95,7 +95,11 @@ def rank_correlation(ours: Sequence[float], theirs: Sequence[float]) -> Estimate
     n = len(ours)
     if n < 5 or len(set(ours)) == 1 or len(set(theirs)) == 1:
         return None
-    rho = float(stats.spearmanr(ours, theirs).statistic)
+    return correlation_estimate(float(stats.spearmanr(ours, theirs).statistic), n)
+
+
+def correlation_estimate(rho: float, n: int) -> Estimate:
+    """A rank correlation of ``n`` pairs with the interval of Bonett and Wright (2000)."""
     # atanh of ±1 is infinite; a perfect correlation keeps a point for its interval.
     if abs(rho) >= 1:
         return Estimate(rho, rho, rho, n)

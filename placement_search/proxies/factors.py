@@ -31,17 +31,20 @@ class GradientFactors:
         reads: ``f(h_i)``, shape ``(n_nodes, n_examples, tokens, width)``.
         deltas: ``∂L/∂h_j``, same shape, for the mean loss over all examples; zero where a token
             is padding.
+        part: Which disjoint part of all examples they belong to.
     """
 
     reads: Tensor
     deltas: Tensor
+    part: int = 0
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class FactorStream:
     """The factors of many examples, a batch at a time; each iteration runs the backbone again.
 
-    Texts of like length share a batch. How the examples are split changes nothing but memory.
+    The parts follow one after the other. Within a part texts of like length share a batch; how its
+    examples are split changes nothing but memory.
 
     Args:
         backbone: The frozen backbone.
@@ -49,6 +52,8 @@ class FactorStream:
         pooling: How tokens become one feature.
         inputs: Inputs of the examples, each of shape ``(n_examples, …)``, on its device.
         batch_size: Examples in one forward and backward pass.
+        n_parts: Into how many disjoint parts the examples are cut, in their order and as equal as
+            can be.
     """
 
     backbone: Backbone
@@ -56,25 +61,42 @@ class FactorStream:
     pooling: Pooling
     inputs: Mapping[str, Tensor]
     batch_size: int = 32
+    n_parts: int = 1
 
     def __iter__(self) -> Iterator[GradientFactors]:
         """The factors of each batch in turn."""
-        for part, indices in self.batches():
-            states, deltas = self._passed(part, indices)
-            reads = torch.empty_like(deltas)
-            for read, state in zip(reads, states, strict=True):
-                read.copy_(_normed(widened(state)))
-            yield GradientFactors(reads, deltas)
+        for part, chosen in enumerate(self.parts()):
+            for inputs, indices in self.batches_of(chosen):
+                yield self._factors(inputs, indices, part)
 
     @property
     def n_examples(self) -> int:
         """How many examples there are."""
         return n_examples(self.inputs)
 
+    def parts(self) -> list[Tensor]:
+        """The indices of each part's examples; parts without any are left out."""
+        device = next(iter(self.inputs.values())).device
+        indices = torch.arange(self.n_examples, device=device)
+        return [part for part in indices.tensor_split(self.n_parts) if len(part)]
+
     def batches(self) -> Iterator[tuple[dict[str, Tensor], Tensor]]:
         """Inputs of some examples, cut to the longest of their texts, and the examples' indices."""
-        for batch in Batches(self.inputs).ordered(self.batch_size):
-            yield batch.of(self.inputs), batch.indices
+        for part in self.parts():
+            yield from self.batches_of(part)
+
+    def batches_of(self, chosen: Tensor) -> Iterator[tuple[dict[str, Tensor], Tensor]]:
+        """The same of the examples ``chosen`` alone."""
+        inputs = {name: tensor[chosen] for name, tensor in self.inputs.items()}
+        for batch in Batches(inputs).ordered(self.batch_size):
+            yield batch.of(inputs), chosen[batch.indices]
+
+    def _factors(self, inputs: Mapping[str, Tensor], indices: Tensor, part: int) -> GradientFactors:
+        states, deltas = self._passed(inputs, indices)
+        reads = torch.empty_like(deltas)
+        for read, state in zip(reads, states, strict=True):
+            read.copy_(_normed(widened(state)))
+        return GradientFactors(reads, deltas, part)
 
     def _passed(self, part: Mapping[str, Tensor], indices: Tensor) -> tuple[list[Tensor], Tensor]:
         """States of all nodes, and the gradient at each of them."""

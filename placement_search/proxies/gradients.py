@@ -7,7 +7,8 @@ of a wide model is ever formed.
 """
 
 import dataclasses
-from collections.abc import Iterable
+import itertools
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 import torch
@@ -17,7 +18,7 @@ from placement_search.adapted.batches import text_lengths
 from placement_search.proxies.bases import find_bases
 from placement_search.proxies.cores import Cores
 from placement_search.proxies.factors import FactorStream, GradientFactors
-from placement_search.proxies.plan import MapPlan, map_plan
+from placement_search.proxies.plan import N_SAMPLED, MapPlan, map_plan
 from placement_search.proxies.spectra import completed, singular_values
 
 MISS_FACTOR = 4
@@ -66,6 +67,22 @@ class GradientMap:
         return float((self.discarded / self.energies.clamp_min(tiny)).max())
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class PartedMap:
+    """A map of all examples, and maps of disjoint parts of them for some of the sources.
+
+    Args:
+        whole: Of all examples.
+        sampled: The sources of the parts' maps, in their order.
+        parts: By part; indexed ``[sampled source, target]``. Deltas are those of the mean loss over
+            all examples, so norms are a part's share of it.
+    """
+
+    whole: GradientMap
+    sampled: tuple[int, ...] = ()
+    parts: tuple[GradientMap, ...] = ()
+
+
 def gradient_map(chunks: Iterable[GradientFactors], n_directions: int | None = None) -> GradientMap:
     """The map of all ``G_ij``; how the examples are split into chunks changes nothing.
 
@@ -76,31 +93,64 @@ def gradient_map(chunks: Iterable[GradientFactors], n_directions: int | None = N
     Raises:
         ValueError: If there is no chunk.
     """
-    bases = None if n_directions is None else find_bases(chunks, n_directions)
-    cores = Cores(bases)
+    return parted_map(chunks, n_directions).whole
+
+
+def parted_map(
+    chunks: Iterable[GradientFactors],
+    n_directions: int | None = None,
+    sampled: Sequence[int] = (),
+) -> PartedMap:
+    """The map of all ``G_ij``, and that of each part of the examples for some sources.
+
+    Args:
+        chunks: Factors of all examples, a part's behind each other; see `gradient_map`.
+        n_directions: See there.
+        sampled: Sources that each part has a map of; parts are not looked at where there are none.
+
+    Raises:
+        ValueError: If there is no chunk.
+    """
+    cores = Cores(None if n_directions is None else find_bases(chunks, n_directions), sampled)
+    parts = []
     width = n_tokens = 0
-    for chunk in chunks:
-        cores.add(chunk)
-        width = chunk.reads.shape[-1]
-        n_tokens += chunk.reads.shape[1:3].numel()
+    for _, group in itertools.groupby(chunks, key=lambda chunk: chunk.part):
+        n_before = n_tokens
+        for chunk in group:
+            cores.add(chunk)
+            width = chunk.reads.shape[-1]
+            n_tokens += chunk.reads.shape[1:3].numel()
+            del chunk  # The next part's first chunk is there before this part's map is made.
+        if sampled:
+            part = _mapped(cores.part_rows(), cores.part_energies, width, n_tokens - n_before)
+            parts.append(part)
+        cores.end_part()
     if not width:
         raise ValueError("a map needs the factors of at least one example; got none")
+    whole = _mapped(cores.rows(), cores.example_energies, width, n_tokens)
+    return PartedMap(whole, tuple(sampled), tuple(parts))
+
+
+def _mapped(
+    rows: Iterable[tuple[Tensor, Tensor]], energies: Tensor, width: int, n_tokens: int
+) -> GradientMap:
     values, missed = [], []
-    for row, energies in cores.rows():
-        values.append(completed(singular_values(row), energies, width, max_rank=n_tokens))
-        missed.append(energies)
-    return GradientMap(torch.stack(values), cores.example_energies, torch.stack(missed))
+    for row, energy in rows:
+        values.append(completed(singular_values(row), energy, width, max_rank=n_tokens))
+        missed.append(energy)
+    return GradientMap(torch.stack(values), energies, torch.stack(missed))
 
 
-def planned_map(stream: FactorStream, plan: MapPlan) -> GradientMap:
-    """The map of a stream of examples, by the sizes of ``plan``.
+def planned_map(stream: FactorStream, plan: MapPlan) -> PartedMap:
+    """The map of a stream of examples and of its parts, by the sizes of ``plan``.
 
     Factors that are needed twice are kept where they fit, and else computed again.
     """
     stream = dataclasses.replace(stream, batch_size=plan.batch_size)
     if plan.is_exact:
-        return gradient_map(stream)
-    return gradient_map(tuple(stream) if plan.keeps_factors else stream, plan.n_directions)
+        return parted_map(stream, sampled=plan.sampled)
+    chunks = tuple(stream) if plan.keeps_factors else stream
+    return parted_map(chunks, plan.n_directions, plan.sampled)
 
 
 def plan_of(stream: FactorStream, memory_limit: int) -> MapPlan:
@@ -113,4 +163,7 @@ def plan_of(stream: FactorStream, memory_limit: int) -> MapPlan:
             longest = backbone.graph.run(one).shape[1]
     else:
         longest = int(lengths.max())
-    return map_plan(backbone.n_nodes, backbone.width, stream.n_examples, longest, memory_limit)
+    n_sampled = min(N_SAMPLED, backbone.n_nodes) if stream.n_parts > 1 else 0
+    return map_plan(
+        backbone.n_nodes, backbone.width, stream.n_examples, longest, memory_limit, n_sampled
+    )

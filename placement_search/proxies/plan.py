@@ -1,5 +1,6 @@
 """How much of the gradients is kept, and whether their factors are, so that memory is bounded."""
 
+import dataclasses
 from dataclasses import dataclass
 
 EXACT_WIDTH = 128
@@ -10,6 +11,11 @@ OVERSAMPLING = 64
 """Sketched directions beyond those kept, from which the best are chosen."""
 N_PROBES = 16
 """Random vectors that measure what the kept directions miss; see `MISS_FACTOR`."""
+N_SAMPLED = 8
+"""Sources whose connections are mapped for each part of the examples, spread over all nodes.
+
+Enough for a rank correlation, and a third of the memory of all 25 of a model of 12 blocks.
+"""
 BATCH_SIZE = 32
 """Examples in a batch at most: small enough that texts of one length share it."""
 _BATCH_SHARE = 1 / 8
@@ -38,6 +44,7 @@ class MapPlan:
         n_directions: Kept per node; ``width`` where nothing is discarded.
         batch_size: Examples in one forward and backward pass.
         memory_limit: Bytes that the plan was made for.
+        n_sampled: Sources that are mapped for each part of the examples.
     """
 
     n_nodes: int
@@ -47,6 +54,13 @@ class MapPlan:
     n_directions: int
     batch_size: int
     memory_limit: int
+    n_sampled: int = 0
+
+    @property
+    def sampled(self) -> tuple[int, ...]:
+        """The sampled sources, spread evenly from the first node to the last."""
+        last, steps = self.n_nodes - 1, max(1, self.n_sampled - 1)
+        return tuple(round(place * last / steps) for place in range(self.n_sampled))
 
     @property
     def is_exact(self) -> bool:
@@ -67,7 +81,8 @@ class MapPlan:
     def working_bytes(self) -> int:
         """The most that is held at any moment, besides the factors of all examples."""
         making, held = int(_COPIES * self._factors(self.batch_size)), self._factors(self.batch_size)
-        cores = core_bytes(self.n_nodes, self.width, self.n_directions) + self._bases()
+        whole = core_bytes(self.n_nodes, self.width, self.n_directions)
+        cores = whole + whole * self.n_sampled // self.n_nodes + self._bases()
         first = self._sketches() + max(making, held + self._bases() + self._choosing())
         second = cores + max(making, held + max(self._projected(), self._row()))
         return second if self.is_exact else max(first, second)
@@ -102,7 +117,12 @@ class MapPlan:
 
 
 def map_plan(
-    n_nodes: int, width: int, n_examples: int, n_tokens: int, memory_limit: int
+    n_nodes: int,
+    width: int,
+    n_examples: int,
+    n_tokens: int,
+    memory_limit: int,
+    n_sampled: int = 0,
 ) -> MapPlan:
     """The largest sizes that ``memory_limit`` allows.
 
@@ -113,17 +133,19 @@ def map_plan(
         n_tokens: Of the longest example.
         memory_limit: Bytes; see `MapPlan` for what counts. A plan for one example at a time and
             one direction is made even where that takes more.
+        n_sampled: Sources that are mapped for each part of the examples.
     """
     per_example = int(_COPIES * 2 * _BYTES * n_nodes * width * n_tokens)
     batch_size = int(memory_limit * _BATCH_SHARE) // per_example
     batch_size = max(1, min(batch_size, BATCH_SIZE, n_examples))
+    least = MapPlan(n_nodes, width, n_examples, n_tokens, 1, batch_size, memory_limit, n_sampled)
     most = width if width <= EXACT_WIDTH else min(width // 2, MAX_DIRECTIONS)
     fewer = range((most - 1) // _STEP * _STEP, 0, -_STEP)
     for n_directions in (most, *fewer):
-        plan = MapPlan(n_nodes, width, n_examples, n_tokens, n_directions, batch_size, memory_limit)
+        plan = dataclasses.replace(least, n_directions=n_directions)
         if plan.working_bytes <= memory_limit:
             return plan
-    return MapPlan(n_nodes, width, n_examples, n_tokens, 1, batch_size, memory_limit)
+    return least
 
 
 def core_bytes(n_nodes: int, width: int, n_directions: int) -> int:

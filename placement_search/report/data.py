@@ -59,6 +59,7 @@ def as_json(findings: Findings) -> str:
         "references": [asdict(reference) for reference in record.references],
         "pooling": asdict(record.pooling) if record.pooling else None,
         "notes": list(record.notes),
+        "layout_proxies": dict(record.layout_proxies),
         "proxy_map": asdict(record.proxy_map) if record.proxy_map else None,
         "ends": _ends(record),
         "costs": _costs(record),

@@ -15,6 +15,7 @@ from scipy import stats
 from placement_search.layout import Kind, Layout, kind_of
 from placement_search.report.findings import Findings, MeasuredConnection
 from placement_search.report.pictures import FAINT, INK, KIND_COLOURS, draw_svg
+from placement_search.study.records import ProxyMap
 
 Grid = NDArray[np.float64]
 """Shape ``(n_nodes, n_nodes)``, ``[source, target]``; NaN where nothing is known."""
@@ -40,13 +41,21 @@ def draw_proxy_maps(findings: Findings) -> str | None:
             grid = np.array(values, dtype=np.float64)
             image = _draw_grid(axes, rank_shares(grid), (0.0, 1.0))
             _mark(axes, findings.layout)
-            axes.set_title(f"{name.replace('_', ' ')}\n{_range(grid)}")
+            known = _range(grid) + stability(findings.record.proxy_map, name)
+            axes.set_title(f"{name.replace('_', ' ')}\n{known}")
         for axes in panels[len(scores) + 1 :]:
             axes.set_axis_off()
         _add_bar(figure, image, panels, "share of connections with a smaller score")
 
     described = f"Heat maps of {', '.join(scores)} over source and target nodes"
     return draw_svg("proxies", (0.8 + 2.55 * n_columns, 0.4 + 2.75 * n_rows), described, paint)
+
+
+def stability(proxy_map: ProxyMap | None, name: str) -> str:
+    """How alike disjoint batches rank the connections, for a panel's title; empty if unknown."""
+    spread = proxy_map.spread if proxy_map else None
+    found = spread.between_batches.get(name) if spread else None
+    return "" if found is None else f", batches {found:.2f}"
 
 
 def draw_measured_map(findings: Findings) -> str:

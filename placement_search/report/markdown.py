@@ -6,6 +6,7 @@ from collections.abc import Iterable, Iterator
 from placement_search.report import tables
 from placement_search.report.findings import Findings
 from placement_search.report.primer import PRIMER
+from placement_search.report.proxy_table import proxies_table
 from placement_search.report.random_words import interval_sentence, random_sentence
 from placement_search.report.tables import Column, Table
 from placement_search.report.transfers import TITLE, transfer_sentences, transfers_table
@@ -62,7 +63,7 @@ def _blocks(findings: Findings) -> Iterator[str]:
     yield tables.ranking_note(findings)
     yield markdown_table(tables.ranking_table(findings))
     yield "## Proxies"
-    yield markdown_table(tables.proxies_table(findings))
+    yield markdown_table(proxies_table(findings))
     yield _list(escaped(sentence) for sentence in proxy_sentences(findings))
     yield from _ends(findings)
     yield "## Costs of the search"

@@ -9,6 +9,7 @@ from placement_search.report.findings import Findings
 from placement_search.report.heat_maps import draw_measured_map, draw_proxy_maps
 from placement_search.report.layout_picture import draw_layout
 from placement_search.report.primer import PRIMER
+from placement_search.report.proxy_table import proxies_table
 from placement_search.report.random_words import interval_sentence, random_sentence
 from placement_search.report.transfers import TITLE, transfer_sentences, transfers_table
 
@@ -66,7 +67,7 @@ def _tables(findings: Findings) -> dict[str, tables.Table]:
         "finalists": tables.finalists_table(findings),
         "transfers": transfers_table(findings),
         "ranking": tables.ranking_table(findings),
-        "proxies": tables.proxies_table(findings),
+        "proxies": proxies_table(findings),
         "ends": tables.ends_table(findings),
         "failures": tables.failures_table(findings),
         "costs": tables.costs_table(findings),

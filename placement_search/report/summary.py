@@ -9,6 +9,7 @@ from placement_search.report.words import (
     comparison_sentence,
     headline,
     key_figures,
+    proxy_sentences,
 )
 
 
@@ -25,7 +26,8 @@ def summary_lines(findings: Findings) -> list[str]:
         lines += ["On the test split the answer is:"]
         lines += [f"  {comparison_sentence(c, chosen)}" for c in findings.answer.comparisons]
     lines.append(random_sentence(findings))
-    return lines + transfer_sentences(findings)
+    lines += transfer_sentences(findings)
+    return lines + [f"Proxies: {sentence}" for sentence in proxy_sentences(findings)[:2]]
 
 
 def summary_facts(findings: Findings) -> dict[str, object]:

@@ -13,14 +13,11 @@ from placement_search.report.formats import (
     as_count,
     as_estimate,
     as_factor,
-    as_interval,
     as_score,
     as_seconds,
-    as_signed,
     short_notation,
 )
 from placement_search.study.answer import Finalist
-from placement_search.study.correlations import ProxyCorrelation
 from placement_search.study.records import ReferenceRecord, TrialEnd
 
 SHOWN_TRIALS = 200
@@ -90,16 +87,6 @@ def ranking_table(findings: Findings, limit: int = SHOWN_TRIALS) -> Table:
         Column("end"),
     )
     return Table(columns, tuple(_trial_row(ranked) for ranked in findings.trials[:limit]))
-
-
-def proxies_table(findings: Findings) -> Table:
-    """Each proxy's rank correlation with the scores, and what that says."""
-    columns = (
-        Column("proxy"),
-        *_numbers("Spearman", "95 % interval", "trials"),
-        Column("in words"),
-    )
-    return Table(columns, tuple(_proxy_row(proxy) for proxy in findings.correlations))
 
 
 def ends_table(findings: Findings) -> Table:
@@ -279,14 +266,6 @@ def _trial_row(ranked: RankedTrial) -> tuple[str, ...]:
         _yes(is_so=trial.is_eligible),
         trial.end.value,
     )
-
-
-def _proxy_row(proxy: ProxyCorrelation) -> tuple[str, ...]:
-    name = proxy.proxy.replace("_", " ")
-    if proxy.correlation is None:
-        return name, UNKNOWN, UNKNOWN, UNKNOWN, proxy.verdict
-    found = proxy.correlation
-    return name, as_signed(found.mean), as_interval(found), str(found.n), proxy.verdict
 
 
 def _yes(*, is_so: bool) -> str:

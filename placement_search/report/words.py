@@ -12,8 +12,10 @@ from placement_search.report.formats import (
     as_share,
     as_signed,
 )
+from placement_search.report.proxy_words import distrust_sentences
 from placement_search.study.answer import Answer, Finalist
 from placement_search.study.baselines import HEAD_ONLY
+from placement_search.study.combined_proxy import COMBINED
 from placement_search.study.comparisons import Comparison, Method
 from placement_search.study.correlations import N_PARAMETERS
 from placement_search.study.records import SEARCHED, TrialRecord
@@ -97,8 +99,9 @@ def comparison_sentence(comparison: Comparison, chosen: Finalist) -> str:
 
 def proxy_sentences(findings: Findings) -> list[str]:
     """How far this study's proxies can be trusted."""
-    known = {p.proxy: p.correlation for p in findings.correlations if p.correlation}
-    size = known.pop(N_PARAMETERS, None)
+    shown = [p for p in findings.correlations if p.correlation and not p.is_variant]
+    known = {p.proxy: p.correlation for p in shown if p.correlation}
+    size, _ = known.pop(N_PARAMETERS, None), known.pop(COMBINED, None)
     if findings.record.proxy_map is None:
         return ["The study has no proxy map yet."]
     if not known:
@@ -118,6 +121,7 @@ def proxy_sentences(findings: Findings) -> list[str]:
             f"The number of parameters alone does as well ({as_signed(size.mean)}), so the "
             "proxies add nothing to knowing a layout's size."
         )
+    sentences += distrust_sentences(findings)
     if found.n < FEW_TRIALS:
         sentences.append(f"With {found.n} trials the intervals are wide; read them with care.")
     sentences.append(

@@ -1,15 +1,27 @@
-"""How well each proxy predicted the scores of this very study."""
+"""How well each proxy predicted the scores of this very study, and when to distrust it."""
 
-from collections.abc import Mapping
+import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 
+from placement_search.evaluation.agreement import TopOverlap, grouped_correlation, top_overlap
 from placement_search.evaluation.estimates import Estimate, rank_correlation
 from placement_search.layout import Layout, parse_layout
 from placement_search.modules import MODULE_TYPES
-from placement_search.study.records import StudyRecord
+from placement_search.study.combined_proxy import (
+    COMBINED,
+    COVERAGE_OF,
+    CombinedProxy,
+    fit_combined,
+    layout_columns,
+)
+from placement_search.study.map_record import RANDOM_HEAD
+from placement_search.study.records import StudyRecord, TrialRecord
 
 N_PARAMETERS = "number of parameters"
 """A rival that a proxy has to beat: larger layouts have larger sums of any proxy."""
+TELLING_TOP = 5
+"""Layouts in the best tenth from which it is said that a proxy misses them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,46 +32,134 @@ class ProxyCorrelation:
 
     Args:
         proxy: Its name.
-        correlation: None where there are too few complete trials.
+        correlation: None where there are too few complete trials, or a score is not finite.
+        within: The same among layouts with the same number of connections, all numbers together:
+            sums grow with it, and here that can't help. None where numbers do not differ, or too
+            few layouts share one.
+        single: The same among layouts of one connection; None where all are, or too few.
+        top: How much of the best tenth of trials is in the proxy's own; None for fewer than ten.
+        is_variant: Whether it is another proxy's coverage, or that with random heads.
     """
 
     proxy: str
     correlation: Estimate | None
+    within: Estimate | None = None
+    single: Estimate | None = None
+    top: TopOverlap | None = None
+    is_variant: bool = False
 
     @property
     def verdict(self) -> str:
-        """What the interval says, in words."""
+        """What the intervals say, in words."""
         if self.correlation is None:
             return "too few trials to tell"
-        if self.correlation.low > 0:
-            return "predicts the scores here"
-        return (
-            "predicts them the wrong way round"
-            if self.correlation.high < 0
-            else "can't be trusted here"
+        if self.correlation.high < 0:
+            return "predicts them the wrong way round"
+        if self.correlation.low <= 0:
+            return "can't be trusted here"
+        if self.within is not None and self.within.low <= 0:
+            return "predicts how many connections, not where: distrust it among layouts of one size"
+        if self.top is not None and self.top.n_top >= TELLING_TOP and not self.top.beats_chance:
+            return "predicts the order, but not which are best"
+        return "predicts the scores here"
+
+
+@dataclass(frozen=True, slots=True)
+class _Measured:
+    """The trials that proxies are held against."""
+
+    trials: Sequence[TrialRecord]
+    layouts: Sequence[Layout]
+    goodness: Sequence[float]
+
+    def at(self, places: Sequence[int]) -> "_Measured":
+        """Some of them."""
+        return _Measured(
+            [self.trials[place] for place in places],
+            [self.layouts[place] for place in places],
+            [self.goodness[place] for place in places],
         )
-
-
-def layout_score(scores: list[list[float]], layout: Layout) -> float:
-    """A proxy's score of a whole layout: the sum over its connections of ``[source][target]``."""
-    return sum(scores[c.source][c.target] for c in layout.connections)
 
 
 def proxy_correlations(record: StudyRecord) -> list[ProxyCorrelation]:
     """Each proxy, then the number of parameters, against the complete trials that have connections.
 
-    Baselines outside the space are left out: an adapter in every layer would decide the ranking of
-    the sums by its size alone.
+    First the sums of connections' scores, then the proxies of whole layouts, the combined proxy by
+    its held-out predictions, the variants, and the number of parameters. Baselines outside the
+    space are left out: an adapter in every layer would decide the ranking of the sums by its size
+    alone.
     """
-    trials = [trial for trial in record.trials if trial.card and trial.is_eligible]
-    layouts = [parse_layout(trial.layout, MODULE_TYPES) for trial in trials]
-    sign = record.definition.sign
-    measured = [sign * trial.card.score for trial in trials if trial.card]
-    predicted: Mapping[str, list[float]] = {
-        name: [layout_score(scores, layout) for layout in layouts]
-        for name, scores in (record.proxy_map.scores if record.proxy_map else {}).items()
-    } | {N_PARAMETERS: [float(trial.n_adapter_parameters) for trial in trials]}
+    measured = _measured(record)
+    columns = _columns(record, measured.layouts)
+    names = record.proxy_map.all_scores if record.proxy_map else {}
+    sums = {name: values for name, values in columns.items() if name in names}
+    covered = {name: values for name, values in columns.items() if name.startswith(COVERAGE_OF)}
+    variants = {k: v for k, v in sums.items() if k.endswith(RANDOM_HEAD)} | covered
+    main = {name: values for name, values in sums.items() if name not in variants}
+    combined = fit_combined(columns, measured.goodness) if main else None
+    fitted = {COMBINED: combined.predictions} if combined else {}
+    size = {N_PARAMETERS: [float(trial.n_adapter_parameters) for trial in measured.trials]}
     return [
-        ProxyCorrelation(name, rank_correlation(values, measured))
-        for name, values in predicted.items()
+        *(_correlation(name, values, measured) for name, values in main.items()),
+        *_of_layout_proxies(record, measured),
+        *(_correlation(name, values, measured) for name, values in fitted.items()),
+        *(_correlation(n, values, measured, is_variant=True) for n, values in variants.items()),
+        *(_correlation(name, values, measured) for name, values in size.items()),
     ]
+
+
+def combined_proxy(record: StudyRecord) -> CombinedProxy | None:
+    """The combination fitted on the study's admitted complete trials.
+
+    Returns:
+        None before the proxy map is there, or where trials are too few or too alike.
+    """
+    measured = _measured(record)
+    if record.proxy_map is None:
+        return None
+    return fit_combined(_columns(record, measured.layouts), measured.goodness)
+
+
+def _measured(record: StudyRecord) -> _Measured:
+    trials = [trial for trial in record.trials if trial.card and trial.is_eligible]
+    sign = record.definition.sign
+    return _Measured(
+        trials,
+        [parse_layout(trial.layout, MODULE_TYPES) for trial in trials],
+        [sign * trial.card.score for trial in trials if trial.card],
+    )
+
+
+def _columns(record: StudyRecord, layouts: Sequence[Layout]) -> dict[str, list[float]]:
+    scores = record.proxy_map.all_scores if record.proxy_map else {}
+    rows = [layout_columns(scores, layout) for layout in layouts]
+    return {name: [row[name] for row in rows] for name in (rows[0] if rows else scores)}
+
+
+def _of_layout_proxies(record: StudyRecord, measured: _Measured) -> list[ProxyCorrelation]:
+    """Over the trials that have such scores, which may be the first ones alone."""
+    known = record.layout_proxies
+    part = measured.at([i for i, trial in enumerate(measured.trials) if trial.layout_id in known])
+    scores = [known[trial.layout_id] for trial in part.trials]
+    names = scores[0] if scores else {}
+    return [_correlation(name, [row[name] for row in scores], part) for name in names]
+
+
+def _correlation(
+    name: str, values: Sequence[float], measured: _Measured, *, is_variant: bool = False
+) -> ProxyCorrelation:
+    if not all(map(math.isfinite, values)):
+        return ProxyCorrelation(name, None, is_variant=is_variant)
+    sizes = [len(layout.connections) for layout in measured.layouts]
+    goodness = measured.goodness
+    differ = len(set(sizes)) > 1
+    singles = [place for place, size in enumerate(sizes) if size == 1]
+    single = [[side[place] for place in singles] for side in (values, goodness)]
+    return ProxyCorrelation(
+        proxy=name,
+        correlation=rank_correlation(values, goodness),
+        within=grouped_correlation(values, goodness, sizes) if differ else None,
+        single=rank_correlation(*single) if differ else None,
+        top=top_overlap(values, goodness),
+        is_variant=is_variant,
+    )

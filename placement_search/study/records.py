@@ -14,6 +14,7 @@ from placement_search.errors import StudyError
 from placement_search.evaluation.score_card import ScoreCard
 from placement_search.study.command import Goal, search_command
 from placement_search.study.definition import StudyDefinition
+from placement_search.study.map_record import ProxyMap as ProxyMap  # noqa: PLC0414 - its home
 from placement_search.study.starts import is_start
 from placement_search.study.storage import load_study
 
@@ -23,6 +24,7 @@ SEARCHED = "search"
 DEFINITION, PROVENANCE, PROXY_MAP, FINALIST = "definition", "provenance", "proxy_map", "finalist/"
 GOAL, REFERENCE, POOLING, NOTES = "goal", "reference/", "pooling", "notes"
 QUEUE_NOTES = "queue_notes"
+LAYOUT_PROXIES = "layout_proxies/"
 FULL_FINE_TUNING = "full fine-tuning"
 """The role of retrainings of the whole backbone, a ceiling for adapters."""
 LAYOUT, LAYOUT_ID, ROLE, N_PARAMETERS, IS_ELIGIBLE = (
@@ -137,26 +139,6 @@ class PoolingRecord:
 
 
 @dataclass(frozen=True, slots=True)
-class ProxyMap:
-    """Every proxy's score of every connection.
-
-    Args:
-        scores: By proxy; ``[source][target]``, larger for a better place.
-        n_examples: Training examples that the gradients are summed over.
-        loss: Mean loss of the probed head on them.
-        seconds: Wall-clock time of the whole map.
-        discarded: Largest share of a gradient's energy outside the directions that were kept, by
-            estimate; 0 for an exact map.
-    """
-
-    scores: dict[str, list[list[float]]]
-    n_examples: int
-    loss: float
-    seconds: float
-    discarded: float = 0.0
-
-
-@dataclass(frozen=True, slots=True)
 class StudyRecord:
     """Everything that a study holds.
 
@@ -173,6 +155,7 @@ class StudyRecord:
         pooling: None before it is chosen.
         notes: What was found in the data, a line each.
         queue_notes: By role, why a baseline is missing or a layout from elsewhere not admitted.
+        layout_proxies: Scores of whole layouts by layout id and proxy, where they were computed.
     """
 
     name: str
@@ -187,6 +170,7 @@ class StudyRecord:
     pooling: PoolingRecord | None
     notes: tuple[str, ...]
     queue_notes: dict[str, str] = field(default_factory=dict)
+    layout_proxies: Mapping[str, dict[str, float]] = field(default_factory=dict)
 
     @property
     def command(self) -> str:
@@ -258,6 +242,7 @@ def read_study(study: optuna.Study, address: str) -> StudyRecord:
         pooling=POOLINGS.validate_python(stored_pooling) if stored_pooling else None,
         notes=tuple(attributes.get(NOTES, ())),
         queue_notes=attributes.get(QUEUE_NOTES, {}),
+        layout_proxies=_after(attributes, LAYOUT_PROXIES),
     )
 
 
@@ -292,6 +277,10 @@ def read_references(attributes: Mapping[str, Any]) -> tuple[ReferenceRecord, ...
         REFERENCES.validate_python(v) for k, v in attributes.items() if k.startswith(REFERENCE)
     ]
     return tuple(sorted(found, key=lambda r: (r.like, r.role, r.replicate)))
+
+
+def _after(attributes: Mapping[str, Any], prefix: str) -> dict[str, Any]:
+    return {k.removeprefix(prefix): v for k, v in attributes.items() if k.startswith(prefix)}
 
 
 def _record(trial: FrozenTrial) -> TrialRecord:

@@ -31,6 +31,7 @@ from placement_search.study.definition import (
 )
 from placement_search.study.engines import engine_for
 from placement_search.study.finalists import Finals, choose_finalists, run_finals
+from placement_search.study.layout_proxies import store_layout_proxies
 from placement_search.study.progress import Progress, Silence
 from placement_search.study.proxy_map import compute_proxy_map
 from placement_search.study.pruners import PRUNERS
@@ -171,6 +172,8 @@ def search(
         with closing(engine_for(settings, ingredients.space, ingredients.bench)) as engine:
             trials = _trials(study, settings, ingredients.space, progress)
             Coordinator(study, trials, engine, progress).run(settings.n_trials)
+            if settings.proxy_map:
+                store_layout_proxies(study, ingredients.bench, settings.seed, progress)
             if settings.n_finalists:
                 _hold_finals(study, settings, ingredients.space, engine, progress)
         return read_study(study, settings.storage)

@@ -166,7 +166,12 @@ def test_map_scores_every_connection(tmp_path: Path) -> None:
     shown = json.loads(result.stdout)
     with (tmp_path / "map.csv").open() as stream:
         rows = list(csv.DictReader(stream))
+    with (tmp_path / "map-spread.csv").open() as stream:
+        spread = {row["proxy"]: row for row in csv.DictReader(stream)}
 
     assert len(rows) == 625
+    assert spread.keys() == rows[0].keys() - {"source", "target", "kind"}
+    assert all(-1 <= float(row["between_batches"]) <= 1 for row in spread.values())
+    assert spread["feature_norm"]["between_heads"] == ""
     assert len(shown) == 3
     assert shown[0]["nuclear_norm"] == max(float(row["nuclear_norm"]) for row in rows)

@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor
 
-from placement_search.proxies import PROXIES, Proxy
+from placement_search.proxies import GRADIENT_PROXIES, GradientProxy
 from placement_search.proxies.factors import GradientFactors
 from placement_search.proxies.gradients import GradientMap, gradient_map
 
@@ -25,10 +25,10 @@ DEGREES = {
 RANKS = [name for name, degree in DEGREES.items() if degree == 0]
 
 
-@pytest.fixture(params=PROXIES)
-def proxy(request: pytest.FixtureRequest) -> Proxy:
+@pytest.fixture(params=GRADIENT_PROXIES)
+def proxy(request: pytest.FixtureRequest) -> GradientProxy:
     """Each proxy in turn."""
-    return PROXIES[request.param]
+    return GRADIENT_PROXIES[request.param]
 
 
 def factors(seed: int = 0) -> GradientFactors:
@@ -52,10 +52,10 @@ def of_matrix(gradient: Tensor) -> GradientMap:
 
 def test_every_proxy_has_a_degree() -> None:
     """Who adds a proxy says how it grows with the loss."""
-    assert DEGREES.keys() == PROXIES.keys()
+    assert DEGREES.keys() == GRADIENT_PROXIES.keys()
 
 
-def test_a_score_is_finite_and_positive_for_every_connection(proxy: Proxy) -> None:
+def test_a_score_is_finite_and_positive_for_every_connection(proxy: GradientProxy) -> None:
     """One number for each source and target, none of them empty or negative."""
     scores = proxy(gradient_map([factors()]))
 
@@ -64,12 +64,12 @@ def test_a_score_is_finite_and_positive_for_every_connection(proxy: Proxy) -> No
     assert (scores > 0).all()
 
 
-def test_a_score_is_the_same_every_time(proxy: Proxy) -> None:
+def test_a_score_is_the_same_every_time(proxy: GradientProxy) -> None:
     """Nothing is drawn."""
     assert torch.equal(proxy(gradient_map([factors()])), proxy(gradient_map([factors()])))
 
 
-def test_no_gradient_scores_zero(proxy: Proxy) -> None:
+def test_no_gradient_scores_zero(proxy: GradientProxy) -> None:
     """A connection that cannot lower the loss has the lowest score, and spoils no other one."""
     made = factors()
     made.deltas[1] = 0
@@ -84,8 +84,8 @@ def test_no_gradient_scores_zero(proxy: Proxy) -> None:
 @settings(deadline=None)
 def test_rescaling_the_loss_never_reorders_connections(scale: float, name: str) -> None:
     """Ranks stay, norms grow with it, Fisher information with its square."""
-    scores = PROXIES[name](gradient_map([factors()]))
-    again = PROXIES[name](gradient_map([rescaled(factors(), scale)]))
+    scores = GRADIENT_PROXIES[name](gradient_map([factors()]))
+    again = GRADIENT_PROXIES[name](gradient_map([rescaled(factors(), scale)]))
 
     # Scaling float64 by a number that is no power of two rounds once per entry.
     torch.testing.assert_close(again, scores * scale ** DEGREES[name], rtol=1e-9, atol=0)
@@ -97,7 +97,7 @@ def test_a_rank_lies_between_one_and_the_true_rank(seed: int, rank: int, name: s
     """Soft ranks count the directions that matter, and there are no more than there are."""
     generator = torch.Generator().manual_seed(seed)
     left, right = torch.randn((2, WIDTH, rank), generator=generator, dtype=torch.float64)
-    score = PROXIES[name](of_matrix(left @ right.T)).item()
+    score = GRADIENT_PROXIES[name](of_matrix(left @ right.T)).item()
 
     # Singular values that are zero come out near 1e-16, which adds up to this much to a rank.
     assert 1 - 1e-9 <= score <= rank + 1e-9
@@ -111,8 +111,8 @@ def test_a_rank_of_equal_singular_values_is_their_number(name: str) -> None:
     one[2, 3] = 7.0
 
     # A logarithm, an exponential and a few sums of float64.
-    assert PROXIES[name](of_matrix(whole)).item() == pytest.approx(WIDTH, rel=1e-12)
-    assert PROXIES[name](of_matrix(one)).item() == pytest.approx(1, rel=1e-12)
+    assert GRADIENT_PROXIES[name](of_matrix(whole)).item() == pytest.approx(WIDTH, rel=1e-12)
+    assert GRADIENT_PROXIES[name](of_matrix(one)).item() == pytest.approx(1, rel=1e-12)
 
 
 @pytest.mark.parametrize("name", RANKS)
@@ -122,11 +122,14 @@ def test_the_soft_ranks_keep_their_order(name: str) -> None:
     Each lies within the numerical rank at a tolerance of zero.
     """
     made = gradient_map([factors()])
-    ratio, stable = PROXIES["participation_ratio"](made), PROXIES["stable_rank"](made)
+    ratio, stable = (
+        GRADIENT_PROXIES["participation_ratio"](made),
+        GRADIENT_PROXIES["stable_rank"](made),
+    )
 
     assert (stable <= ratio).all()
-    assert (ratio <= PROXIES["effective_rank"](made)).all()
-    assert (PROXIES[name](made) <= WIDTH + 1e-9).all()
+    assert (ratio <= GRADIENT_PROXIES["effective_rank"](made)).all()
+    assert (GRADIENT_PROXIES[name](made) <= WIDTH + 1e-9).all()
 
 
 @pytest.mark.parametrize(
@@ -146,13 +149,16 @@ def test_a_score_is_its_formula(name: str, score: float) -> None:
     gradient = torch.diag(torch.tensor([1.0, 2.0, 1.0, 0.0]))
 
     # A logarithm, an exponential and a few sums of float64.
-    assert PROXIES[name](of_matrix(gradient)).item() == pytest.approx(score, rel=1e-12)
+    assert GRADIENT_PROXIES[name](of_matrix(gradient)).item() == pytest.approx(score, rel=1e-12)
 
 
 def test_norms_keep_their_order() -> None:
     """‖G‖_F ≤ ‖G‖_* ≤ √width ‖G‖_F."""
     made = gradient_map([factors()])
-    frobenius, nuclear = PROXIES["frobenius_norm"](made), PROXIES["nuclear_norm"](made)
+    frobenius, nuclear = (
+        GRADIENT_PROXIES["frobenius_norm"](made),
+        GRADIENT_PROXIES["nuclear_norm"](made),
+    )
 
     assert (frobenius <= nuclear).all()
     assert (nuclear <= WIDTH**0.5 * frobenius).all()
@@ -162,10 +168,10 @@ def test_numerical_rank_counts_from_a_hundredth_of_the_largest() -> None:
     """The tolerance is relative; the paper gives none."""
     gradient = torch.diag(torch.tensor([5.0, 0.06, 0.04, 0.0, 0.0, 0.0]))
 
-    assert PROXIES["numerical_rank"](of_matrix(gradient)).item() == 2
+    assert GRADIENT_PROXIES["numerical_rank"](of_matrix(gradient)).item() == 2
 
 
-def test_the_order_of_examples_does_not_matter(proxy: Proxy) -> None:
+def test_the_order_of_examples_does_not_matter(proxy: GradientProxy) -> None:
     """A sum over examples has none."""
     made = factors()
     order = torch.tensor([2, 0, 3, 1])

@@ -1,3 +1,4 @@
+import dataclasses
 import itertools
 from collections.abc import Callable
 
@@ -257,7 +258,7 @@ def test_memory_decides_how_much_is_kept_and_not_what_comes_out(
     """With little memory there are fewer directions, and the backbone runs again for them."""
     stream = stream_of(backbone, head, inputs, LABELS)
     plan = plan_of(stream, memory_limit)
-    made, exact = planned_map(stream, plan), gradient_map(stream)
+    made, exact = planned_map(stream, plan).whole, gradient_map(stream)
 
     assert plan.is_exact == (memory_limit == 10**9)
     # Float64 in another order; fewer directions only ever move energy into the estimated tail.
@@ -275,3 +276,24 @@ def test_factors_that_are_kept_give_what_factors_computed_twice_do(
 
     assert torch.equal(kept.singular_values, again.singular_values)
     assert torch.equal(kept.discarded, again.discarded)
+
+
+@pytest.mark.parametrize("n_parts", [1, 2, 3, 9])
+def test_parts_are_disjoint_and_hold_every_example(
+    n_parts: int, backbone: Backbone, head: nn.Linear, inputs: Inputs, factors: GradientFactors
+) -> None:
+    """They follow one after the other, and together give the same map; empty ones are left out."""
+    stream = dataclasses.replace(stream_of(backbone, head, inputs, LABELS, 2), n_parts=n_parts)
+    chunks = list(stream)
+    numbers = [chunk.part for chunk in chunks]
+
+    assert torch.cat(stream.parts()).tolist() == list(range(N_EXAMPLES))
+    assert numbers == sorted(numbers)
+    assert len(set(numbers)) == min(n_parts, N_EXAMPLES)
+    # Float64 in another order.
+    torch.testing.assert_close(
+        gradient_map(chunks).singular_values,
+        gradient_map([factors]).singular_values,
+        rtol=1e-9,
+        atol=1e-12,
+    )

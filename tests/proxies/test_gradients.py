@@ -2,9 +2,9 @@ import pytest
 import torch
 from torch import Tensor
 
-from placement_search.proxies import PROXIES
+from placement_search.proxies import GRADIENT_PROXIES
 from placement_search.proxies.factors import GradientFactors
-from placement_search.proxies.gradients import GradientMap, gradient_map
+from placement_search.proxies.gradients import GradientMap, gradient_map, parted_map
 from placement_search.proxies.spectra import singular_values
 
 N_NODES, N_EXAMPLES, N_TOKENS, WIDTH = 3, 6, 25, 48
@@ -109,7 +109,7 @@ def test_the_frobenius_norm_counts_what_was_discarded(seed: int) -> None:
 
     assert made.largest_discarded_share > 0.03
     # A third, two standard deviations, of the share that is discarded; half that in the norm.
-    torch.testing.assert_close(PROXIES["frobenius_norm"](made), truth, rtol=2e-2, atol=0)
+    torch.testing.assert_close(GRADIENT_PROXIES["frobenius_norm"](made), truth, rtol=2e-2, atol=0)
 
 
 def test_gradients_of_low_rank_are_kept_whole() -> None:
@@ -167,7 +167,7 @@ def test_a_compressed_map_ranks_connections_alike(factors: GradientFactors, valu
     for name in ("effective_rank", "nuclear_norm", "participation_ratio", "stable_rank"):
         # The tail's shape is a guess; its energy is not.
         torch.testing.assert_close(
-            PROXIES[name](kept), PROXIES[name](exact), rtol=0.4, atol=0, msg=name
+            GRADIENT_PROXIES[name](kept), GRADIENT_PROXIES[name](exact), rtol=0.4, atol=0, msg=name
         )
 
 
@@ -208,3 +208,50 @@ def test_the_same_factors_give_the_same_map(factors: GradientFactors) -> None:
 
     assert torch.equal(first.singular_values, second.singular_values)
     assert torch.equal(torch.random.get_rng_state(), state)
+
+
+def in_parts(factors: GradientFactors, size: int) -> list[GradientFactors]:
+    """The same examples, ``size`` to a part, each of them a chunk."""
+    return [
+        GradientFactors(one.reads, one.deltas, part=index // size)
+        for index, one in enumerate(chunks_of(factors, 1))
+    ]
+
+
+@pytest.mark.parametrize("n_directions", [None, KEPT])
+def test_looking_at_parts_changes_nothing_of_the_whole(
+    n_directions: int | None, factors: GradientFactors
+) -> None:
+    """Sums that are kept apart for a while come together."""
+    made = parted_map(in_parts(factors, 2), n_directions, sampled=(0, 2)).whole
+    whole = gradient_map([factors], n_directions)
+
+    largest = float(whole.singular_values.max())
+    # Sums of float32 in another order.
+    torch.testing.assert_close(
+        made.singular_values, whole.singular_values, rtol=1e-3, atol=1e-5 * largest
+    )
+    torch.testing.assert_close(made.example_energies, whole.example_energies, rtol=1e-4, atol=0)
+    torch.testing.assert_close(made.discarded, whole.discarded, rtol=1e-2, atol=0)
+
+
+@pytest.mark.parametrize("n_directions", [None, WIDTH])
+def test_a_parts_map_is_that_of_its_examples(
+    n_directions: int | None, factors: GradientFactors
+) -> None:
+    """For the sampled sources, as if there were no other examples; disjoint parts differ."""
+    made = parted_map(in_parts(factors, 2), n_directions, sampled=(0, 2))
+    alone = [gradient_map([chunk]) for chunk in chunks_of(factors, 2)]
+
+    assert len(made.parts) == len(alone) == 3
+    for part, own in zip(made.parts, alone, strict=True):
+        expected = own.singular_values[[0, 2]]
+        # Sums of float32, relative to the largest value.
+        torch.testing.assert_close(
+            part.singular_values, expected, rtol=0, atol=1e-5 * float(expected.max())
+        )
+        # Here a sum over the part's two examples, there their mean times two squared.
+        torch.testing.assert_close(
+            part.example_energies, own.example_energies[[0, 2]] / 2, rtol=1e-4, atol=0
+        )
+    assert not torch.allclose(made.parts[0].singular_values, made.parts[1].singular_values)

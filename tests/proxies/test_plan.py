@@ -10,8 +10,8 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 
 from placement_search.proxies.factors import GradientFactors
-from placement_search.proxies.gradients import gradient_map
-from placement_search.proxies.plan import MAX_DIRECTIONS, MapPlan, map_plan
+from placement_search.proxies.gradients import parted_map
+from placement_search.proxies.plan import MAX_DIRECTIONS, N_SAMPLED, MapPlan, map_plan
 
 GIB = 1024**3
 
@@ -61,22 +61,24 @@ class MadeUpStream:
         """The factors of each batch in turn."""
         plan = self._plan
         shape = plan.n_nodes, plan.batch_size, plan.n_tokens, plan.width
-        for _ in range(plan.n_examples // plan.batch_size):
-            yield GradientFactors(torch.randn(shape), torch.randn(shape))
+        for part in range(plan.n_examples // plan.batch_size):
+            yield GradientFactors(torch.randn(shape), torch.randn(shape), part)
 
 
+@pytest.mark.parametrize("n_sampled", [0, 3])
 @pytest.mark.parametrize(
     ("n_directions", "n_tokens"), [(200, 10), (32, 10), (32, 100), (96, 40), (150, 2)]
 )
 def test_the_map_takes_no_more_memory_than_planned(
-    n_directions: int, n_tokens: int, monkeypatch: pytest.MonkeyPatch
+    n_directions: int, n_tokens: int, n_sampled: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Whatever is the largest part, with copies and decompositions; two batches are streamed."""
     # Operations of other threads are not counted.
     monkeypatch.setattr(torch, "get_num_threads", lambda: 1)
-    plan = MapPlan(7, 200, 8, n_tokens, n_directions, batch_size=4, memory_limit=0)
+    plan = MapPlan(7, 200, 8, n_tokens, n_directions, 4, memory_limit=0, n_sampled=n_sampled)
     with LiveBytes() as live:
-        gradient_map(MadeUpStream(plan), None if plan.is_exact else n_directions)
+        directions = None if plan.is_exact else n_directions
+        parted_map(MadeUpStream(plan), directions, plan.sampled)
 
     assert live.most <= plan.working_bytes
     # The plan is a bound, and not a loose one.
@@ -91,7 +93,7 @@ def test_every_size_of_model_stays_within_the_limit(
     n_nodes: int, width: int, n_tokens: int
 ) -> None:
     """From the embedded backbone to one of 40 blocks and 6,561 connections, and wider ones."""
-    plan = map_plan(n_nodes, width, 256, n_tokens, 2 * GIB)
+    plan = map_plan(n_nodes, width, 256, n_tokens, 2 * GIB, min(N_SAMPLED, n_nodes))
 
     assert plan.working_bytes <= 2 * GIB
     assert 1 <= plan.n_directions <= min(width, MAX_DIRECTIONS)
@@ -100,7 +102,7 @@ def test_every_size_of_model_stays_within_the_limit(
 @pytest.mark.parametrize(("n_nodes", "width"), [(25, 64), (13, 128), (49, 96), (81, 128)])
 def test_narrow_models_are_exact(n_nodes: int, width: int) -> None:
     """Nothing is discarded where all of it fits."""
-    assert map_plan(n_nodes, width, 256, 64, 2 * GIB).is_exact
+    assert map_plan(n_nodes, width, 256, 64, 2 * GIB, N_SAMPLED).is_exact
 
 
 @pytest.mark.parametrize(
@@ -120,7 +122,7 @@ def test_models_of_many_connections_keep_fewer_directions() -> None:
 
 def test_the_factors_of_a_base_model_are_kept() -> None:
     """256 texts of 32 tokens need no second pass through BERT-base."""
-    plan = map_plan(25, 768, 256, 32, 2 * GIB)
+    plan = map_plan(25, 768, 256, 32, 2 * GIB, N_SAMPLED)
 
     assert plan.keeps_factors
     assert plan.working_bytes + plan.factor_bytes <= 2 * GIB
@@ -131,3 +133,14 @@ def test_a_plan_always_allows_something() -> None:
     plan = map_plan(25, 768, 256, 512, 1024)
 
     assert (plan.batch_size, plan.n_directions) == (1, 1)
+
+
+@pytest.mark.parametrize(("n_nodes", "n_sampled"), [(25, 8), (7, 7), (4, 4), (81, 8), (25, 1)])
+def test_sampled_sources_are_spread_over_all_nodes(n_nodes: int, n_sampled: int) -> None:
+    """Each of them once, ascending, from the first to the last."""
+    sampled = MapPlan(n_nodes, 8, 4, 2, 8, 2, 0, n_sampled).sampled
+
+    assert len(set(sampled)) == n_sampled
+    assert list(sampled) == sorted(sampled)
+    assert sampled[0] == 0
+    assert sampled[-1] == (n_nodes - 1 if n_sampled > 1 else 0)

@@ -22,9 +22,11 @@ from placement_search.report.heat_maps import (
     draw_proxy_maps,
     measured_grid,
     rank_shares,
+    stability,
 )
 from placement_search.report.layout_picture import arc_height, draw_layout
 from placement_search.report.pictures import draw_svg
+from placement_search.study.map_record import ProxySpread
 from placement_search.study.records import StudyRecord
 
 
@@ -75,6 +77,17 @@ def test_heat_maps_fit_small_and_large_backbones(record: StudyRecord, n_blocks: 
 def test_a_study_without_a_map_has_no_proxy_picture(record: StudyRecord) -> None:
     """Nothing is drawn instead of an empty frame."""
     assert draw_proxy_maps(gather_findings(replace(record, proxy_map=None))) is None
+
+
+def test_a_panel_says_how_stable_its_proxy_is(record: StudyRecord) -> None:
+    """Where it is known; maps of older studies don't know."""
+    known = record.proxy_map
+    assert known is not None
+    spread = ProxySpread(4, 3, {"effective_rank": 0.987, "nuclear_norm": None}, {})
+
+    assert stability(known, "effective_rank") == ""
+    assert stability(replace(known, spread=spread), "effective_rank") == ", batches 0.99"
+    assert stability(replace(known, spread=spread), "nuclear_norm") == ""
 
 
 def test_unmeasured_connections_are_blank(record: StudyRecord) -> None:

@@ -2,6 +2,7 @@ import pytest
 
 from placement_search.report import tables
 from placement_search.report.findings import Findings, gather_findings
+from placement_search.report.proxy_table import proxies_table
 from placement_search.report.tables import Table
 from placement_search.study.records import StudyRecord
 
@@ -9,7 +10,7 @@ ALL = [
     tables.connections_table,
     tables.finalists_table,
     tables.ranking_table,
-    tables.proxies_table,
+    proxies_table,
     tables.ends_table,
     tables.failures_table,
     tables.costs_table,

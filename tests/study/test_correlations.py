@@ -1,13 +1,18 @@
+from dataclasses import replace
+
 import pytest
 
+from placement_search.evaluation.agreement import TopOverlap
 from placement_search.evaluation.estimates import Estimate
 from placement_search.modules import parse_layout
+from placement_search.study.combined_proxy import COMBINED, layout_columns
 from placement_search.study.correlations import (
     N_PARAMETERS,
     ProxyCorrelation,
-    layout_score,
+    combined_proxy,
     proxy_correlations,
 )
+from placement_search.study.map_record import ProxySpread
 from placement_search.study.records import ProxyMap, TrialRecord
 from tests.tiny_records import study_record, trial
 
@@ -36,14 +41,6 @@ def trials() -> list[TrialRecord]:
 
 def by_name(correlations: list[ProxyCorrelation]) -> dict[str, ProxyCorrelation]:
     return {correlation.proxy: correlation for correlation in correlations}
-
-
-def test_a_layouts_score_is_the_sum_over_its_connections() -> None:
-    """Read at ``[source][target]``, not the other way round."""
-    scores = [[10.0 * source + target for target in range(N_NODES)] for source in range(N_NODES)]
-
-    assert layout_score(scores, parse_layout("1>3:bottleneck+4>5:bottleneck")) == 13 + 45
-    assert layout_score(scores, parse_layout("none")) == 0
 
 
 def test_a_proxy_that_ranks_as_the_scores_do_correlates_perfectly() -> None:
@@ -84,7 +81,9 @@ def test_the_number_of_parameters_is_always_a_rival() -> None:
     assert rival.correlation is not None
     # A correlation of ranks computed in float64.
     assert rival.correlation.mean == pytest.approx(1, abs=1e-12)
-    assert [correlation.proxy for correlation in named] == ["a", "b", N_PARAMETERS]
+    main = [correlation.proxy for correlation in named if not correlation.is_variant]
+    assert main == ["a", "b", N_PARAMETERS]
+    assert named[-1].proxy == N_PARAMETERS
 
 
 def test_what_does_not_vary_correlates_with_nothing() -> None:
@@ -136,3 +135,120 @@ def test_an_interval_around_zero_is_not_trusted() -> None:
     doubtful = ProxyCorrelation("x", Estimate(0.4, -0.1, 0.7, 12))
 
     assert doubtful.verdict == "can't be trusted here"
+
+
+def sized(n_trials: int) -> list[TrialRecord]:
+    """Layouts of one to three sequential connections; each further one adds 1 to the score.
+
+    Beside that the score falls with the node of the first connection.
+    """
+    made = []
+    for number in range(n_trials):
+        size, first = 1 + number % 3, number // 3 % N_NODES
+        nodes = [(first + step) % N_NODES for step in range(size)]
+        layout = "+".join(f"{node}>{node}:bottleneck(rank={4 + number // 18})" for node in nodes)
+        made.append(trial(number, layout, size - 0.1 * first - 0.001 * number))
+    return made
+
+
+def test_a_proxy_of_size_alone_is_seen_through() -> None:
+    """A constant summed up predicts scores that grow with size, and nothing within a size."""
+    rising = [[1.0 + 0.01 * (s * 7 % 5 + t) for t in range(N_NODES)] for s in range(N_NODES)]
+    made = by_name(proxy_correlations(study_record(sized(36), proxy_map=proxy_map(flat=rising))))
+    found = made["flat"]
+
+    assert found.correlation is not None
+    assert found.correlation.low > 0.5
+    assert found.within is not None
+    assert found.within.low <= 0
+    assert found.verdict.startswith("predicts how many connections, not where")
+
+
+def test_a_proxy_of_places_is_seen_within_sizes_and_alone() -> None:
+    """Sums of one to three connections rank rightly among layouts of one size."""
+    falling = on_diagonal([10.0 - node for node in range(N_NODES)])
+    made = by_name(proxy_correlations(study_record(sized(36), proxy_map=proxy_map(good=falling))))
+    found = made["good"]
+
+    assert found.within is not None
+    assert found.single is not None
+    assert found.single.n == 12
+    assert found.single.low > 0.5
+    assert found.verdict == "predicts the scores here"
+
+
+def test_layouts_of_one_size_are_not_split() -> None:
+    """There is nothing to compare within."""
+    record = study_record(trials(), proxy_map=proxy_map(same=on_diagonal(SCORES)))
+    found = by_name(proxy_correlations(record))["same"]
+
+    assert found.within is None
+    assert found.single is None
+    assert found.top is None
+
+
+def test_coverage_and_random_heads_are_variants() -> None:
+    """They stand beside the proxy that they vary, under names of their own."""
+    spread = ProxySpread(4, 3, {}, {}, {"same": on_diagonal(SCORES)})
+    known = replace(proxy_map(same=on_diagonal(SCORES)), spread=spread)
+    made = by_name(proxy_correlations(study_record(trials(), proxy_map=known)))
+
+    assert {name for name, found in made.items() if found.is_variant} == {
+        "coverage of same",
+        "same@random_head",
+    }
+    # A single connection covers what it scores.
+    assert made["coverage of same"].correlation == made["same"].correlation
+
+
+def test_layout_proxies_are_held_against_the_trials_that_have_them() -> None:
+    """Which may be fewer."""
+    record = study_record(trials(), proxy_map=proxy_map(same=on_diagonal(SCORES)))
+    known = {t.layout_id: {"written_gradient": t.score or 0.0} for t in record.trials[:5]}
+    made = by_name(proxy_correlations(replace(record, layout_proxies=known)))
+
+    found = made["written_gradient"].correlation
+    assert found is not None
+    assert found.n == 5
+    # A correlation of ranks computed in float64.
+    assert found.mean == pytest.approx(1, abs=1e-12)
+
+
+def test_the_combined_proxy_is_judged_by_trials_that_it_had_not_seen() -> None:
+    """It is there from twenty trials on, and finds what one column tells."""
+    falling = on_diagonal([10.0 - node for node in range(N_NODES)])
+    record = study_record(sized(36), proxy_map=proxy_map(good=falling))
+    fitted = combined_proxy(record)
+    made = by_name(proxy_correlations(record))
+
+    assert fitted is not None
+    assert made[COMBINED].correlation == fitted.held_out
+    assert fitted.is_trusted
+    assert COMBINED not in by_name(proxy_correlations(study_record(sized(19))))
+    assert combined_proxy(study_record(sized(36))) is None
+
+
+def test_a_new_layouts_combined_score_needs_no_backbone() -> None:
+    """The columns that the fit was made of can be had of any layout."""
+    falling = on_diagonal([10.0 - node for node in range(N_NODES)])
+    record = study_record(sized(36), proxy_map=proxy_map(good=falling))
+    fitted = combined_proxy(record)
+
+    assert fitted is not None
+    assert record.proxy_map is not None
+    small, large = (
+        fitted.score(layout_columns(record.proxy_map.all_scores, parse_layout(notation)))
+        for notation in ("5>5:bottleneck", "0>0:bottleneck+1>1:bottleneck+2>2:bottleneck")
+    )
+    assert small < large
+
+
+@pytest.mark.parametrize(
+    ("p_value", "verdict"),
+    [(0.5, "predicts the order, but not which are best"), (0.01, "predicts the scores here")],
+)
+def test_a_verdict_says_where_the_best_are_missed(p_value: float, verdict: str) -> None:
+    """A high correlation may come from the worst layouts alone."""
+    top = TopOverlap(Estimate(0.2, 0.01, 0.7, 50), 5, 0.1, p_value)
+
+    assert ProxyCorrelation("x", Estimate(0.6, 0.4, 0.8, 50), top=top).verdict == verdict

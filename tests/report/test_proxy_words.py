@@ -1,0 +1,85 @@
+"""What the report says of proxies: the table's cells, and when to distrust them."""
+
+from dataclasses import replace
+
+from placement_search.evaluation.agreement import TopOverlap
+from placement_search.evaluation.estimates import Estimate
+from placement_search.report.findings import Findings, gather_findings
+from placement_search.report.proxy_table import proxies_table
+from placement_search.report.proxy_words import distrust_sentences
+from placement_search.report.summary import summary_lines
+from placement_search.study.combined_proxy import COMBINED
+from placement_search.study.correlations import ProxyCorrelation
+from placement_search.study.map_record import ProxySpread
+from placement_search.study.records import StudyRecord
+
+SURE, DOUBTFUL = Estimate(0.7, 0.5, 0.8, 40), Estimate(0.4, 0.2, 0.6, 40)
+NOTHING = Estimate(0.1, -0.2, 0.4, 37)
+SPREAD = ProxySpread(4, 3, {"effective_rank": 0.95, "nuclear_norm": 0.5}, {"nuclear_norm": 0.99})
+
+
+def findings_of(record: StudyRecord, *correlations: ProxyCorrelation) -> Findings:
+    """The findings of a study with these correlations and a spread."""
+    known = record.proxy_map
+    assert known is not None
+    with_spread = replace(record, proxy_map=replace(known, spread=SPREAD))
+    return replace(gather_findings(with_spread), correlations=correlations)
+
+
+def test_a_row_holds_agreement_and_stability(record: StudyRecord) -> None:
+    """Correlation, the same within sizes, the best tenth, and how stable the proxy is."""
+    top = TopOverlap(Estimate(0.5, 0.07, 0.93, 40), 4, 0.1, 0.05)
+    found = ProxyCorrelation("effective_rank", SURE, within=DOUBTFUL, top=top)
+    (row,) = proxies_table(findings_of(record, found)).rows
+
+    assert row == (
+        "effective rank", "+0.7000", "+0.5000 to +0.8000", "+0.4000 (+0.2000 to +0.6000)",
+        "50% (7% to 93%) of 4, 10% by chance", "40", "0.95", "–", "predicts the scores here",
+    )  # fmt: skip
+
+
+def test_variants_are_left_to_the_data(record: StudyRecord) -> None:
+    """The table stays short, and the words say where the rest is."""
+    findings = findings_of(
+        record,
+        ProxyCorrelation("fisher", SURE),
+        ProxyCorrelation("coverage of fisher", SURE, is_variant=True),
+    )
+
+    assert [row[0] for row in proxies_table(findings).rows] == ["fisher"]
+    assert any("report.json holds 1 variants" in said for said in distrust_sentences(findings))
+
+
+def test_the_combined_proxy_is_worth_using_or_not(record: StudyRecord) -> None:
+    """By the low end of its held-out interval."""
+    (good, *_), (bad, *_) = (
+        distrust_sentences(findings_of(record, ProxyCorrelation(COMBINED, found)))
+        for found in (SURE, DOUBTFUL)
+    )
+
+    assert "it is worth using" in good
+    assert "it is not worth using" in bad
+
+
+def test_a_proxy_that_sees_only_size_is_named(record: StudyRecord) -> None:
+    """It may predict over all trials, and nothing among layouts of one size."""
+    seen = ProxyCorrelation("fisher", SURE, within=NOTHING)
+    said = distrust_sentences(findings_of(record, seen, ProxyCorrelation("effective_rank", SURE)))
+
+    assert said[0].startswith("Among layouts with the same number of connections fisher predicts")
+
+
+def test_an_unstable_proxy_is_named(record: StudyRecord) -> None:
+    """Where other batches rank the connections otherwise; heads are judged apart."""
+    (said,) = [s for s in distrust_sentences(findings_of(record)) if "another" in s]
+
+    assert said.startswith("With another batch of examples")
+    assert said.endswith("nuclear norm.")
+
+
+def test_a_search_ends_with_a_word_on_its_proxies(record: StudyRecord) -> None:
+    """So that nobody takes a heat map for a measurement."""
+    lines = summary_lines(gather_findings(record))
+
+    assert lines[-2].startswith("Proxies: The highest correlation is that of")
+    assert lines[-1].startswith("Proxies: No proxy's interval lies above zero")
