@@ -77,7 +77,7 @@ def load_ingredients(settings: SearchSettings, bench: Workbench | None = None) -
         model=settings.model,
         data=settings.data,
         space_file=settings.space,
-        space=file.model_dump(mode="json"),
+        space=file.content,
         sampler=settings.sampler,
         pruner=settings.pruner,
         seed=settings.seed,
@@ -183,7 +183,12 @@ def _bound(settings: SearchSettings, file: SpaceFile, backbone: Backbone) -> Sea
     budget = parse_budget(settings.max_params, backbone.facts.n_parameters)
     try:
         return bind_space(
-            file, MODULE_TYPES, n_nodes=backbone.n_nodes, width=backbone.width, budget=budget
+            file,
+            MODULE_TYPES,
+            n_nodes=backbone.n_nodes,
+            width=backbone.width,
+            budget=budget,
+            sublayers=backbone.facts.sublayers,
         )
     except SpaceError as error:
         raise SpaceError(f"{settings.space}: {error}") from error
