@@ -4,7 +4,7 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from placement_search.space.legality import Completion, Legality, Pick, Traits
+from placement_search.space.legality import Completion, Legality, Pick, Traits, cost_order
 
 Choice = tuple[int, int]
 """The number of a group of connections, and that of its module."""
@@ -80,6 +80,17 @@ class Choices:
     def forced(self, taken: set[int]) -> list[Traits]:
         """Traits of the groups that are always there and not taken yet."""
         return [self.traits[group] for group in sorted(self.always - taken)]
+
+    def most(self, module: int) -> int:
+        """How many groups a set can have, all with this module; 0 where none is possible."""
+        picks = [(traits, module) for traits in self.forced(set())]
+        if not self.legality.allows(picks):
+            return 0
+        for group in sorted(self.free, key=lambda group: cost_order(self.traits[group])):
+            more = [*picks, (self.traits[group], module)]
+            if self.legality.allows(more):
+                picks = more
+        return len(picks)
 
     def is_usable(self, module: int) -> bool:
         """Whether a set with this module was found."""

@@ -130,7 +130,7 @@ class Completion:
     ) -> None:
         self._legality = legality
         self._stock = stock
-        order = sorted(stock, key=lambda traits: (len(traits.sources), _size(traits)))
+        order = sorted(stock, key=cost_order)
         self._cells = [(traits, module) for traits in order for module in modules]
         self._modules = modules
         self._left = max_steps
@@ -178,5 +178,6 @@ class Completion:
         return self._left >= 0 and self._legality.allows(picks)
 
 
-def _size(traits: Traits) -> int:
-    return traits.n_forward + traits.n_recurrent
+def cost_order(traits: Traits) -> tuple[int, int]:
+    """Sorts what needs no first pass before what does, and small groups before large ones."""
+    return len(traits.sources), traits.n_forward + traits.n_recurrent

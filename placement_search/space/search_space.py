@@ -120,6 +120,22 @@ class SearchSpace:
         """A random layout of the space: its size first, then its connections, then its modules."""
         return self.layout_of(random_choices(self.choices, generator))
 
+    def shuffled(self, layout: Layout, generator: random.Random) -> Layout | None:
+        """A layout with the same modules at random places; None where rules forbid these.
+
+        Raises:
+            ValueError: If the layout is not made of this space's connections and modules.
+        """
+        chosen, always = self.chosen(layout), self.choices.always
+        if chosen is None:
+            raise ValueError(f"space {self.name!r} does not know {layout.notation}")
+        modules = [module for group, module in chosen if group not in always]
+        groups = generator.sample(self.choices.free, len(modules))
+        kept = [choice for choice in chosen if choice[0] in always]
+        made = [*kept, *zip(groups, modules, strict=True)]
+        is_legal = self.choices.legality.allows(self.choices.picks(made))
+        return self.layout_of(made) if is_legal else None
+
     def neighbours(self, layout: Layout, generator: random.Random, n: int) -> list[Layout]:
         """Different layouts of the space that are one move from ``layout``.
 

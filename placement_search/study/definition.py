@@ -50,6 +50,9 @@ class StudyDefinition:
         is_higher_better: Whether a larger score is a better one.
         concurrency: Trials that may be under way at once, and so which trials each one knew of;
             studies of earlier versions had one.
+        max_bytes: Limit on bytes as given.
+        max_flops: Limit on operations as given.
+        max_latency: Limit on latency as given.
     """
 
     model: ModelSettings
@@ -70,11 +73,25 @@ class StudyDefinition:
     metric: str
     is_higher_better: bool
     concurrency: int = 1
+    max_bytes: str | None = None
+    max_flops: str | None = None
+    max_latency: str | None = None
 
     @property
     def sign(self) -> int:
         """What a score is multiplied by so that larger is better."""
         return 1 if self.is_higher_better else -1
+
+    @property
+    def budget(self) -> str:
+        """The limits on a layout as they were given; empty where there are none."""
+        given = {
+            "parameters": self.max_params,
+            "bytes": self.max_bytes,
+            "operations": self.max_flops,
+            "latency": self.max_latency,
+        }
+        return ", ".join(f"{what}: {limit}" for what, limit in given.items() if limit is not None)
 
     def as_json(self) -> dict[str, Any]:
         """A form that JSON can hold."""

@@ -95,12 +95,10 @@ class References:
         """
         asked = record.definition
         generator = random.Random(derive_seed(asked.seed, "alike", layout.id))  # noqa: S311
-        modules = [connection.module for connection in layout.connections]
         drawn: dict[str, Layout] = {}
         for _ in range(N_DRAWN):
-            pairs = generator.sample(self._space.pairs, len(modules))
-            made = self._space.layout(pairs, modules)
-            if made.id != layout.id and len(drawn) < asked.n_random:
+            made = self._space.shuffled(layout, generator)
+            if made and made.id != layout.id and len(drawn) < asked.n_random:
                 drawn.setdefault(made.id, made)
         return list(drawn.values())
 
