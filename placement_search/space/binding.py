@@ -77,7 +77,24 @@ def bind_choices(
         raise SpaceError(_why_empty(parts, table, choices))
     if len(usable) < len(modules):
         table = table.only([modules[index] for index in usable])
-    return Bound(groups, _choices(parts, table), table)
+    parts = _without_impossible(parts, _choices(parts, table))
+    return Bound(parts.groups, _choices(parts, table), table)
+
+
+def _without_impossible(parts: _Parts, choices: Choices) -> _Parts:
+    """The parts without groups that budget or conditions keep out of every layout."""
+    known = {traits: group for group, traits in enumerate(choices.traits)}
+    possible = {traits for traits, group in known.items() if choices.is_possible(group)}
+    kept = [
+        number
+        for number, traits in enumerate(choices.traits)
+        if traits in possible or number in parts.always
+    ]
+    return replace(
+        parts,
+        groups=tuple(parts.groups[number] for number in kept),
+        always=frozenset(new for new, old in enumerate(kept) if old in parts.always),
+    )
 
 
 def _both(

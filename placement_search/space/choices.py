@@ -1,7 +1,8 @@
 """The sets of choices that a space contains, and the way from a wished set to one of them."""
 
+from bisect import bisect_left
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from placement_search.space.legality import Completion, Legality, Pick, Traits, cost_order
@@ -51,7 +52,7 @@ class Choices:
         """The wished set where the space contains it, else a set near to it that it contains.
 
         Earlier wishes come first. One that can't be met gets a cheaper module, then a dearer one,
-        then the next group that can be had; where there is none, it is left out.
+        then another group that can be had; where there is none, it is left out.
 
         Args:
             wished: Different groups, all that are always there among them.
@@ -91,6 +92,17 @@ class Choices:
             if self.legality.allows(more):
                 picks = more
         return len(picks)
+
+    def is_possible(self, group: int) -> bool:
+        """Whether a set with this group was found."""
+        modules = list(range(self.legality.n_modules))
+        sets = [[module] for module in modules] if self.is_module_shared else [modules]
+        forced = self.forced({group})
+        return any(
+            self.completion([(self.traits[group], module)], forced, {group}, usable) is not None
+            for usable in sets
+            for module in usable
+        )
 
     def is_usable(self, module: int) -> bool:
         """Whether a set with this module was found."""
@@ -138,26 +150,52 @@ class _Repair:
         n_modules = self._space.legality.n_modules
         return [*range(module, -1, -1), *range(module + 1, n_modules)]
 
-    def _options(self, group: int, module: int) -> Iterator[Choice]:
-        modules = [m for m in self._near(module) if m in self._modules]
-        n_groups, always = len(self._space.traits), self._space.always
-        groups = [group, *((group + step) % n_groups for step in range(1, n_groups))]
-        for each in groups[:1] if group in always else groups:
-            if each not in self._taken and (each in always) == (group in always):
-                yield from ((each, m) for m in modules)
-
     def _take_near(self, group: int, module: int) -> None:
-        for choice in self._options(group, module):
-            pick = self._space.traits[choice[0]], choice[1]
-            if choice[0] not in self._space.always and pick in self._failed:
-                continue
-            due = self._due_after(choice, pick)
-            if due is not None:
-                self._made.append(choice)
-                self._taken.add(choice[0])
-                self._due = due
+        """Take a wish, or what is nearest to it, where anything can be taken."""
+        near = [m for m in self._near(module) if m in self._modules]
+        is_met = group not in self._taken and any(self._take((group, m)) for m in near)
+        if not is_met and group not in self._space.always:
+            self._take_other(group, near)
+
+    def _take_other(self, group: int, modules: list[int]) -> None:
+        """Take another group, as far along those that can be had as this one is along all.
+
+        So the wishes that can't be met spread over those that can, whatever their order.
+        """
+        free = self._space.free
+        place = bisect_left(free, group)
+        left = [each for each in free if each not in self._taken]
+        for module in modules:
+            of_traits = {self._space.traits[each]: each for each in left}
+            legal = {
+                traits
+                for traits, each in of_traits.items()
+                if self._due_with((each, module)) is not None
+            }
+            open_ = [each for each in left if self._space.traits[each] in legal]
+            if open_:
+                self._take((open_[place * len(open_) // len(free)], module))
                 return
+
+    def _take(self, choice: Choice) -> bool:
+        due = self._due_with(choice)
+        if due is None:
+            return False
+        self._made.append(choice)
+        self._taken.add(choice[0])
+        self._due = due
+        return True
+
+    def _due_with(self, choice: Choice) -> list[Pick] | None:
+        """What would complete the set with this choice; None where nothing is found."""
+        pick = self._space.traits[choice[0]], choice[1]
+        is_free = choice[0] not in self._space.always
+        if is_free and pick in self._failed:
+            return None
+        due = self._due_after(choice, pick)
+        if due is None and is_free:
             self._failed.add(pick)
+        return due
 
     def _due_after(self, choice: Choice, pick: Pick) -> list[Pick] | None:
         """What would still complete the set; None where nothing is found."""

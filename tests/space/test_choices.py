@@ -1,6 +1,8 @@
 """Rules between choices, and what becomes of a wish that they forbid."""
 
 import itertools
+import random
+from collections import Counter
 
 import pytest
 
@@ -120,8 +122,11 @@ def test_what_is_always_there_must_be_payable(budget: Budget, said: str) -> None
     assert said in str(raised.value)
 
 
-def test_a_wish_that_can_not_be_met_gives_way_to_the_next_that_can() -> None:
-    """Of two recurrent wishes where one is allowed, the first stays and the second moves on."""
+def test_a_wish_that_can_not_be_met_gives_way_to_another() -> None:
+    """Of two recurrent wishes where one is allowed, the first stays.
+
+    The second becomes the connection that is as far along those that can be had as it is along all.
+    """
     file = space_file(**FOUR | {"connections": {"exactly": 2}}, when=[
         {"has": "recurrent", "at_most": 1}
     ])  # fmt: skip
@@ -129,7 +134,31 @@ def test_a_wish_that_can_not_be_met_gives_way_to_the_next_that_can() -> None:
     number = {group[0]: index for index, group in enumerate(space.groups)}
     chosen = space.choices.repaired([(number[3, 0], 0), (number[2, 0], 0)])
 
-    assert [space.groups[group][0] for group, _ in chosen] == [(3, 0), (2, 2)]
+    # 2>0 is the ninth of 16; of the ten that run forward, the sixth is 1>2.
+    assert [space.groups[group][0] for group, _ in chosen] == [(3, 0), (1, 2)]
+
+
+def test_what_no_layout_can_have_is_no_candidate() -> None:
+    """What conditions or the budget keep out would waste a sampler's proposals."""
+    space = bound(space_file(**FOUR, always=["3>0"], when=[{"has": "recurrent", "at_most": 1}]))
+
+    assert (2, 0) not in space.pairs
+    assert len(space.pairs) == 1 + 10
+
+
+def test_wishes_that_can_not_be_met_spread_over_what_can() -> None:
+    """Uniform numbers still mean every connection that can be had about as often as another."""
+    space = bound(space_file(**FOUR | {"connections": {"exactly": 2}}, when=[
+        {"has": "recurrent", "without": "*>*"}, {"has": "sequential", "at_most": 1}
+    ]))  # fmt: skip
+    generator = random.Random(0)  # noqa: S311 - reproducible
+    ends = Counter(
+        pair for _ in range(2000)
+        for pair in ((c.source, c.target) for c in space.random_layout(generator).connections)
+    )  # fmt: skip
+
+    assert ends.keys() == {(s, t) for s in range(4) for t in range(s, 4)}
+    assert max(ends.values()) < 2 * min(ends.values())
 
 
 def test_a_wish_whose_module_is_forbidden_keeps_its_place() -> None:
