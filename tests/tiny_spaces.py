@@ -3,7 +3,9 @@
 from placement_search.layout import ModuleTypes
 from placement_search.modules import MODULE_TYPES
 from placement_search.space.budget import Budget
+from placement_search.space.cost_table import CostTable, Price
 from placement_search.space.file import SpaceFile
+from placement_search.space.module_choices import read_modules
 from placement_search.space.search_space import SearchSpace, bind_space
 
 N_NODES, WIDTH = 25, 64
@@ -27,7 +29,38 @@ def bound(
     file: SpaceFile | None = None,
     max_parameters: int | None = None,
     types: ModuleTypes = MODULE_TYPES,
+    *,
+    budget: Budget | None = None,
+    sublayers: int = 2,
 ) -> SearchSpace:
-    """A file, or the small one, on 25 nodes of width 64."""
-    budget = Budget(max_parameters)
-    return bind_space(file or space_file(), types, n_nodes=N_NODES, width=WIDTH, budget=budget)
+    """A file, or the small one, on 25 nodes of width 64; the table is there for other budgets."""
+    file = file or space_file()
+    table = None if budget is None else price_table(file, types)
+    return bind_space(
+        file,
+        types,
+        n_nodes=N_NODES,
+        width=WIDTH,
+        budget=budget or Budget(max_parameters),
+        sublayers=sublayers,
+        table=table,
+    )
+
+
+def price_table(file: SpaceFile, types: ModuleTypes = MODULE_TYPES) -> CostTable:
+    """Round prices: a module's FLOPs are ten times its parameters, the backbone's 100,000.
+
+    A first pass is the dearer the further it goes, and takes as much time as the backbone.
+    """
+    costs = read_modules(file, types, WIDTH)
+    return CostTable(
+        modules=tuple(costs),
+        parameters=Price(tuple(costs.values())),
+        n_bytes=Price(tuple(4 * cost for cost in costs.values()), fixed=1000),
+        flops=Price(
+            tuple(10 * cost for cost in costs.values()),
+            fixed=100_000,
+            first_pass=tuple(4000 * (node // 2 * 2) for node in range(N_NODES)),
+        ),
+        latency=Price(tuple(0.01 for _ in costs), fixed=1.0, first_pass=(0.9,) * N_NODES),
+    )

@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from placement_search.cli import artefacts, models, search, studies
+from placement_search.cli import artefacts, models, plan, search, studies
 from placement_search.own_process import keep_freed_memory, wait_patiently
 
 EXIT_CODES = "Exit codes: 0 done, 1 our failure or stopped, 2 a mistake that you can mend."
@@ -19,6 +19,7 @@ app = typer.Typer(
     help="Find where adapters help a frozen transformer most: per layer, long-range or recurrent.",
 )
 app.command(epilog=EXIT_CODES)(search.search)
+app.command("plan")(plan.plan)
 app.command()(models.inspect)
 app.command("data")(models.data_)
 app.command("map")(models.map_)

@@ -79,6 +79,24 @@ def search(
             "or a share of the backbone, e.g. 0.5%."
         ),
     ] = None,
+    max_bytes: Annotated[
+        str | None,
+        typer.Option(help="Most bytes of adapters and head on disk, e.g. 20KB or 64KiB."),
+    ] = None,
+    max_flops: Annotated[
+        str | None,
+        typer.Option(
+            help="Most operations of a forward pass, as a factor of the bare backbone's, "
+            "e.g. 1.1x or 110%."
+        ),
+    ] = None,
+    max_latency: Annotated[
+        str | None,
+        typer.Option(
+            help="Longest time of a forward pass, as a factor of the bare backbone's, e.g. 1.2x; "
+            "measured once in a study's life."
+        ),
+    ] = None,
     finalists: Annotated[
         int,
         typer.Option(
@@ -171,6 +189,9 @@ def search(
             seed=seed,
             concurrency=concurrency,
             max_params=max_params,
+            max_bytes=max_bytes,
+            max_flops=max_flops,
+            max_latency=max_latency,
             n_finalists=finalists,
             n_seeds=seeds,
             n_random=n_random,

@@ -2,6 +2,7 @@
 
 import statistics
 import time
+from collections.abc import Callable
 
 import torch
 from torch.nn.attention import SDPBackend, sdpa_kernel
@@ -22,10 +23,15 @@ def count_flops(model: AdaptedBackbone, example: Inputs) -> int:
         model: The adapted backbone.
         example: Inputs of one example, each of shape ``(1, …)``.
     """
+    return flops_of(lambda: model(example))
+
+
+def flops_of(run: Callable[[], object]) -> int:
+    """Floating-point operations of matrix products and attention in whatever ``run`` does."""
     counter = FlopCounterMode(display=False)
     # The CPU's fused attention is not counted; the plain one has the same products.
     with counter, torch.no_grad(), sdpa_kernel(SDPBackend.MATH):
-        model(example)
+        run()
     return counter.get_total_flops()
 
 

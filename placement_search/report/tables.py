@@ -170,7 +170,7 @@ def facts_table(findings: Findings) -> Table:
         ("kinds of connection", kinds or UNKNOWN),
         ("connections per layout", (f"{count.get('at_least', UNKNOWN)} to "
          f"{count.get('at_most', UNKNOWN)}")),
-        ("budget of a layout", asked.max_params or "no limit on parameters"),
+        ("budget of a layout", asked.budget or "no limit"),
         ("sampler and pruner", f"{asked.sampler}, {asked.pruner}"),
         ("seed", str(asked.seed)),
         ("training", (f"{plan.epochs} epochs, batch size {plan.batch_size}, "

@@ -2,24 +2,21 @@
 
 import itertools
 import math
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+import random
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 
-from placement_search.errors import LayoutError, SpaceError
-from placement_search.layout import (
-    Connection,
-    FirstPass,
-    Layout,
-    ModuleSpec,
-    ModuleTypes,
-    kind_of,
-    make_module,
-)
-from placement_search.module_type import ModuleType
+from placement_search.layout import Connection, FirstPass, Layout, ModuleSpec, ModuleTypes
+from placement_search.space.binding import bind_choices
 from placement_search.space.budget import Budget
-from placement_search.space.file import SpaceFile, expand_nodes
-
-Pair = tuple[int, int]
+from placement_search.space.choices import Choice, Choices
+from placement_search.space.cost_table import CostTable, LayoutCosts
+from placement_search.space.counting import count_freely, count_layouts
+from placement_search.space.file import SpaceFile
+from placement_search.space.groups import Group
+from placement_search.space.moves import N_TRIES, moved_choices, random_choices
+from placement_search.space.node_names import Pair, Stream
+from placement_search.space.training import TrainingSpace, read_training
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,30 +25,65 @@ class SearchSpace:
 
     Args:
         name: The space's name.
-        pairs: Candidate connections as (source, target), sorted.
+        groups: Candidate connections as (source, target), those that come together in one group;
+            sorted. Without ties and symmetry every group is one connection.
         modules: Modules to choose from, cheapest first.
-        costs: Trainable parameters of one connection with each module.
-        at_least: Fewest connections of a layout.
-        at_most: Most connections of a layout, lowered to what the budget can pay.
-        is_module_shared: Whether all connections of a layout have the same module.
+        choices: Which sets of groups, each with a module, the space contains.
         first_pass: What the first pass of recurrent layouts carries.
         budget: What a layout may cost.
+        table: What its modules cost.
+        training: Training settings that are part of what is proposed.
+        pairs: All candidate connections, sorted.
     """
 
     name: str
-    pairs: tuple[Pair, ...]
+    groups: tuple[Group, ...]
     modules: tuple[ModuleSpec, ...]
-    costs: tuple[int, ...]
-    at_least: int
-    at_most: int
-    is_module_shared: bool
+    choices: Choices
     first_pass: FirstPass
     budget: Budget
+    table: CostTable
+    training: TrainingSpace
+    pairs: tuple[Pair, ...] = field(init=False)
+    _group_of: Mapping[Pair, int] = field(init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        """Work out once what every question about a layout reads."""
+        of_pair = {pair: number for number, group in enumerate(self.groups) for pair in group}
+        object.__setattr__(self, "_group_of", of_pair)
+        object.__setattr__(self, "pairs", tuple(sorted(of_pair)))
+
+    @property
+    def costs(self) -> tuple[int, ...]:
+        """Trainable parameters of one connection with each module."""
+        return tuple(int(price) for price in self.table.parameters.modules)
+
+    @property
+    def at_least(self) -> int:
+        """Fewest groups of a layout."""
+        return self.choices.at_least
+
+    @property
+    def at_most(self) -> int:
+        """Most groups of a layout, lowered to what the budget can pay."""
+        return self.choices.legality.at_most
+
+    @property
+    def is_module_shared(self) -> bool:
+        """Whether all connections of a layout have the same module."""
+        return self.choices.is_module_shared
 
     def cost(self, layout: Layout) -> int:
         """Trainable parameters of a layout of this space."""
-        by_module = dict(zip(self.modules, self.costs, strict=True))
-        return sum(by_module[c.module] for c in layout.connections)
+        return self.predicted(layout).n_parameters
+
+    def predicted(self, layout: Layout) -> LayoutCosts:
+        """What a layout costs, as far as the table knows.
+
+        Raises:
+            KeyError: If a connection has a module that the space lacks.
+        """
+        return self.table.costs(layout)
 
     def contains(self, layout: Layout) -> bool:
         """Whether a study over this space could propose ``layout``."""
@@ -59,45 +91,128 @@ class SearchSpace:
 
     def objections(self, layout: Layout) -> list[str]:
         """Why a study over this space could not propose ``layout``; empty where it could."""
-        n = len(layout.connections)
-        modules = {c.module for c in layout.connections}
-        pairs = [(c.source, c.target) for c in layout.connections]
-        foreign = sorted(set(pairs) - set(self.pairs))
-        unknown = sorted(modules - set(self.modules))
-        cost = 0 if unknown else self.cost(layout)
+        chosen = self.chosen(layout)
+        foreign = self._foreign(layout)
+        pass_ = f"its first pass is {layout.first_pass}, that of the space {self.first_pass}"
+        found = [] if layout.first_pass is self.first_pass or not layout.is_recurrent else [pass_]
+        if foreign:
+            return [*foreign, *found]
+        if chosen is None:
+            return ["its connections are not whole groups of the space, each once", *found]
+        return [*self._broken_rules(layout, chosen), *found]
+
+    def _foreign(self, layout: Layout) -> list[str]:
+        """What the space does not know at all."""
+        pairs = {(c.source, c.target) for c in layout.connections} - self._group_of.keys()
+        modules = {c.module for c in layout.connections} - set(self.modules)
+        named = {
+            "connection": [f"{source}>{target}" for source, target in sorted(pairs)],
+            "module": [module.notation for module in sorted(modules)],
+        }
+        return [f"the space has no {what} {_listed(each)}" for what, each in named.items() if each]
+
+    def _broken_rules(self, layout: Layout, chosen: Sequence[Choice]) -> list[str]:
+        """Which rules on sets of choices it breaks."""
+        if self.choices.contains(chosen):
+            return []
+        n, modules = len(chosen), {module for _, module in chosen}
+        missing = sorted(self.choices.always - {group for group, _ in chosen})
         rules = {
             f"it has {n} connections, the space admits {self.at_least} to {self.at_most}": (
                 self.at_least <= n <= self.at_most
             ),
-            "it has several connections between the same two nodes": len(set(pairs)) == n,
-            f"the space has no connection {_listed(f'{s}>{t}' for s, t in foreign)}": not foreign,
-            f"the space has no module {_listed(m.notation for m in unknown)}": not unknown,
+            f"it lacks {_listed(f'{s}>{t}' for g in missing for s, t in self.groups[g])}": (
+                not missing
+            ),
             "its connections have different modules, in the space all have the same": (
                 len(modules) < 2 or not self.is_module_shared
             ),
-            f"its first pass is {layout.first_pass}, that of the space {self.first_pass}": (
-                layout.first_pass is self.first_pass or not layout.is_recurrent
-            ),
-            f"it has {cost:,} parameters, the budget is {self.budget.describe()}": (
-                self.budget.allows(cost)
-            ),
         }
-        return [objection for objection, is_kept in rules.items() if not is_kept]
+        broken = [rule for rule, is_kept in rules.items() if not is_kept]
+        excess = self.budget.excess(self.predicted(layout))
+        return [*broken, excess] if excess else broken or ["a condition of the space forbids it"]
 
-    def layout(self, pairs: list[Pair], modules: list[ModuleSpec]) -> Layout:
+    def chosen(self, layout: Layout) -> list[Choice] | None:
+        """The choices that make up a layout; None where they do not make it up exactly."""
+        module_of = {module: number for number, module in enumerate(self.modules)}
+        found = {
+            (self._group_of.get((c.source, c.target)), module_of.get(c.module))
+            for c in layout.connections
+        }
+        chosen = sorted((g, m) for g, m in found if g is not None and m is not None)
+        is_whole = sum(len(self.groups[g]) for g, _ in chosen) == len(layout.connections)
+        return chosen if is_whole and len(chosen) == len(found) else None
+
+    def layout_of(self, chosen: Sequence[Choice]) -> Layout:
+        """The layout of these choices."""
+        wired = [(pair, module) for group, module in chosen for pair in self.groups[group]]
+        modules = [self.modules[module] for _, module in wired]
+        return self.layout([pair for pair, _ in wired], modules)
+
+    def layout(self, pairs: Sequence[Pair], modules: Sequence[ModuleSpec]) -> Layout:
         """The layout with these connections, pair by pair."""
         connections = (Connection(s, t, m) for (s, t), m in zip(pairs, modules, strict=True))
         return Layout(tuple(connections), self.first_pass)
 
+    def random_layout(self, generator: random.Random) -> Layout:
+        """A random layout of the space: its size first, then its connections, then its modules."""
+        return self.layout_of(random_choices(self.choices, generator))
+
+    def shuffled(self, layout: Layout, generator: random.Random) -> Layout | None:
+        """A layout with the same modules at random places; None where rules forbid these.
+
+        Raises:
+            ValueError: If the layout is not made of this space's connections and modules.
+        """
+        chosen, always = self.chosen(layout), self.choices.always
+        if chosen is None:
+            raise ValueError(f"space {self.name!r} does not know {layout.notation}")
+        modules = [module for group, module in chosen if group not in always]
+        groups = generator.sample(self.choices.free, len(modules))
+        kept = [choice for choice in chosen if choice[0] in always]
+        made = [*kept, *zip(groups, modules, strict=True)]
+        is_legal = self.choices.legality.allows(self.choices.picks(made))
+        return self.layout_of(made) if is_legal else None
+
+    def neighbours(self, layout: Layout, generator: random.Random, n: int) -> list[Layout]:
+        """Different layouts of the space that are one move from ``layout``.
+
+        A move adds a connection, drops one, moves one end of one, or exchanges a module; groups
+        move as one.
+
+        Args:
+            layout: One that the space contains.
+            generator: Draws the moves.
+            n: How many; fewer come where so many were not found.
+
+        Raises:
+            ValueError: If the space does not contain the layout.
+        """
+        chosen = self.chosen(layout)
+        if chosen is None or not self.contains(layout):
+            raise ValueError(f"space {self.name!r} does not contain {layout.notation}")
+        ends = [group[0] for group in self.groups]
+        found: dict[str, Layout] = {}
+        moves = moved_choices(self.choices, ends, chosen, generator)
+        for made in itertools.islice(moves, n * N_TRIES):
+            if made and len(found) < n:
+                near = self.layout_of(made)
+                found.setdefault(near.id, near)
+        return list(found.values())
+
+    @property
+    def n_layouts(self) -> int | None:
+        """How many layouts it contains, exactly; None where counting would take too long."""
+        return count_layouts(self.choices)
+
     @property
     def log10_size(self) -> float:
-        """Decimal logarithm of the number of layouts, the budget left out of account."""
-        total = sum(
-            math.comb(len(self.pairs), n)
-            * (len(self.modules) if self.is_module_shared else len(self.modules) ** n)
-            for n in range(self.at_least, self.at_most + 1)
-        )
-        return math.log10(total)
+        """Decimal logarithm of the number of layouts.
+
+        Where they are too many to be counted, budget and conditions are left out of account.
+        """
+        counted = self.n_layouts
+        return math.log10(count_freely(self.choices) if counted is None else counted)
 
 
 def _listed(names: Iterable[str], limit: int = 3) -> str:
@@ -107,89 +222,39 @@ def _listed(names: Iterable[str], limit: int = 3) -> str:
 
 
 def bind_space(
-    file: SpaceFile, types: ModuleTypes, *, n_nodes: int, width: int, budget: Budget
+    file: SpaceFile,
+    types: ModuleTypes,
+    *,
+    n_nodes: int,
+    width: int,
+    budget: Budget,
+    sublayers: int = 2,
+    table: CostTable | None = None,
 ) -> SearchSpace:
     """The layouts that a space file means on a backbone of ``n_nodes`` nodes and this width.
 
+    Args:
+        file: What the user wrote.
+        types: Known module types.
+        n_nodes: Nodes of the backbone.
+        width: Its channels.
+        budget: What a layout may cost.
+        sublayers: Nodes that a block makes: 2, or 1 where blocks are fused.
+        table: What the file's modules cost; None for their parameters alone.
+
     Raises:
-        SpaceError: If a node is impossible, a module's settings break a rule, no connection is
-            left, or the budget can't pay for the smallest layout.
+        SpaceError: If a node is impossible, a module's settings break a rule, keys contradict each
+            other, no connection is left, or the budget can't pay for the smallest layout.
+        ValueError: If the budget limits what the table does not say.
     """
-    sources, targets, costs = _read_choices(file, types, n_nodes, width)
-    pairs = tuple(
-        (s, t) for s in sorted(sources) for t in sorted(targets) if kind_of(s, t) in file.kinds
-    )
-    at_least, at_most = file.connections.at_least, file.connections.at_most
-    if len(pairs) < at_least:
-        raise SpaceError(
-            f"space {file.name!r} is empty: kinds, sources and targets admit {len(pairs)} "
-            f"connections, connections.at_least asks for {at_least}"
-        )
-    cheapest = min(costs.values())
-    rest = (at_least - 1) * cheapest
-    is_shared = file.module_per == "layout"
-    affordable = {
-        m: c for m, c in costs.items() if budget.allows(at_least * c if is_shared else c + rest)
-    }
-    if not affordable:
-        raise SpaceError(
-            f"space {file.name!r} is empty under this budget: {at_least} connections cost at least "
-            f"{at_least * cheapest:,} parameters, --max-params is {budget.describe()}"
-        )
-    most = max(budget.how_many(min(affordable.values()), at_most), at_least)
+    bound = bind_choices(file, types, Stream(n_nodes, sublayers), width, budget, table)
     return SearchSpace(
         name=file.name,
-        pairs=pairs,
-        modules=tuple(affordable),
-        costs=tuple(affordable.values()),
-        at_least=at_least,
-        at_most=min(at_most, most, len(pairs)),
-        is_module_shared=is_shared,
+        groups=bound.groups,
+        modules=bound.table.modules,
+        choices=bound.choices,
         first_pass=file.first_pass,
         budget=budget,
+        table=bound.table,
+        training=read_training(file.training),
     )
-
-
-def _read_choices(
-    file: SpaceFile, types: ModuleTypes, n_nodes: int, width: int
-) -> tuple[frozenset[int], frozenset[int], Mapping[ModuleSpec, int]]:
-    """Sources, targets and modules with their costs.
-
-    Raises:
-        SpaceError: With the mistakes of all three at once.
-    """
-    mistakes: list[str] = []
-    nodes: list[frozenset[int]] = []
-    for key, given in (("sources", file.sources), ("targets", file.targets)):
-        try:
-            nodes.append(expand_nodes(given, key, n_nodes))
-        except SpaceError as error:
-            mistakes.append(str(error))
-    costs: Mapping[ModuleSpec, int] = {}
-    try:
-        costs = _module_costs(file, types, width)
-    except SpaceError as error:
-        mistakes.append(str(error))
-    if mistakes:
-        raise SpaceError("; ".join(mistakes))
-    sources, targets = nodes
-    return sources, targets, costs
-
-
-def _module_costs(file: SpaceFile, types: ModuleTypes, width: int) -> Mapping[ModuleSpec, int]:
-    """Every combination of settings that the file names, with its parameters, cheapest first."""
-    costs: dict[ModuleSpec, int] = {}
-    for index, choice in enumerate(file.modules):
-        place = f"modules.{index} of space {file.name!r}"
-        for name, values in choice.options.items():
-            if not values:
-                raise SpaceError(f"{name} in {place} lists no value; give one, or leave it out")
-        for values in itertools.product(*choice.options.values()):
-            given = dict(zip(choice.options, values, strict=True))
-            try:
-                spec = make_module(types, choice.type, given, place)
-            except LayoutError as error:
-                raise SpaceError(str(error)) from error
-            module_type: ModuleType = types[choice.type]
-            costs[spec] = module_type.count(module_type.complete(spec.settings), width)
-    return dict(sorted(costs.items(), key=lambda item: (item[1], item[0].notation)))

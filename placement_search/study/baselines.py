@@ -44,20 +44,16 @@ def make_baselines(
         seed: Fixes them.
         further: Others that stand before the random ones.
     """
-    module, most = dearest(space)
+    number, most = dearest(space)
+    module, generator = space.modules[number], random.Random(seed)  # noqa: S311 - reproducible
+    drawn = [_random(space, number, most, generator) for _ in range(n_random)]
+    n_last = len(drawn[0].connections) if drawn else most
     made = [
         Baseline(HEAD_ONLY, Layout()),
         *(Baseline(role, layout) for role, layout in every_layer(n_nodes, module).items()),
-        Baseline(LAST_LAYERS, parallel(range(max(1, n_nodes - most), n_nodes), module)),
+        Baseline(LAST_LAYERS, parallel(range(max(1, n_nodes - n_last), n_nodes), module)),
         *further,
-    ]
-    generator = random.Random(seed)  # noqa: S311 - reproducible, not secret
-    made += [
-        Baseline(
-            f"{RANDOM} {index}",
-            space.layout(generator.sample(space.pairs, most), [module] * most),
-        )
-        for index in range(1, n_random + 1)
+        *(Baseline(f"{RANDOM} {index}", layout) for index, layout in enumerate(drawn, start=1)),
     ]
     return without_repeats(made)
 
@@ -68,13 +64,21 @@ def without_repeats(made: Sequence[Baseline]) -> list[Baseline]:
     return [baseline for baseline in made if first[baseline.layout.id] is baseline]
 
 
-def dearest(space: SearchSpace) -> tuple[ModuleSpec, int]:
-    """The module, and how many connections of it, that spend most of the budget."""
-    counts = [space.budget.how_many(cost, space.at_most) for cost in space.costs]
-    spent = [count * cost for count, cost in zip(counts, space.costs, strict=True)]
-    enough = [i for i, count in enumerate(counts) if count >= space.at_least]
-    index = max(enough, key=lambda i: (spent[i], space.costs[i]))
-    return space.modules[index], counts[index]
+def dearest(space: SearchSpace) -> tuple[int, int]:
+    """The module, and how many groups of connections with it, that spend most of the budget."""
+    counts = [space.choices.most(number) for number in range(len(space.modules))]
+    enough = [number for number, count in enumerate(counts) if count >= space.at_least]
+    if not enough:  # no module will do for all connections of a layout
+        return 0, space.at_least
+    number = max(enough, key=lambda i: (counts[i] * space.costs[i], space.costs[i]))
+    return number, counts[number]
+
+
+def _random(space: SearchSpace, module: int, n: int, generator: random.Random) -> Layout:
+    """A random layout of ``n`` groups with one module, as far as conditions allow."""
+    always = sorted(space.choices.always)
+    groups = always + generator.sample(space.choices.free, n - len(always))
+    return space.layout_of(space.choices.repaired([(group, module) for group in groups]))
 
 
 def every_layer(n_nodes: int, module: ModuleSpec) -> dict[str, Layout]:

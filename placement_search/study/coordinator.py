@@ -188,11 +188,24 @@ class Coordinator:
 
     def _start(self, trial: FrozenTrial) -> None:
         layout = parse_layout(trial.user_attrs[records.LAYOUT], MODULE_TYPES)
+        excess = self._excess(trial, layout)
+        if excess:
+            self._under_way[trial.number] = {}
+            self._ledger.fail(trial.number, records.TrialEnd.INFEASIBLE, excess)
+            self._ended(trial.number)
+            return
         seed = derive_seed(self._trials.seed, layout.id, 0)
         if trial.user_attrs[records.ROLE] == records.SEARCHED:
             self._judge.begin(self._known_to(trial.number), trial.number)
         self._under_way[trial.number] = {}
         self._engine.start(trial.number, Evaluation(layout, seed, self._trials.plan))
+
+    def _excess(self, trial: FrozenTrial, layout: Layout) -> str:
+        """What of a layout that is to be within the budget is over it; baselines need not be."""
+        if not trial.user_attrs[records.IS_ELIGIBLE]:
+            return ""
+        space = self._trials.space
+        return space.budget.excess(space.predicted(layout))
 
     def _heed(self, event: Event) -> None:
         """Write down what has happened to a trial; one that was pruned just now is past it."""

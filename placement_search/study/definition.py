@@ -58,6 +58,9 @@ class StudyDefinition:
             kept as well.
         start_from: Layouts from elsewhere that are evaluated after the baselines, by role.
         start_files: Where those lie, as the user gave it; the content is what is compared.
+        max_bytes: Limit on bytes as given.
+        max_flops: Limit on operations as given.
+        max_latency: Limit on latency as given.
     """
 
     model: ModelSettings
@@ -82,11 +85,25 @@ class StudyDefinition:
     is_paired: bool = False
     start_from: dict[str, StartLayout] = field(default_factory=dict)
     start_files: tuple[str, ...] = ()
+    max_bytes: str | None = None
+    max_flops: str | None = None
+    max_latency: str | None = None
 
     @property
     def sign(self) -> int:
         """What a score is multiplied by so that larger is better."""
         return 1 if self.is_higher_better else -1
+
+    @property
+    def budget(self) -> str:
+        """The limits on a layout as they were given; empty where there are none."""
+        given = {
+            "parameters": self.max_params,
+            "bytes": self.max_bytes,
+            "operations": self.max_flops,
+            "latency": self.max_latency,
+        }
+        return ", ".join(f"{what}: {limit}" for what, limit in given.items() if limit is not None)
 
     def as_json(self) -> dict[str, Any]:
         """A form that JSON can hold."""

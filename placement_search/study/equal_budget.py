@@ -51,7 +51,8 @@ def equal_budget_baselines(
         width: Its channels.
         scores: ``GREEDY_PROXY`` by ``[source][target]``; None where the study has no proxy map.
     """
-    module, most = dearest(space)
+    number, most = dearest(space)
+    module = space.modules[number]
     baselines: list[Baseline] = []
     notes: dict[str, str] = {}
     for base, layout in every_layer(n_nodes, module).items():

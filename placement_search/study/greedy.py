@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from placement_search.space.search_space import Pair
+from placement_search.space.node_names import Pair
 
 GAMMA = 0.6
 """Strength of the discount in the paper; 0 is none."""

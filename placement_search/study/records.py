@@ -12,6 +12,7 @@ from pydantic import TypeAdapter
 
 from placement_search.errors import StudyError
 from placement_search.evaluation.score_card import ScoreCard
+from placement_search.space.cost_table import Price
 from placement_search.study.command import Goal, search_command
 from placement_search.study.definition import StudyDefinition
 from placement_search.study.map_record import ProxyMap as ProxyMap  # noqa: PLC0414 - its home
@@ -25,6 +26,7 @@ DEFINITION, PROVENANCE, PROXY_MAP, FINALIST = "definition", "provenance", "proxy
 GOAL, REFERENCE, POOLING, NOTES = "goal", "reference/", "pooling", "notes"
 QUEUE_NOTES = "queue_notes"
 LAYOUT_PROXIES = "layout_proxies/"
+LATENCY = "latency"
 FULL_FINE_TUNING = "full fine-tuning"
 """The role of retrainings of the whole backbone, a ceiling for adapters."""
 LAYOUT, LAYOUT_ID, ROLE, N_PARAMETERS, IS_ELIGIBLE = (
@@ -217,6 +219,7 @@ PROXY_MAPS = TypeAdapter(ProxyMap)
 GOALS = TypeAdapter(Goal)
 REFERENCES = TypeAdapter(ReferenceRecord)
 POOLINGS = TypeAdapter(PoolingRecord)
+PRICES = TypeAdapter(Price)
 
 
 def read_study(study: optuna.Study, address: str) -> StudyRecord:

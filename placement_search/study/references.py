@@ -116,16 +116,22 @@ class References:
         """
         asked = record.definition
         generator = random.Random(derive_seed(asked.seed, "alike", layout.id))  # noqa: S311
-        modules = [connection.module for connection in layout.connections]
         drawn: dict[str, Layout] = {}
-        if len(modules) > len(self._space.pairs):
+        if len(layout.connections) > len(self._space.pairs):
             return []
         for _ in range(N_DRAWN):
-            pairs = generator.sample(self._space.pairs, len(modules))
-            made = self._space.layout(pairs, modules)
-            if made.id != layout.id and len(drawn) < asked.n_random:
+            made = self._shuffled(layout, generator)
+            if made and made.id != layout.id and len(drawn) < asked.n_random:
                 drawn.setdefault(made.id, made)
         return list(drawn.values())
+
+    def _shuffled(self, layout: Layout, generator: random.Random) -> Layout | None:
+        """Its modules at random places; None where the space forbids these places."""
+        if self._space.chosen(layout) is not None:
+            return self._space.shuffled(layout, generator)
+        # A layout from elsewhere, with modules or connections of its own.
+        modules = [connection.module for connection in layout.connections]
+        return self._space.layout(generator.sample(self._space.pairs, len(modules)), modules)
 
     def _run_random(self, record: StudyRecord, like: str, drawn: Sequence[Layout]) -> None:
         """Train every layout from as many seeds as the finals have."""

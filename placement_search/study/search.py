@@ -1,7 +1,7 @@
 """A whole search: make or continue a study, bring it to its trials, hold the finals."""
 
 from contextlib import closing
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 
 import optuna
 from optuna.samplers import RandomSampler
@@ -9,18 +9,16 @@ from optuna.study import StudyDirection
 
 from placement_search.adapted.frozen import Place
 from placement_search.backbones.families import Pooling
-from placement_search.backbones.loading import Backbone, load_backbone
+from placement_search.backbones.loading import load_backbone
 from placement_search.backbones.settings import ModelSettings
 from placement_search.engine.engine import Engine
-from placement_search.errors import SpaceError, StudyError, nearest
+from placement_search.errors import StudyError, nearest
 from placement_search.evaluation.pooling import PoolingChoice
 from placement_search.evaluation.workbench import GIB, Workbench
-from placement_search.modules import MODULE_TYPES
 from placement_search.profile import NoProfile, Profile, Work
-from placement_search.space.budget import parse_budget
 from placement_search.space.encoding import Encoding
-from placement_search.space.file import SpaceFile, read_space
-from placement_search.space.search_space import SearchSpace, bind_space
+from placement_search.space.file import read_space
+from placement_search.space.search_space import SearchSpace
 from placement_search.study import records
 from placement_search.study.command import Goal
 from placement_search.study.coordinator import Coordinator, TrialSetup
@@ -41,6 +39,7 @@ from placement_search.study.references import References
 from placement_search.study.samplers import NEED_PROXIES, SAMPLERS
 from placement_search.study.samplers.sampler import Setting
 from placement_search.study.settings import DEFAULT_MEMORY, SearchSettings
+from placement_search.study.spaces import study_latency, study_space
 from placement_search.study.storage import (
     open_storage,
     quiet_optuna,
@@ -84,7 +83,7 @@ def load_ingredients(settings: SearchSettings, bench: Workbench | None = None) -
         model=settings.model,
         data=settings.data,
         space_file=settings.space,
-        space=file.model_dump(mode="json"),
+        space=file.content,
         sampler=settings.sampler,
         pruner=settings.pruner,
         seed=settings.seed,
@@ -103,9 +102,12 @@ def load_ingredients(settings: SearchSettings, bench: Workbench | None = None) -
         is_paired=True,
         start_from=settings.start_from,
         start_files=settings.start_files,
+        max_bytes=settings.max_bytes,
+        max_flops=settings.max_flops,
+        max_latency=settings.max_latency,
     )
     check_starts(settings.start_from, backbone.n_nodes, settings.model.model)
-    space = _bound(settings, file, backbone)
+    space = study_space(settings, bench)
     _check_sampler(settings, space)
     return Ingredients(bench, space, definition)
 
@@ -166,6 +168,10 @@ def search(
     counted = ingredients.bench.profile.of(Work.STUDY)
     with sole_coordinator(settings.storage), quiet_optuna(), counted:
         study = _open_study(settings, ingredients)
+        latency = study_latency(study, settings, ingredients.bench)
+        if latency:
+            space = study_space(settings, ingredients.bench, latency)
+            ingredients = replace(ingredients, space=space)
         _prepare(study, ingredients.bench, settings, progress)
         if settings.proxy_map:
             _store_proxy_map(study, ingredients.bench, settings.seed, progress)
@@ -193,16 +199,6 @@ def _hold_finals(
     run_finals(study, chosen, finals, engine, progress)
     record = read_study(study, settings.storage)
     References(study, engine, space, progress).run(record)
-
-
-def _bound(settings: SearchSettings, file: SpaceFile, backbone: Backbone) -> SearchSpace:
-    budget = parse_budget(settings.max_params, backbone.facts.n_parameters)
-    try:
-        return bind_space(
-            file, MODULE_TYPES, n_nodes=backbone.n_nodes, width=backbone.width, budget=budget
-        )
-    except SpaceError as error:
-        raise SpaceError(f"{settings.space}: {error}") from error
 
 
 def _trials(

@@ -31,6 +31,11 @@ class SearchSettings:
         concurrency: Trials that may be under way at once; sampler and pruner know less of the last
             ones the more there are, on every machine alike.
         max_params: Budget of the adapters: a count, or a share such as ``0.5%`` of the backbone.
+        max_bytes: Most bytes of adapters and head on disk, e.g. ``20KB``.
+        max_flops: Most operations of a forward pass, as a factor of the bare backbone's, e.g.
+            ``1.1x`` or ``110%``.
+        max_latency: Longest time of a forward pass, as a factor of the bare backbone's; measured
+            once in a study's life.
         n_finalists: Layouts of the search to retrain beside the baselines; 0 for none.
         n_seeds: Seeds per finalist.
         n_random: Random layouts among the baselines, and of the answer's size beside it; their
@@ -57,6 +62,9 @@ class SearchSettings:
     seed: int = 0
     concurrency: int = 4
     max_params: str | None = None
+    max_bytes: str | None = None
+    max_flops: str | None = None
+    max_latency: str | None = None
     n_finalists: int = 3
     n_seeds: int = 3
     n_random: int = 6

@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 
 from placement_search.errors import SpaceError
 from placement_search.space.budget import Budget, parse_budget
+from placement_search.space.cost_table import LayoutCosts
 
 
 def test_no_budget_allows_everything() -> None:
@@ -69,3 +70,57 @@ def test_the_limit_in_words() -> None:
     """Messages show it with its unit."""
     assert Budget(5000).describe() == "5,000 parameters"
     assert Budget().describe() == "unlimited"
+
+
+@pytest.mark.parametrize(
+    ("text", "n_bytes"),
+    [("20KB", 20_000), ("1.5 MB", 1_500_000), ("64KiB", 65_536), ("5000", 5000), ("5,000 b", 5000)],
+)
+def test_a_size_is_read_with_its_unit(text: str, n_bytes: int) -> None:
+    """Decimal and binary units, in either case."""
+    assert parse_budget(None, 1, max_bytes=text) == Budget(max_bytes=n_bytes)
+    assert parse_budget(None, 1, max_bytes=text.lower()) == Budget(max_bytes=n_bytes)
+
+
+@pytest.mark.parametrize("text", ["1.1x", "1.1", "110%", " 110 % "])
+def test_a_factor_is_read_as_such_or_in_percent(text: str) -> None:
+    """Exactly, so that a layout of just this factor is allowed."""
+    found = parse_budget(None, 1, max_flops=text, max_latency=text)
+
+    assert found == Budget(max_flops=Fraction(11, 10), max_latency=Fraction(11, 10))
+
+
+@pytest.mark.parametrize(
+    ("option", "text", "form"),
+    [
+        ("max_bytes", "20 apples", "20KB"),
+        ("max_bytes", "0.5b", "20KB"),
+        ("max_bytes", "-1KB", "20KB"),
+        ("max_flops", "0.9x", "1.1x or 110%"),
+        ("max_flops", "10%", "at least 1"),
+        ("max_latency", "fast", "1.1x or 110%"),
+    ],
+)
+def test_any_other_limit_is_refused(option: str, text: str, form: str) -> None:
+    """With its option, the forms it takes, and the value."""
+    with pytest.raises(SpaceError) as raised:
+        parse_budget(None, 1, **{option: text})
+
+    flag = "--" + option.replace("_", "-")
+    assert all(part in str(raised.value) for part in (flag, form, repr(text)))
+
+
+def test_what_is_over_the_budget_is_said_for_every_limit() -> None:
+    """Cost and limit side by side; nothing where all is within."""
+    budget = Budget(1000, 20_000, Fraction("1.1"), Fraction("1.5"))
+    over = LayoutCosts(1001, 20_001, 1.2, 1.5)
+
+    assert budget.excess(over) == (
+        "over budget: 1,001 parameters, the most is 1,000; "
+        "over budget: 20,001 bytes, the most is 20,000; "
+        "over budget: 1.2 times the bare backbone's operations, the most is 1.1"
+    )
+    assert budget.excess(LayoutCosts(1000)) == ""
+    assert budget.describe() == (
+        "1,000 parameters, 20,000 bytes, 1.1 times the operations, 1.5 times the latency"
+    )

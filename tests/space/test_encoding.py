@@ -3,16 +3,18 @@ import random
 from collections import Counter
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given, reject, settings
 from hypothesis import strategies as st
 
+from placement_search.errors import SpaceError
 from placement_search.layout import Layout, make_module
 from placement_search.module_type import ModuleType, Setting
 from placement_search.modules import parse_layout
+from placement_search.space.budget import Budget
 from placement_search.space.encoding import Encoding
 from placement_search.space.file import read_space, shipped_spaces
 from placement_search.space.search_space import SearchSpace
-from tests.tiny_spaces import N_RANK_4, N_RANK_8, bound, space_file
+from tests.tiny_spaces import N_RANK_8, bound, space_file
 
 Genes = dict[str, float | int]
 
@@ -29,9 +31,37 @@ kind_choices = st.lists(
 )
 
 
+ends = st.integers(0, 24)
+pairs = st.builds("{}>{}".format, ends, ends)
+sorts = st.one_of(
+    st.sampled_from(["sequential", "parallel", "long_range", "recurrent", "*>0-5", "mlp>*"]), pairs
+)
+conditions = st.fixed_dictionaries(
+    {"has": sorts},
+    optional={
+        "in_all": st.integers(1, 4),
+        "module": st.sampled_from([{"rank": 4}, {"rank": [1, 4]}]),
+        "without": sorts,
+    },
+).flatmap(
+    # At least one consequence.
+    lambda said: st.just(said) if len(said) > 1 else st.just(said | {"at_most": 1})
+)
+budgets = st.one_of(
+    st.none(),
+    st.builds(Budget, st.none(), st.integers(4000, 30_000)),
+    st.builds(Budget, max_flops=st.fractions(1.05, 4)),
+    st.builds(Budget, st.integers(708, 9000), max_latency=st.fractions(1.01, 3)),
+)
+
+
 @st.composite
 def spaces(draw: st.DrawFn) -> SearchSpace:
-    """Spaces of all sorts: few or many candidates, shared modules or not, tight budgets or none."""
+    """Spaces of all sorts: few or many candidates, shared modules or not, tight budgets or none.
+
+    Some have connections that are always or never there, groups, and conditions; those that these
+    leave empty are not drawn.
+    """
     at_least = draw(st.integers(1, 3))
     first = draw(st.integers(0, 21))
     file = space_file(
@@ -41,9 +71,16 @@ def spaces(draw: st.DrawFn) -> SearchSpace:
         modules=[{"type": "bottleneck", "rank": draw(st.sampled_from([4, [4, 8], [1, 4, 8]]))}],
         module_per=draw(st.sampled_from(["layout", "connection"])),
         first_pass=draw(st.sampled_from(["frozen", "adapted"])),
+        always=draw(st.lists(pairs, max_size=2)),
+        never=draw(st.lists(st.one_of(pairs, st.just("*>0")), max_size=2)),
+        symmetric=draw(st.booleans()),
+        tied=draw(st.sampled_from([None, None, "blocks"])),
+        when=draw(st.lists(conditions, max_size=2)),
     )
-    limit = draw(st.one_of(st.none(), st.integers(at_least * N_RANK_4, 6 * N_RANK_8)))
-    return bound(file, limit)
+    try:
+        return bound(file, budget=draw(budgets))
+    except SpaceError:
+        reject()
 
 
 def drawn_genes(encoding: Encoding) -> st.SearchStrategy[Genes]:

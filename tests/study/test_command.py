@@ -34,7 +34,16 @@ def understood(command: str) -> dict[str, object]:
 def test_every_option_is_said_and_quoted() -> None:
     """Spaces, quotes and all settings come back as they were given."""
     asked = replace(
-        DEFINITION, model=MODEL, data=DATA, max_params="1%", seed=5, n_random=4, concurrency=7
+        DEFINITION,
+        model=MODEL,
+        data=DATA,
+        max_params="1%",
+        seed=5,
+        n_random=4,
+        concurrency=7,
+        max_bytes="20 KB",
+        max_flops="1.1x",
+        max_latency="120%",
     )
     goal = Goal(n_trials=12, n_finalists=2, n_seeds=4, full_fine_tuning=True)
     params = understood(search_command(asked, goal, "a study", "sqlite:///x y.db"))
@@ -42,6 +51,9 @@ def test_every_option_is_said_and_quoted() -> None:
 
     assert {name: params[name] for name in expected} == expected
     assert params["max_params"] == "1%"
+    assert [params[f"max_{what}"] for what in ("bytes", "flops", "latency")] == [
+        "20 KB", "1.1x", "120%",
+    ]  # fmt: skip
     assert params["study_name"] == "a study"
     assert params["storage"] == "sqlite:///x y.db"
     assert (params["n_trials"], params["finalists"], params["seeds"], params["seed"]) == (

@@ -1,5 +1,6 @@
 """What the coordinator promises: totals, resumption, ends, and no layout twice."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import optuna
@@ -7,10 +8,11 @@ import pytest
 
 from placement_search.engine.engine import Infeasible
 from placement_search.errors import FailureError
+from placement_search.space.budget import Budget
 from placement_search.study import records
 from placement_search.study.baselines import EVERY_PARALLEL
 from tests.study.stub_engine import StubEngine
-from tests.study.stub_search import interrupt_at, outcome, run
+from tests.study.stub_search import interrupt_at, outcome, run, space
 
 N_BASELINES = 8
 
@@ -54,6 +56,25 @@ def test_an_interruption_before_the_first_score_loses_no_layout(tmp_path: Path) 
 
     assert second.requests[0] == first.requests[-1]
     assert len(trials) == 12
+
+
+def test_a_layout_over_budget_is_not_trained(tmp_path: Path) -> None:
+    """It ends infeasible, and says by how much; baselines that are no candidates may be over."""
+    # A space whose own rules know nothing of the budget: as if a sampler did not heed it.
+    searched, engine = replace(space(), budget=Budget(450)), StubEngine()
+    trials = run(tmp_path, engine, 20, searched=searched)
+    over = [t for t in trials if t.user_attrs.get(records.END) == records.TrialEnd.INFEASIBLE]
+    trained = {request.layout.notation for request in engine.requests}
+
+    assert len(trials) == 20
+    assert 0 < len(over) < 20
+    assert trained.isdisjoint(trial.user_attrs[records.LAYOUT] for trial in over)
+    assert EVERY_PARALLEL in {t.user_attrs[records.ROLE] for t in trials if t not in over}
+    for trial in over:
+        n_parameters = trial.user_attrs[records.N_PARAMETERS]
+        assert trial.user_attrs[records.REASON] == (
+            f"over budget: {n_parameters:,} parameters, the most is 450"
+        )
 
 
 def _interrupt(is_time: bool) -> None:

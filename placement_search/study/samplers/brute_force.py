@@ -44,14 +44,16 @@ class BruteForce:
 
 def all_layouts(space: SearchSpace) -> Iterator[Layout]:
     """Every layout of a space, the smallest first."""
-    for size in range(space.at_least, space.at_most + 1):
-        for pairs in itertools.combinations(space.pairs, size):
-            choices = (
-                ((module,) * size for module in space.modules)
+    always, numbers = sorted(space.choices.always), range(len(space.modules))
+    for size in range(max(0, space.at_least - len(always)), space.at_most - len(always) + 1):
+        for free in itertools.combinations(space.choices.free, size):
+            groups = [*always, *free]
+            sets = (
+                ((number,) * len(groups) for number in numbers)
                 if space.is_module_shared
-                else itertools.product(space.modules, repeat=size)
+                else itertools.product(numbers, repeat=len(groups))
             )
-            for modules in choices:
-                layout = space.layout(list(pairs), list(modules))
-                if space.contains(layout):
-                    yield layout
+            for modules in sets:
+                chosen = list(zip(groups, modules, strict=True))
+                if space.choices.contains(chosen):
+                    yield space.layout_of(chosen)

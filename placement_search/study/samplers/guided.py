@@ -17,7 +17,6 @@ from placement_search.layout import Layout, parse_layout
 from placement_search.modules import MODULE_TYPES
 from placement_search.study import records
 from placement_search.study.samplers.gradient_guided import greedy_layouts
-from placement_search.study.samplers.moves import neighbours, random_layout
 from placement_search.study.samplers.sampler import SCORED, Proposal, Question, Setting
 from placement_search.study.samplers.set_features import Array
 from placement_search.study.samplers.set_model import SetModel, Vectoriser
@@ -87,21 +86,7 @@ class Guided:
         return self._greedy
 
     def _random(self, generator: random.Random, n: int) -> list[Layout]:
-        """Random layouts; from the encoding where few that are drawn freely keep the budget."""
-        encoding = self._setting.encoding
-        made = []
-        for _ in range(n):
-            layout = random_layout(self._space, generator)
-            if layout is None:
-                genes = {
-                    gene.name: generator.random()
-                    if gene.n_values is None
-                    else generator.randrange(gene.n_values)
-                    for gene in encoding.genes
-                }
-                layout = encoding.decode(genes)
-            made.append(layout)
-        return made
+        return [self._space.random_layout(generator) for _ in range(n)]
 
     def _pending(self, trials: Sequence[FrozenTrial]) -> list[Layout]:
         layouts = [parse_layout(t.user_attrs[records.LAYOUT], MODULE_TYPES) for t in trials]
@@ -141,7 +126,7 @@ class Guided:
             fresh += [
                 changed
                 for start in starts
-                for changed in neighbours(self._space, start, generator, N_AROUND)
+                for changed in self._space.neighbours(start, generator, N_AROUND)
             ]
             fresh = [each for each in dict.fromkeys(fresh) if each not in known]
             if fresh:

@@ -4,7 +4,6 @@ import numpy as np
 import pytest
 
 from placement_search.layout import Layout
-from placement_search.study.samplers.moves import random_layout
 from placement_search.study.samplers.set_features import Array, SetFeatures
 from placement_search.study.samplers.set_model import SetModel, Vectoriser
 from tests.study.samplers.asking import made_up_proxies
@@ -15,8 +14,7 @@ SPACE = bound()
 
 def drawn(n: int, seed: int = 0) -> list[Layout]:
     generator = random.Random(seed)  # noqa: S311
-    found = [random_layout(SPACE, generator) for _ in range(n)]
-    return [layout for layout in found if layout]
+    return [SPACE.random_layout(generator) for _ in range(n)]
 
 
 VECTORISER = Vectoriser(SPACE, made_up_proxies(), drawn(200, seed=9))

@@ -1,0 +1,75 @@
+"""How long trainings will take, from one short epoch on a share of the examples."""
+
+import time
+from dataclasses import dataclass, replace
+
+import torch
+
+from placement_search.adapted.batches import take
+from placement_search.evaluation.evaluate import Evaluation, begin, new_population
+from placement_search.evaluation.plan import TrainingPlan
+from placement_search.evaluation.workbench import Workbench
+from placement_search.layout import Layout
+from placement_search.tasks.task import Examples
+
+MIN_TIMED, TIMED_STEPS = 256, 4
+"""Training examples of the short epoch at least, and its steps at least."""
+
+
+@dataclass(frozen=True, slots=True)
+class Timing:
+    """A short copy of a bench, and how much of it that is.
+
+    Args:
+        bench: The copy.
+        share: Of the examples, within (0, 1].
+        cache_seconds: Estimated time of computing all frozen states, once for a study.
+    """
+
+    bench: Workbench
+    share: float
+    cache_seconds: float
+
+    def epoch_seconds(self, layout: Layout, plan: TrainingPlan) -> float:
+        """Estimated time of an epoch with its validation, of a layout that trains alone.
+
+        Args:
+            layout: What to train.
+            plan: How; one epoch warms up and one is timed, however many it has.
+        """
+        population = new_population(self.bench)
+        member = begin(population, self.bench, Evaluation(layout, 0, replace(plan, epochs=2)))
+        population.run_epoch()
+        before = member.seconds
+        population.run_epoch()
+        population.leave(member)
+        return (member.seconds - before) / self.share
+
+
+def prepare_timing(bench: Workbench, batch_size: int) -> Timing:
+    """Copy a share of a bench's examples and compute their frozen states, by the clock.
+
+    Args:
+        bench: Whose splits are shortened; nothing of its own is prepared.
+        batch_size: Examples in a step.
+    """
+    n_train = len(bench.task.train)
+    n_timed = min(n_train, max(MIN_TIMED, TIMED_STEPS * batch_size))
+    share = n_timed / n_train
+    n_validation = max(1, round(share * len(bench.task.validation)))
+    short = replace(
+        bench.task,
+        train=_spread(bench.task.train, n_timed),
+        validation=_spread(bench.task.validation, n_validation),
+    )
+    pooling = bench.backbone.poolings[0].value
+    copy = Workbench(bench.backbone, short, pooling=pooling, memory_limit=bench.memory_limit)
+    started = time.perf_counter()
+    copy.train, copy.validation  # noqa: B018 - they are prepared when first read
+    return Timing(copy, share, (time.perf_counter() - started) / share)
+
+
+def _spread(examples: Examples, n: int) -> Examples:
+    """``n`` examples from all over a split, which may be sorted by label."""
+    chosen = torch.linspace(0, len(examples) - 1, n).round().long()
+    return Examples(take(examples.inputs, chosen), examples.labels[chosen])

@@ -1,0 +1,236 @@
+"""A space file's connections, modules and rules on a backbone, put together and checked."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from fractions import Fraction
+from typing import TypeVar
+
+from placement_search.errors import SpaceError
+from placement_search.layout import FirstPass, Kind, ModuleSpec, ModuleTypes, kind_of
+from placement_search.space.budget import Budget
+from placement_search.space.choices import Choices
+from placement_search.space.cost_table import CostTable, Price
+from placement_search.space.file import SpaceFile
+from placement_search.space.format import Condition
+from placement_search.space.groups import Group, connection_groups
+from placement_search.space.legality import Legality, Rule, Traits
+from placement_search.space.module_choices import matching, read_modules
+from placement_search.space.node_names import Pair, Stream, expand_pattern
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class Bound:
+    """What a file means on a backbone; see `SearchSpace`."""
+
+    groups: tuple[Group, ...]
+    choices: Choices
+    table: CostTable
+
+
+@dataclass(frozen=True, slots=True)
+class _Named:
+    """A condition with the connections that it is about, and those that it excludes."""
+
+    condition: Condition
+    named: frozenset[Pair]
+    excluded: frozenset[Pair]
+    modules: frozenset[ModuleSpec] | None
+
+
+@dataclass(frozen=True, slots=True)
+class _Parts:
+    """All that choices are made of, before modules that can't be used are left out."""
+
+    file: SpaceFile
+    groups: tuple[Group, ...]
+    always: frozenset[int]
+    conditions: tuple[_Named, ...]
+    budget: Budget
+
+
+def bind_choices(
+    file: SpaceFile,
+    types: ModuleTypes,
+    stream: Stream,
+    width: int,
+    budget: Budget,
+    table: CostTable | None,
+) -> Bound:
+    """Read a file on a backbone.
+
+    Raises:
+        SpaceError: See `bind_space`.
+    """
+    (groups, always), counted = _both(
+        lambda: connection_groups(file, stream), lambda: read_modules(file, types, width)
+    )
+    _check_counts(file, groups, always)
+    modules = tuple(counted)
+    table = table or CostTable(modules, Price(tuple(counted.values())))
+    conditions = tuple(_named(c, i, modules, types, stream) for i, c in enumerate(file.when))
+    parts = _Parts(file, groups, always, conditions, budget)
+    choices = _choices(parts, table)
+    usable = [index for index in range(len(modules)) if choices.is_usable(index)]
+    if not usable:
+        raise SpaceError(_why_empty(parts, table, choices))
+    if len(usable) < len(modules):
+        table = table.only([modules[index] for index in usable])
+    parts = _without_impossible(parts, _choices(parts, table))
+    return Bound(parts.groups, _choices(parts, table), table)
+
+
+def _without_impossible(parts: _Parts, choices: Choices) -> _Parts:
+    """The parts without groups that budget or conditions keep out of every layout."""
+    known = {traits: group for group, traits in enumerate(choices.traits)}
+    possible = {traits for traits, group in known.items() if choices.is_possible(group)}
+    kept = [
+        number
+        for number, traits in enumerate(choices.traits)
+        if traits in possible or number in parts.always
+    ]
+    return replace(
+        parts,
+        groups=tuple(parts.groups[number] for number in kept),
+        always=frozenset(new for new, old in enumerate(kept) if old in parts.always),
+    )
+
+
+def _both(
+    first: Callable[[], T], second: Callable[[], dict[ModuleSpec, int]]
+) -> tuple[T, dict[ModuleSpec, int]]:
+    """What two readers give.
+
+    Raises:
+        SpaceError: With the mistakes of both at once.
+    """
+    mistakes: list[str] = []
+    try:
+        read = first()
+    except SpaceError as error:
+        mistakes.append(str(error))
+    try:
+        also = second()
+    except SpaceError as error:
+        mistakes.append(str(error))
+    if mistakes:
+        raise SpaceError("; ".join(mistakes))
+    return read, also
+
+
+def _check_counts(file: SpaceFile, groups: Sequence[Group], always: frozenset[int]) -> None:
+    count = file.connections
+    if len(groups) < count.at_least:
+        what = "groups of connections" if file.tied or file.symmetric else "connections"
+        raise SpaceError(
+            f"space {file.name!r} is empty: kinds, sources, targets and never admit {len(groups)} "
+            f"{what}, connections.at_least asks for {count.at_least}"
+        )
+    if len(always) > count.at_most:
+        raise SpaceError(
+            f"space {file.name!r} is empty: always names {len(always)} connections, "
+            f"connections.at_most allows {count.at_most}; raise it, or name fewer"
+        )
+
+
+def _named(
+    condition: Condition,
+    index: int,
+    modules: Sequence[ModuleSpec],
+    types: ModuleTypes,
+    stream: Stream,
+) -> _Named:
+    place = f"when.{index}"
+    wanted, without = condition.module, condition.without
+    found = None if wanted is None else matching(wanted, modules, types, f"{place}.module")
+    return _Named(
+        condition,
+        expand_pattern(condition.has, f"{place}.has", stream),
+        expand_pattern(without, f"{place}.without", stream) if without else frozenset(),
+        None if found is None else frozenset(modules[number] for number in found),
+    )
+
+
+def _choices(parts: _Parts, table: CostTable) -> Choices:
+    """The choices among the table's modules."""
+    file, limits = parts.file, parts.budget.limits(table)
+    passes = [price for price, _ in limits if price.first_pass]
+    traits = tuple(_traits(group, parts.conditions, passes) for group in parts.groups)
+    at_least = max(file.connections.at_least, len(parts.always))
+    most = min(file.connections.at_most, len(parts.groups), *_payable(traits, limits))
+    return Choices(
+        traits=traits,
+        always=parts.always,
+        at_least=at_least,
+        is_module_shared=file.module_per == "layout",
+        legality=Legality(
+            at_most=max(most, at_least),
+            n_modules=len(table.modules),
+            rules=tuple(_rule(each, table.modules) for each in parts.conditions),
+            limits=tuple(limits),
+            is_adapted=file.first_pass is FirstPass.ADAPTED,
+        ),
+    )
+
+
+def _payable(traits: Sequence[Traits], limits: Sequence[tuple[Price, Fraction]]) -> list[int]:
+    """By limit, a number of choices that no layout can exceed."""
+    smallest = min(each.n_forward + each.n_recurrent for each in traits)
+    return [
+        int((limit - price.fixed) // (min(price.modules) * smallest))
+        for price, limit in limits
+        if min(price.modules) > 0
+    ]
+
+
+def _traits(group: Group, conditions: Sequence[_Named], passes: Sequence[Price]) -> Traits:
+    back = [source for source, target in group if kind_of(source, target) is Kind.RECURRENT]
+    n_recurrent = len(back) if passes else 0
+    return Traits(
+        n_forward=len(group) - n_recurrent,
+        n_recurrent=n_recurrent,
+        sources=frozenset(_lowest_alike(source, passes) for source in back if passes),
+        named=tuple(not each.named.isdisjoint(group) for each in conditions),
+        excluded=tuple(not each.excluded.isdisjoint(group) for each in conditions),
+    )
+
+
+def _lowest_alike(source: int, passes: Sequence[Price]) -> int:
+    """The lowest node that a first pass reaches at the same prices."""
+    own = [price.first_pass[source] for price in passes]
+    return next(
+        node for node in range(source + 1) if [price.first_pass[node] for price in passes] == own
+    )
+
+
+def _rule(named: _Named, modules: Sequence[ModuleSpec]) -> Rule:
+    allowed = named.modules
+    numbers = None if allowed is None else {i for i, m in enumerate(modules) if m in allowed}
+    return Rule(
+        named.condition.at_most,
+        named.condition.in_all,
+        None if numbers is None else frozenset(numbers),
+    )
+
+
+def _why_empty(parts: _Parts, table: CostTable, choices: Choices) -> str:
+    """Why no layout is left: the budget, or without it the conditions."""
+    file = parts.file
+    unlimited = replace(choices, legality=replace(choices.legality, limits=()))
+    modules = list(range(len(table.modules)))
+    found = [
+        unlimited.completion([], unlimited.forced(set()), set(), usable)
+        for usable in ([[m] for m in modules] if choices.is_module_shared else [modules])
+    ]
+    smallest = next((picks for picks in found if picks is not None), None)
+    if smallest is None:
+        return (
+            f"space {file.name!r} is empty: no layout of at least {choices.at_least} connections "
+            "meets when, always and never together; relax one of them, or connections.at_least"
+        )
+    costs = table.costs_of(choices.legality.usage(smallest))
+    return (
+        f"space {file.name!r} is empty under this budget, a small layout of it is "
+        f"{parts.budget.excess(costs) or 'too dear'}; raise the limit, or allow cheaper modules"
+    )

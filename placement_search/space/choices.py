@@ -1,0 +1,208 @@
+"""The sets of choices that a space contains, and the way from a wished set to one of them."""
+
+from bisect import bisect_left
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from placement_search.space.legality import Completion, Legality, Pick, Traits, cost_order
+
+Choice = tuple[int, int]
+"""The number of a group of connections, and that of its module."""
+
+
+@dataclass(frozen=True, slots=True)
+class Choices:
+    """The sets of choices that a space contains.
+
+    Args:
+        traits: Of every group, by its number.
+        always: Groups that every set has.
+        at_least: Fewest choices.
+        is_module_shared: Whether all choices of a set have one module.
+        legality: What else they obey.
+    """
+
+    traits: tuple[Traits, ...]
+    always: frozenset[int]
+    at_least: int
+    is_module_shared: bool
+    legality: Legality
+
+    @property
+    def free(self) -> list[int]:
+        """The groups that a set may have or not."""
+        return [group for group in range(len(self.traits)) if group not in self.always]
+
+    def contains(self, chosen: Sequence[Choice]) -> bool:
+        """Whether the space has a layout of just these choices."""
+        groups = {group for group, _ in chosen}
+        return (
+            len(groups) == len(chosen) >= self.at_least
+            and self.always <= groups
+            and (not self.is_module_shared or len({module for _, module in chosen}) == 1)
+            and self.legality.allows(self.picks(chosen))
+        )
+
+    def picks(self, chosen: Sequence[Choice]) -> list[Pick]:
+        """The choices as rules see them."""
+        return [(self.traits[group], module) for group, module in chosen]
+
+    def repaired(self, wished: Sequence[Choice]) -> list[Choice]:
+        """The wished set where the space contains it, else a set near to it that it contains.
+
+        Earlier wishes come first. One that can't be met gets a cheaper module, then a dearer one,
+        then another group that can be had; where there is none, it is left out.
+
+        Args:
+            wished: Different groups, all that are always there among them.
+        """
+        if self.contains(wished):
+            return list(wished)
+        ordered = sorted(wished, key=lambda choice: choice[0] not in self.always)
+        return _Repair(self, ordered).run()
+
+    def completion(
+        self, picks: Sequence[Pick], forced: Sequence[Traits], taken: set[int], modules: list[int]
+    ) -> list[Pick] | None:
+        """Picks that make a legal set of these, with all forced ones; None where none are found.
+
+        Args:
+            picks: Made already.
+            forced: Traits of the groups that are still to come in any case.
+            taken: Groups that can't be chosen any more.
+            modules: Numbers of the modules to choose from.
+        """
+        free = [group for group in self.free if group not in taken]
+        stock = Counter(self.traits[group] for group in free)
+        n_more = self.at_least - len(picks) - len(forced)
+        return Completion(self.legality, stock, modules).find(picks, forced, n_more)
+
+    def forced(self, taken: set[int]) -> list[Traits]:
+        """Traits of the groups that are always there and not taken yet."""
+        return [self.traits[group] for group in sorted(self.always - taken)]
+
+    def most(self, module: int) -> int:
+        """How many groups a set can have, all with this module; 0 where none is possible."""
+        picks = [(traits, module) for traits in self.forced(set())]
+        if not self.legality.allows(picks):
+            return 0
+        for group in sorted(self.free, key=lambda group: cost_order(self.traits[group])):
+            more = [*picks, (self.traits[group], module)]
+            if self.legality.allows(more):
+                picks = more
+        return len(picks)
+
+    def is_possible(self, group: int) -> bool:
+        """Whether a set with this group was found."""
+        modules = list(range(self.legality.n_modules))
+        sets = [[module] for module in modules] if self.is_module_shared else [modules]
+        forced = self.forced({group})
+        return any(
+            self.completion([(self.traits[group], module)], forced, {group}, usable) is not None
+            for usable in sets
+            for module in usable
+        )
+
+    def is_usable(self, module: int) -> bool:
+        """Whether a set with this module was found."""
+        if self.is_module_shared:
+            return self.completion([], self.forced(set()), set(), [module]) is not None
+        everything = list(range(self.legality.n_modules))
+        first = {self.traits[group]: group for group in (*self.free, *sorted(self.always))}
+        return any(
+            self.completion([(traits, module)], self.forced({group}), {group}, everything)
+            is not None
+            for traits, group in first.items()
+        )
+
+
+class _Repair:
+    """One repair: the choices made so far, and picks that are known to complete them."""
+
+    def __init__(self, space: Choices, wished: Sequence[Choice]) -> None:
+        self._space = space
+        self._wished = wished
+        self._taken: set[int] = set()
+        self._made: list[Choice] = []
+        self._failed: set[Pick] = set()
+        first = wished[0][1] if wished else 0
+        everything = list(range(space.legality.n_modules))
+        sets = [[m] for m in self._near(first)] if space.is_module_shared else [everything]
+        self._modules, self._due = next(
+            (modules, found)
+            for modules in sets
+            if (found := space.completion([], space.forced(set()), set(), modules)) is not None
+        )
+
+    def run(self) -> list[Choice]:
+        """A set that the space contains."""
+        for group, module in self._wished:
+            self._take_near(group, module)
+        for traits, module in list(self._due):
+            free = [g for g in self._space.free if g not in self._taken]
+            self._made.append((next(g for g in free if self._space.traits[g] == traits), module))
+            self._taken.add(self._made[-1][0])
+        return self._made
+
+    def _near(self, module: int) -> list[int]:
+        """All modules: this one, the cheaper ones downwards, then the dearer ones upwards."""
+        n_modules = self._space.legality.n_modules
+        return [*range(module, -1, -1), *range(module + 1, n_modules)]
+
+    def _take_near(self, group: int, module: int) -> None:
+        """Take a wish, or what is nearest to it, where anything can be taken."""
+        near = [m for m in self._near(module) if m in self._modules]
+        is_met = group not in self._taken and any(self._take((group, m)) for m in near)
+        if not is_met and group not in self._space.always:
+            self._take_other(group, near)
+
+    def _take_other(self, group: int, modules: list[int]) -> None:
+        """Take another group, as far along those that can be had as this one is along all.
+
+        So the wishes that can't be met spread over those that can, whatever their order.
+        """
+        free = self._space.free
+        place = bisect_left(free, group)
+        left = [each for each in free if each not in self._taken]
+        for module in modules:
+            of_traits = {self._space.traits[each]: each for each in left}
+            legal = {
+                traits
+                for traits, each in of_traits.items()
+                if self._due_with((each, module)) is not None
+            }
+            open_ = [each for each in left if self._space.traits[each] in legal]
+            if open_:
+                self._take((open_[place * len(open_) // len(free)], module))
+                return
+
+    def _take(self, choice: Choice) -> bool:
+        due = self._due_with(choice)
+        if due is None:
+            return False
+        self._made.append(choice)
+        self._taken.add(choice[0])
+        self._due = due
+        return True
+
+    def _due_with(self, choice: Choice) -> list[Pick] | None:
+        """What would complete the set with this choice; None where nothing is found."""
+        pick = self._space.traits[choice[0]], choice[1]
+        is_free = choice[0] not in self._space.always
+        if is_free and pick in self._failed:
+            return None
+        due = self._due_after(choice, pick)
+        if due is None and is_free:
+            self._failed.add(pick)
+        return due
+
+    def _due_after(self, choice: Choice, pick: Pick) -> list[Pick] | None:
+        """What would still complete the set; None where nothing is found."""
+        picks = [*self._space.picks(self._made), pick]
+        if pick in self._due:
+            left = list(self._due)
+            left.remove(pick)
+            return left
+        taken = self._taken | {choice[0]}
+        return self._space.completion(picks, self._space.forced(taken), taken, self._modules)

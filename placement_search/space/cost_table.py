@@ -1,0 +1,144 @@
+"""What layouts cost, predicted from what their modules and passes cost; nothing is run.
+
+A layout uses of every resource a fixed part, a part for each connection by its module, and, where
+it is recurrent, a first pass. An adapted first pass carries the other connections a second time.
+"""
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import NamedTuple
+
+from placement_search.layout import FirstPass, Kind, Layout, ModuleSpec
+
+
+class Usage(NamedTuple):
+    """What a layout's costs depend on.
+
+    Args:
+        n_forward: Connections with each module that are not recurrent.
+        n_recurrent: Recurrent connections with each module.
+        sources: Nodes that recurrent connections read.
+        is_adapted: Whether the first pass carries the connections that are not recurrent.
+    """
+
+    n_forward: tuple[int, ...]
+    n_recurrent: tuple[int, ...]
+    sources: frozenset[int]
+    is_adapted: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Price:
+    """How much of one resource layouts use.
+
+    Args:
+        modules: One connection with each module.
+        fixed: Every layout, one without connections too.
+        first_pass: A frozen first pass up to each node; empty where it costs nothing.
+    """
+
+    modules: tuple[float, ...]
+    fixed: float = 0
+    first_pass: tuple[float, ...] = ()
+
+    def of(self, usage: Usage) -> float:
+        """What a layout uses; a whole number where all prices are."""
+        counts = [a + b for a, b in zip(usage.n_forward, usage.n_recurrent, strict=True)]
+        total = self.fixed + _dot(counts, self.modules)
+        if usage.sources and self.first_pass:
+            total += max(self.first_pass[source] for source in usage.sources)
+            total += _dot(usage.n_forward, self.modules) if usage.is_adapted else 0
+        return total
+
+
+def _dot(counts: Sequence[int], prices: Sequence[float]) -> float:
+    return sum(count * price for count, price in zip(counts, prices, strict=True) if count)
+
+
+@dataclass(frozen=True, slots=True)
+class LayoutCosts:
+    """What a layout costs by prediction; None for what no table says.
+
+    Args:
+        n_parameters: Trainable parameters of its adapters.
+        n_bytes: Adapters and head on disk.
+        flops_factor: Operations of a forward pass relative to the bare backbone.
+        latency_factor: Time of a forward pass relative to the bare backbone.
+        n_flops: The operations themselves, for one example.
+    """
+
+    n_parameters: int
+    n_bytes: int | None = None
+    flops_factor: float | None = None
+    latency_factor: float | None = None
+    n_flops: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class CostTable:
+    """The prices of a search space's modules on one backbone.
+
+    Args:
+        modules: The modules that prices are in the order of.
+        parameters: Trainable parameters.
+        n_bytes: Bytes on disk, of the head too; None where nobody counted.
+        flops: Operations of a forward pass, its fixed part the bare backbone with its head's.
+        latency: Seconds of a forward pass relative to the bare backbone's, so 1 is the fixed part.
+    """
+
+    modules: tuple[ModuleSpec, ...]
+    parameters: Price
+    n_bytes: Price | None = None
+    flops: Price | None = None
+    latency: Price | None = None
+
+    def usage(self, layout: Layout) -> Usage:
+        """What the costs of a layout of these modules depend on.
+
+        Raises:
+            KeyError: If a connection has another module.
+        """
+        index = {module: number for number, module in enumerate(self.modules)}
+        forward, recurrent = Counter[int](), Counter[int]()
+        for connection in layout.connections:
+            counted = recurrent if connection.kind is Kind.RECURRENT else forward
+            counted[index[connection.module]] += 1
+        return Usage(
+            tuple(forward[number] for number in range(len(self.modules))),
+            tuple(recurrent[number] for number in range(len(self.modules))),
+            frozenset(c.source for c in layout.connections if c.kind is Kind.RECURRENT),
+            layout.first_pass is FirstPass.ADAPTED,
+        )
+
+    def costs(self, layout: Layout) -> LayoutCosts:
+        """What a layout costs.
+
+        Raises:
+            KeyError: If a connection has a module that the table lacks.
+        """
+        return self.costs_of(self.usage(layout))
+
+    def costs_of(self, usage: Usage) -> LayoutCosts:
+        """The costs that depend on a usage."""
+        flops, latency = self.flops, self.latency
+        n_flops = None if flops is None else int(flops.of(usage))
+        return LayoutCosts(
+            n_parameters=int(self.parameters.of(usage)),
+            n_bytes=None if self.n_bytes is None else int(self.n_bytes.of(usage)),
+            flops_factor=None if flops is None or n_flops is None else n_flops / flops.fixed,
+            latency_factor=None if latency is None else latency.of(usage) / latency.fixed,
+            n_flops=n_flops,
+        )
+
+    def only(self, modules: Sequence[ModuleSpec]) -> "CostTable":
+        """The table of some of its modules."""
+        kept = [self.modules.index(module) for module in modules]
+
+        def narrowed(price: Price) -> Price:
+            chosen = tuple(price.modules[index] for index in kept)
+            return Price(chosen, price.fixed, price.first_pass)
+
+        prices = (self.n_bytes, self.flops, self.latency)
+        rest = [None if price is None else narrowed(price) for price in prices]
+        return CostTable(tuple(modules), narrowed(self.parameters), *rest)

@@ -1,0 +1,183 @@
+"""Which choices may stand in one layout: their number, the conditions, the budget.
+
+What is legal stays legal when a choice is dropped, as long as enough are left. All that follows
+rests on this: a set is built choice by choice, and a search for a completion may stop at the first
+set that is illegal.
+
+Groups that differ in nothing that rules look at share their traits, and rules see traits alone.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from fractions import Fraction
+from typing import NamedTuple
+
+from placement_search.space.cost_table import Price, Usage
+
+
+class Traits(NamedTuple):
+    """All that rules see of a group of connections.
+
+    Args:
+        n_forward: Its connections that are not recurrent.
+        n_recurrent: Its recurrent connections; 0 where no limit treats them in another way.
+        sources: Nodes that those read, each the lowest of equal price.
+        named: Whether each condition is about it.
+        excluded: Whether each condition, where it applies, excludes it.
+    """
+
+    n_forward: int
+    n_recurrent: int
+    sources: frozenset[int]
+    named: tuple[bool, ...]
+    excluded: tuple[bool, ...]
+
+
+Pick = tuple[Traits, int]
+"""A choice as rules see it: a group's traits, and the number of its module."""
+
+
+@dataclass(frozen=True, slots=True)
+class Rule:
+    """A condition of the file; each limit is None where it says nothing.
+
+    Args:
+        at_most: Most groups that it is about.
+        in_all: Most groups in all, where there is one that it is about.
+        modules: Modules that those may have.
+    """
+
+    at_most: int | None
+    in_all: int | None
+    modules: frozenset[int] | None
+
+    def allows(self, picks: Sequence[Pick], number: int) -> bool:
+        """Whether picks keep it, as the rule of this number."""
+        named = [module for traits, module in picks if traits.named[number]]
+        if not named:
+            return True
+        return (
+            (self.at_most is None or len(named) <= self.at_most)
+            and (self.in_all is None or len(picks) <= self.in_all)
+            and (self.modules is None or self.modules.issuperset(named))
+            and not any(traits.excluded[number] for traits, _ in picks)
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Legality:
+    """What every layout of a space obeys.
+
+    Args:
+        at_most: Most groups.
+        n_modules: Modules to choose from.
+        rules: The file's conditions.
+        limits: Prices with the most that a layout may use.
+        is_adapted: Whether first passes are adapted.
+    """
+
+    at_most: int
+    n_modules: int
+    rules: tuple[Rule, ...]
+    limits: tuple[tuple[Price, Fraction], ...]
+    is_adapted: bool
+
+    def allows(self, picks: Sequence[Pick]) -> bool:
+        """Whether nothing forbids these picks; there may still be too few."""
+        return (
+            len(picks) <= self.at_most
+            and all(rule.allows(picks, number) for number, rule in enumerate(self.rules))
+            and self._is_payable(picks)
+        )
+
+    def _is_payable(self, picks: Sequence[Pick]) -> bool:
+        if not self.limits:
+            return True
+        usage = self.usage(picks)
+        return all(price.of(usage) <= limit for price, limit in self.limits)
+
+    def usage(self, picks: Sequence[Pick]) -> Usage:
+        """What the costs of picks depend on."""
+        forward, recurrent = [0] * self.n_modules, [0] * self.n_modules
+        sources: set[int] = set()
+        for traits, module in picks:
+            forward[module] += traits.n_forward
+            recurrent[module] += traits.n_recurrent
+            sources |= traits.sources
+        return Usage(tuple(forward), tuple(recurrent), frozenset(sources), self.is_adapted)
+
+
+MAX_STEPS = 2000
+"""Sets that a search for a completion looks at before it gives up."""
+
+
+class Completion:
+    """Looks for picks that bring others to a number, cheapest first.
+
+    Args:
+        legality: What they obey together.
+        stock: How many free groups there are of each traits.
+        modules: Modules that may be used, in the order in which they are tried.
+        max_steps: Sets to look at before it gives up.
+    """
+
+    def __init__(
+        self,
+        legality: Legality,
+        stock: Mapping[Traits, int],
+        modules: Sequence[int],
+        max_steps: int = MAX_STEPS,
+    ) -> None:
+        self._legality = legality
+        self._stock = stock
+        order = sorted(stock, key=cost_order)
+        self._cells = [(traits, module) for traits in order for module in modules]
+        self._modules = modules
+        self._left = max_steps
+
+    def find(
+        self, picks: Sequence[Pick], forced: Sequence[Traits], n_more: int
+    ) -> list[Pick] | None:
+        """Picks for all ``forced`` traits and ``n_more`` others; None where none were found."""
+        for chosen in self._forced(list(picks), list(forced)):
+            found = self._filled(chosen, 0, n_more, dict(self._stock))
+            if found is not None:
+                return found[len(picks) :]
+            if self._left <= 0:
+                break
+        return None
+
+    def _forced(self, picks: list[Pick], forced: list[Traits]) -> Iterator[list[Pick]]:
+        if not self._is_open(picks):
+            return
+        if not forced:
+            yield picks
+            return
+        for module in self._modules:
+            yield from self._forced([*picks, (forced[0], module)], forced[1:])
+
+    def _filled(
+        self, picks: list[Pick], cell: int, n_more: int, free: dict[Traits, int]
+    ) -> list[Pick] | None:
+        if not self._is_open(picks):
+            return None
+        if n_more <= 0:
+            return picks
+        for index in range(cell, len(self._cells)):
+            traits, _ = pick = self._cells[index]
+            if free[traits]:
+                free[traits] -= 1
+                found = self._filled([*picks, pick], index, n_more - 1, free)
+                free[traits] += 1
+                if found is not None:
+                    return found
+        return None
+
+    def _is_open(self, picks: Sequence[Pick]) -> bool:
+        self._left -= 1
+        return self._left >= 0 and self._legality.allows(picks)
+
+
+def cost_order(traits: Traits) -> tuple[int, int]:
+    """Sorts what needs no first pass before what does, and small groups before large ones."""
+    return len(traits.sources), traits.n_forward + traits.n_recurrent

@@ -1,0 +1,82 @@
+"""The modules that a space file names, with what they cost, and those that settings mean."""
+
+import itertools
+from collections.abc import Mapping, Sequence
+
+from placement_search.errors import LayoutError, SpaceError, nearest
+from placement_search.layout import ModuleSpec, ModuleTypes, make_module
+from placement_search.module_type import ModuleType
+from placement_search.space.file import SpaceFile
+from placement_search.space.format import Choice, Settings, options_of
+
+
+def read_modules(file: SpaceFile, types: ModuleTypes, width: int) -> dict[ModuleSpec, int]:
+    """Every combination of settings that the file names, with its parameters, cheapest first.
+
+    Raises:
+        SpaceError: Naming the module whose type or settings break a rule.
+    """
+    _check_shared(file, types)
+    costs: dict[ModuleSpec, int] = {}
+    for index, choice in enumerate(file.modules):
+        place = f"modules.{index} of space {file.name!r}"
+        options = _shared_with(choice.type, file, types) | choice.options
+        for name, values in options.items():
+            if not values:
+                raise SpaceError(f"{name} in {place} lists no value; give one, or leave it out")
+        for values in itertools.product(*options.values()):
+            given = dict(zip(options, values, strict=True))
+            try:
+                spec = make_module(types, choice.type, given, place)
+            except LayoutError as error:
+                raise SpaceError(str(error)) from error
+            module_type: ModuleType = types[choice.type]
+            costs[spec] = module_type.count(module_type.complete(spec.settings), width)
+    return dict(sorted(costs.items(), key=lambda item: (item[1], item[0].notation)))
+
+
+def _shared_with(
+    type_name: str, file: SpaceFile, types: ModuleTypes
+) -> dict[str, tuple[Choice, ...]]:
+    known = types[type_name].settings if type_name in types else {}
+    return {n: values for n, values in options_of(file.shared).items() if n in known}
+
+
+def _check_shared(file: SpaceFile, types: ModuleTypes) -> None:
+    used = [types[choice.type] for choice in file.modules if choice.type in types]
+    known = {name for module_type in used for name in module_type.settings}
+    for name in file.shared if used else ():
+        if name not in known:
+            raise SpaceError(
+                f"shared of space {file.name!r}: no module of the file has a setting {name!r}"
+                + nearest(name, known)
+            )
+
+
+def matching(
+    wanted: Settings, modules: Sequence[ModuleSpec], types: ModuleTypes, place: str
+) -> frozenset[int]:
+    """The places of the modules that have the settings, or the type, that are wanted.
+
+    Raises:
+        SpaceError: If none has; ``place`` says where that stands.
+    """
+    options = options_of(wanted)
+    found = {
+        index
+        for index, module in enumerate(modules)
+        if _fits({"type": module.type, **types[module.type].complete(module.settings)}, options)
+    }
+    if not found:
+        known = ", ".join(module.notation for module in modules)
+        raise SpaceError(f"{place} fits none of the space's modules: {wanted}; they are {known}")
+    return frozenset(found)
+
+
+def _fits(has: Mapping[str, Choice], options: Mapping[str, tuple[Choice, ...]]) -> bool:
+    # Python's true equals 1, a file's does not.
+    return all(
+        name in has
+        and any(has[name] == v and isinstance(has[name], bool) == isinstance(v, bool) for v in each)
+        for name, each in options.items()
+    )

@@ -1,0 +1,85 @@
+"""Predicted costs are the real ones."""
+
+import pytest
+
+from placement_search.evaluation.cost import count_costs
+from placement_search.evaluation.cost_table import cost_table, latency_price
+from placement_search.evaluation.evaluate import Evaluation, evaluate
+from placement_search.evaluation.plan import TrainingPlan
+from placement_search.evaluation.workbench import Workbench
+from placement_search.layout import Layout
+from placement_search.modules import parse_layout
+from tests.tiny_backbones import BACKBONES
+from tests.tiny_task import tiny_bench, tiny_task, tiny_text_task
+
+LAYOUTS = [
+    "none",
+    "2>2:bottleneck(rank=2)",
+    "1>2:bottleneck(rank=4)+2>3:bottleneck(rank=4)",
+    "0>3:bottleneck(norm=false,rank=4)",
+    "3>0:bottleneck(rank=2)",
+    "3>1:bottleneck(rank=2)+2>0:bottleneck(rank=4)+1>2:bottleneck(rank=4)",
+    "3>1:bottleneck(rank=2)+1>2:bottleneck(rank=4)+1>1:bottleneck(rank=2)|first_pass=adapted",
+    "2>1:bottleneck(rank=4)|first_pass=adapted",
+]
+MODULES = sorted({c.module for text in LAYOUTS for c in parse_layout(text).connections})
+FAMILIES = ["vit", "bert", "gpt2", "llama", "modernbert", "deberta-v2", "t5", "gpt_neox", "phi"]
+
+
+def bench_of(family: str) -> Workbench:
+    backbone = BACKBONES[family]()
+    return Workbench(backbone, tiny_task() if family == "vit" else tiny_text_task())
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+def test_predicted_operations_are_those_of_the_real_model(family: str) -> None:
+    """For every kind of connection, with frozen and with adapted first passes."""
+    bench = bench_of(family)
+    table = cost_table(bench, MODULES)
+    layouts = [parse_layout(text) for text in LAYOUTS]
+
+    assert [table.costs(layout).n_flops for layout in layouts] == [
+        bench.n_flops(bench.adapted(layout)) for layout in layouts
+    ]
+    assert table.costs(Layout()).flops_factor == 1
+
+
+def test_predicted_parameters_and_bytes_are_those_of_the_score_card() -> None:
+    """The head counts among the bytes, and not among the parameters."""
+    bench = tiny_bench()
+    table = cost_table(bench, MODULES)
+    for text in LAYOUTS:
+        model = bench.adapted(parse_layout(text))
+        real = count_costs(model, n_flops=1, n_bare_flops=1)
+        predicted = table.costs(model.layout)
+
+        assert predicted.n_parameters == real.n_adapter_parameters
+        assert predicted.n_bytes == real.n_bytes
+
+
+def test_the_score_card_has_the_predicted_factor() -> None:
+    """What a budget was checked by is what the report shows."""
+    bench = tiny_bench()
+    layout = parse_layout(LAYOUTS[5])
+    request = Evaluation(layout, seed=0, plan=TrainingPlan(epochs=1, batch_size=16))
+    card = evaluate(bench, request, lambda _epoch, _score: None).card
+
+    assert card.costs.flops_factor == cost_table(bench, MODULES).costs(layout).flops_factor
+
+
+def test_a_table_prepares_no_split() -> None:
+    """So it is there before any frozen states are, and reads no test example."""
+    bench = tiny_bench()
+    cost_table(bench, MODULES)
+
+    assert {"train", "validation", "test", "pooling_choice"}.isdisjoint(vars(bench))
+
+
+def test_measured_prices_are_those_of_a_clock() -> None:
+    """None is negative, one for each module, and a first pass up to any node costs the same."""
+    price = latency_price(tiny_bench(), MODULES)
+
+    assert len(price.modules) == len(MODULES)
+    assert min(*price.modules, *price.first_pass) >= 0
+    assert len(set(price.first_pass)) == 1
+    assert price.fixed == 1

@@ -1,0 +1,194 @@
+"""Rules between choices, and what becomes of a wish that they forbid."""
+
+import itertools
+import random
+from collections import Counter
+
+import pytest
+
+from placement_search.errors import SpaceError
+from placement_search.modules import parse_layout
+from placement_search.space.budget import Budget
+from placement_search.space.encoding import Encoding
+from placement_search.space.search_space import SearchSpace
+from tests.tiny_spaces import bound, space_file
+
+FOUR = {"sources": ["0-3"], "targets": ["0-3"], "connections": {"at_most": 3}}
+EACH = {**FOUR, "module_per": "connection"}
+
+
+def contains(space: SearchSpace, ends: str, rank: int = 4) -> bool:
+    """Whether the space has the layout of these connections."""
+    parts = [f"{pair}:bottleneck(rank={rank})" for pair in ends.split("+")]
+    return space.contains(parse_layout("+".join(parts)))
+
+
+def test_a_kind_may_be_limited() -> None:
+    """``at_most`` counts the connections that the condition is about."""
+    space = bound(space_file(**FOUR, when=[{"has": "recurrent", "at_most": 1}]))
+
+    assert contains(space, "3>0+0>1+0>2")
+    assert contains(space, "0>1+0>2+0>3")
+    assert not contains(space, "3>0+2>0")
+
+
+def test_a_layout_with_a_kind_may_be_limited() -> None:
+    """``in_all`` counts all connections, where there is one that the condition is about."""
+    space = bound(space_file(**FOUR, when=[{"has": "recurrent", "in_all": 2}]))
+
+    assert contains(space, "3>0+0>1")
+    assert contains(space, "0>1+0>2+0>3")
+    assert not contains(space, "3>0+0>1+0>2")
+
+
+def test_a_kind_may_have_modules_of_its_own() -> None:
+    """The others keep theirs."""
+    space = bound(space_file(**EACH, when=[{"has": "long_range", "module": {"rank": 4}}]))
+
+    assert contains(space, "0>2", rank=4)
+    assert not contains(space, "0>2", rank=8)
+    assert contains(space, "0>1", rank=8)
+
+
+def test_connections_may_exclude_others() -> None:
+    """By kinds and by their ends."""
+    space = bound(space_file(**FOUR, when=[{"has": "*>0", "without": "parallel"}]))
+
+    assert contains(space, "2>0+0>2")
+    assert contains(space, "0>1+0>2")
+    assert not contains(space, "2>0+0>1")
+
+
+def test_connections_that_are_always_there_count() -> None:
+    """A layout without them is not the space's, and they are among the most."""
+    space = bound(space_file(**FOUR, always=["0>1", "1>0"]))
+
+    assert (space.at_least, space.at_most) == (2, 3)
+    assert contains(space, "0>1+1>0")
+    assert not contains(space, "0>1+2>3")
+
+
+def test_a_group_is_there_as_a_whole() -> None:
+    """Half of it, or two modules in it, is not."""
+    space = bound(space_file(**EACH, symmetric=True))
+
+    assert contains(space, "0>2+2>0")
+    assert not contains(space, "0>2")
+    assert not space.contains(parse_layout("0>2:bottleneck(rank=4)+2>0:bottleneck(rank=8)"))
+
+
+@pytest.mark.parametrize(
+    ("changes", "said"),
+    [
+        ({"when": [{"has": "recurrent", "module": {"rank": 16}}]}, "when.0.module fits none"),
+        ({"when": [{"has": "*>99", "at_most": 1}]}, "when.0.has: the backbone has nodes 0 to 24"),
+        (
+            {"always": ["3>0", "2>0"], "when": [{"has": "recurrent", "at_most": 1}]},
+            "meets when, always and never together",
+        ),
+        (
+            {"kinds": ["recurrent"], "connections": {"exactly": 2}, "when": [
+                {"has": "recurrent", "at_most": 1}
+            ]},
+            "no layout of at least 2 connections meets when",
+        ),
+        (
+            {"always": ["0>1", "1>2"], "connections": {"at_most": 1}},
+            "always names 2 connections, connections.at_most allows 1",
+        ),
+        ({"never": ["*>*"]}, "kinds, sources, targets and never admit 0"),
+    ],
+)  # fmt: skip
+def test_contradictions_are_errors(changes: dict[str, object], said: str) -> None:
+    """A file whose keys leave nothing says which of them."""
+    with pytest.raises(SpaceError) as raised:
+        bound(space_file(**changes))
+
+    assert said in str(raised.value)
+
+
+@pytest.mark.parametrize(
+    ("budget", "said"),
+    [
+        (Budget(1000), "1,416 parameters, the most is 1,000"),
+        (Budget(max_bytes=2000), "6,664 bytes, the most is 2,000"),
+    ],
+)
+def test_what_is_always_there_must_be_payable(budget: Budget, said: str) -> None:
+    """The smallest layout and the limit stand side by side."""
+    with pytest.raises(SpaceError) as raised:
+        bound(space_file(always=["0>1", "1>2"]), budget=budget)
+
+    assert said in str(raised.value)
+
+
+def test_a_wish_that_can_not_be_met_gives_way_to_another() -> None:
+    """Of two recurrent wishes where one is allowed, the first stays.
+
+    The second becomes the connection that is as far along those that can be had as it is along all.
+    """
+    file = space_file(**FOUR | {"connections": {"exactly": 2}}, when=[
+        {"has": "recurrent", "at_most": 1}
+    ])  # fmt: skip
+    space = bound(file)
+    number = {group[0]: index for index, group in enumerate(space.groups)}
+    chosen = space.choices.repaired([(number[3, 0], 0), (number[2, 0], 0)])
+
+    # 2>0 is the ninth of 16; of the ten that run forward, the sixth is 1>2.
+    assert [space.groups[group][0] for group, _ in chosen] == [(3, 0), (1, 2)]
+
+
+def test_what_no_layout_can_have_is_no_candidate() -> None:
+    """What conditions or the budget keep out would waste a sampler's proposals."""
+    space = bound(space_file(**FOUR, always=["3>0"], when=[{"has": "recurrent", "at_most": 1}]))
+
+    assert (2, 0) not in space.pairs
+    assert len(space.pairs) == 1 + 10
+
+
+def test_wishes_that_can_not_be_met_spread_over_what_can() -> None:
+    """Uniform numbers still mean every connection that can be had about as often as another."""
+    space = bound(space_file(**FOUR | {"connections": {"exactly": 2}}, when=[
+        {"has": "recurrent", "without": "*>*"}, {"has": "sequential", "at_most": 1}
+    ]))  # fmt: skip
+    generator = random.Random(0)  # noqa: S311 - reproducible
+    ends = Counter(
+        pair for _ in range(2000)
+        for pair in ((c.source, c.target) for c in space.random_layout(generator).connections)
+    )  # fmt: skip
+
+    assert ends.keys() == {(s, t) for s in range(4) for t in range(s, 4)}
+    assert max(ends.values()) < 2 * min(ends.values())
+
+
+def test_a_wish_whose_module_is_forbidden_keeps_its_place() -> None:
+    """It gets the nearest cheaper module that is allowed, else the nearest dearer one."""
+    ranks = [{"type": "bottleneck", "rank": [2, 4, 8]}]
+    when = [{"has": "parallel", "module": {"rank": [2, 4]}}, {"has": "0>3", "module": {"rank": 8}}]
+    space = bound(space_file(**EACH, modules=ranks, when=when))
+    number = {group[0]: index for index, group in enumerate(space.groups)}
+
+    assert space.choices.repaired([(number[0, 1], 2)]) == [(number[0, 1], 1)]
+    assert space.choices.repaired([(number[0, 3], 0)]) == [(number[0, 3], 2)]
+
+
+def test_every_layout_of_a_space_with_all_rules_has_numbers() -> None:
+    """Whatever the space contains a sampler can propose: every layout survives the round trip."""
+    file = space_file(
+        sources=["0-2"],
+        targets=["0-2"],
+        connections={"at_least": 1, "at_most": 3},
+        module_per="connection",
+        always=["1>1"],
+        never=["2>0"],
+        when=[{"has": "recurrent", "module": {"rank": 4}}, {"has": "0>0", "without": "long_range"}],
+    )
+    space = bound(file, budget=Budget(2800, max_flops=None))
+    encoding = Encoding(space)
+    everything = list(itertools.product(range(len(space.groups)), range(len(space.modules))))
+    sets = [s for n in (1, 2, 3) for s in itertools.combinations(everything, n)]
+    legal = [space.layout_of(s) for s in sets if space.choices.contains(s)]
+
+    assert len(legal) == space.n_layouts
+    for layout in legal:
+        assert encoding.decode(encoding.encode(layout)) == layout

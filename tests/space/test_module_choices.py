@@ -1,0 +1,46 @@
+import pytest
+
+from placement_search.errors import SpaceError
+from placement_search.module_type import ModuleType, Setting
+from placement_search.space.module_choices import read_modules
+from tests.tiny_spaces import space_file
+
+RANK = Setting(8, "width", minimum=1, is_always_written=True)
+TYPES = {
+    "plain": ModuleType("plain", {"rank": RANK}, lambda given, width: width * int(given["rank"])),
+    "bare": ModuleType(
+        "bare", {"bias": Setting(default=True, doc="a bias")}, lambda _, width: width
+    ),
+}
+
+
+def notations(**changes: object) -> list[str]:
+    return [module.notation for module in read_modules(space_file(**changes), TYPES, 64)]
+
+
+def test_shared_settings_are_those_of_all_modules_that_have_them() -> None:
+    """A value or a list, as in a module; types without the setting do not mind."""
+    modules = [{"type": "plain"}, {"type": "bare"}]
+
+    assert notations(modules=modules, shared={"rank": [2, 4]}) == [
+        "bare", "plain(rank=2)", "plain(rank=4)",
+    ]  # fmt: skip
+
+
+def test_a_modules_own_word_wins() -> None:
+    """Over what the file says for all."""
+    assert notations(modules=[{"type": "plain", "rank": 3}], shared={"rank": 2}) == [
+        "plain(rank=3)"
+    ]
+
+
+def test_a_shared_setting_that_no_module_has_is_an_error() -> None:
+    """With the nearest one that there is."""
+    with pytest.raises(SpaceError, match=r"shared of space 'tiny'.*'rnk'.*did you mean 'rank'"):
+        notations(modules=[{"type": "plain"}], shared={"rnk": 2})
+
+
+def test_a_shared_value_that_breaks_a_rule_is_named_where_it_is_used() -> None:
+    """Type, range and place."""
+    with pytest.raises(SpaceError, match=r"rank of plain in modules.0 .*at least 1, got 0"):
+        notations(modules=[{"type": "plain"}], shared={"rank": 0})
