@@ -2,6 +2,7 @@
 
 import shlex
 from dataclasses import fields, replace
+from pathlib import Path
 
 from typer.main import get_command
 
@@ -34,8 +35,9 @@ def understood(command: str) -> dict[str, object]:
 def test_every_option_is_said_and_quoted() -> None:
     """Spaces, quotes and all settings come back as they were given."""
     asked = replace(
-        DEFINITION, model=MODEL, data=DATA, max_params="1%", seed=5, n_random=4, concurrency=7
-    )
+        DEFINITION, model=MODEL, data=DATA, max_params="1%", seed=5, n_random=4, concurrency=7,
+        start_files=("my runs/layout.json", "b"),
+    )  # fmt: skip
     goal = Goal(n_trials=12, n_finalists=2, n_seeds=4, full_fine_tuning=True)
     params = understood(search_command(asked, goal, "a study", "sqlite:///x y.db"))
     expected = {f.name: getattr(s, f.name) for s in (MODEL, DATA) for f in fields(s)}
@@ -49,6 +51,7 @@ def test_every_option_is_said_and_quoted() -> None:
     )  # fmt: skip
     assert params["full_fine_tuning"] is True
     assert params["concurrency"] == 7
+    assert params["start_from"] == [Path("my runs/layout.json"), Path("b")]
 
 
 def test_a_goal_never_shrinks() -> None:
