@@ -3,7 +3,7 @@
 from placement_search.report.findings import Findings
 from placement_search.report.formats import as_interval, as_signed
 from placement_search.study.comparisons import Comparison
-from placement_search.study.random_gain import RandomGain
+from placement_search.study.random_gain import RandomGain, is_random
 
 
 def random_sentence(findings: Findings) -> str:
@@ -14,7 +14,10 @@ def random_sentence(findings: Findings) -> str:
     gain = findings.answer.random
     if gain.comparison is None:
         return f"The gain over random layouts of the same size was not measured: {gain.reason}."
-    return f"{_OUTCOMES[gain.comparison.verdict]}: {against_random(gain, gain.comparison)}."
+    said = f"{_OUTCOMES[gain.comparison.verdict]}: {against_random(gain, gain.comparison)}"
+    if is_random(findings.answer.chosen.trial):
+        said += "; the answer is itself a random layout, picked as the best of several"
+    return f"{said}."
 
 
 def interval_sentence(findings: Findings) -> str:

@@ -5,9 +5,8 @@ from dataclasses import dataclass
 
 from placement_search.evaluation.estimates import Estimate, mean_estimate, standard_error
 from placement_search.evaluation.score_card import Costs, ScoreCard
-from placement_search.study.baselines import RANDOM
 from placement_search.study.comparisons import Against, Comparison
-from placement_search.study.random_gain import RandomGain, random_gain
+from placement_search.study.random_gain import RandomGain, is_random, random_gain
 from placement_search.study.records import FULL_FINE_TUNING, SEARCHED, StudyRecord, TrialRecord
 
 
@@ -129,7 +128,7 @@ def _comparisons(
 ) -> list[Comparison]:
     ours = against(chosen, record)
     others = [f for f in finalists if f is not chosen]
-    randoms = [f for f in others if f.trial.role.startswith(RANDOM)]
+    randoms = [f for f in others if is_random(f.trial)]
     named = [f for f in others if f.trial.role != SEARCHED and f not in randoms]
     comparisons = [
         ours.layout(f.trial.role, f.trial.n_adapter_parameters, f.tests)

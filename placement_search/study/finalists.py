@@ -32,11 +32,14 @@ class Finals:
 def choose_finalists(record: StudyRecord, n_finalists: int) -> list[TrialRecord]:
     """The best ``n_finalists`` trials that a sampler proposed, and every complete other one.
 
+    Whoever was a finalist when the study was smaller stays one, and gets as many seeds as the rest.
     Each layout takes part once, so that the test split is read once for it with each seed.
     """
     proposed = [trial for trial in record.ranking if trial.role == SEARCHED]
     given = [trial for trial in record.trials if trial.role != SEARCHED and trial.card]
-    chosen = proposed[:n_finalists] + given
+    held = {final.layout_id for final in record.finals}
+    former = [trial for trial in proposed[n_finalists:] if trial.layout_id in held]
+    chosen = proposed[:n_finalists] + given + former
     first = {trial.layout_id: trial for trial in reversed(chosen)}
     return [trial for trial in chosen if first[trial.layout_id] is trial]
 

@@ -36,6 +36,9 @@ def random_gain(record: StudyRecord, trial: TrialRecord, against: Against) -> Ra
     One value per random layout, the mean over its seeds, since seeds of one layout share its places
     and are no independent draws of them.
 
+    A layout that is a random baseline itself was picked from among them, so that the rest are the
+    worse ones; it is compared with layouts that were drawn apart from them.
+
     Args:
         record: The study after its finals.
         trial: Whose gain it is.
@@ -59,12 +62,18 @@ def modules_of(notation: str) -> list[str]:
 
 def random_baselines(record: StudyRecord) -> list[TrialRecord]:
     """The complete ones."""
-    return [trial for trial in record.trials if trial.role.startswith(RANDOM) and trial.card]
+    return [trial for trial in record.trials if is_random(trial) and trial.card]
+
+
+def is_random(trial: TrialRecord) -> bool:
+    """Whether its layout was drawn at random as a baseline."""
+    return trial.role.startswith(RANDOM)
 
 
 def _scores_of_its_size(record: StudyRecord, trial: TrialRecord) -> list[list[float]]:
     """Test scores by seed of each random layout with the modules of ``trial``, and not itself."""
-    random_ones = {t.layout_id: t.layout for t in random_baselines(record)}
+    is_picked = is_random(trial)
+    random_ones = {} if is_picked else {t.layout_id: t.layout for t in random_baselines(record)}
     tested = [
         (random_ones[f.layout_id], f.card.test_score)
         for f in record.finals
@@ -86,7 +95,8 @@ def _scores_of_its_size(record: StudyRecord, trial: TrialRecord) -> list[list[fl
 def _why_not(trial: TrialRecord, n_layouts: int) -> str:
     if trial.n_adapter_parameters == 0:
         return "it has no connections that could lie elsewhere"
+    drawn = ", drawn apart from the baselines that it is one of," if is_random(trial) else ""
     return (
-        f"the study holds {n_layouts} random layouts of its size with a test score and an interval "
-        f"needs {MIN_LAYOUTS}: the space has no more, or the search was stopped before them"
+        f"the study holds {n_layouts} random layouts of its size{drawn} with a test score and an "
+        f"interval needs {MIN_LAYOUTS}: the space has no more, or the search stopped before them"
     )

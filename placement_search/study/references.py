@@ -21,7 +21,7 @@ from placement_search.study import records
 from placement_search.study.answer import find_answer, read_finalists
 from placement_search.study.definition import StudyDefinition
 from placement_search.study.progress import Progress
-from placement_search.study.random_gain import modules_of, random_baselines
+from placement_search.study.random_gain import is_random, modules_of, random_baselines
 from placement_search.study.records import FULL_FINE_TUNING, ReferenceRecord, StudyRecord
 from placement_search.study.retraining import retraining
 from placement_search.study.seeds import derive_seed
@@ -93,7 +93,8 @@ class References:
         """Random layouts by the id of the layout whose size they have.
 
         For the answer and for each layout from elsewhere that was retrained; where the baselines or
-        those of another one have its modules already, there are none of its own.
+        those of another one have its modules already, there are none of its own. An answer that is
+        a random baseline itself has them in any case, see `random_gain`.
         """
         answer = find_answer(record)
         retrained = [f.trial for f in read_finalists(record) if f.trial.is_start]
@@ -104,7 +105,7 @@ class References:
         for trial in trials:
             layout = parse_layout(trial.layout, MODULE_TYPES)
             modules = modules_of(trial.layout)
-            if layout.connections and modules not in known:
+            if layout.connections and (modules not in known or is_random(trial)):
                 due[layout.id] = self._draw(record, layout)
                 known.append(modules)
         return due

@@ -81,6 +81,25 @@ def test_the_same_search_again_trains_nothing(folder: Path, storage: str) -> Non
     assert (folder / "out/report/report.json").read_bytes() == before
 
 
+def test_a_layout_found_on_one_task_starts_a_study_of_another(folder: Path, tmp_path: Path) -> None:
+    """It is trained, retrained, compared with random layouts of its size, and told of."""
+    arguments = [a.replace("small", "other") for a in SMALL]
+    arguments[2] = "digits-count"
+    places = ["--storage", f"sqlite:///{tmp_path}/s.db", "--out", f"{tmp_path}/out"]
+    start = ["--start-from", f"{folder}/out/layout", "--format", "json"]
+    result = invoke(*arguments, *places, *start)
+    facts = json.loads(result.stdout)
+    (told,) = facts["from_elsewhere"]
+    report = json.loads((tmp_path / "out/report/report.json").read_text())
+
+    assert result.exit_code == 0
+    assert (told["role"], told["study"], told["task"]) == ("start: digits", "small", "digits")
+    assert told["verdict"] in {"better", "worse", "no different"}
+    assert told["is_same_backbone"] is True
+    assert facts["gain_over_random"]["is_measured"] is True
+    assert f"--start-from {folder}/out/layout" in report["command"]
+
+
 def test_another_definition_under_the_same_name_is_refused(storage: str) -> None:
     """Exit code 2, and the difference is shown."""
     result = invoke(*SMALL, "--storage", storage, "--seed", "7")

@@ -131,9 +131,7 @@ def test_an_admitted_baseline_may_be_the_answer() -> None:
     answer = answer_of(record.trials, kept)
 
     assert answer.chosen.trial.role.startswith("random")
-    assert [comparison.name for comparison in answer.comparisons] == [
-        "2 random layouts of the same size"
-    ]
+    assert [comparison.name for comparison in answer.comparisons] == ["2 random layouts"]
 
 
 def test_random_layouts_count_once_each() -> None:

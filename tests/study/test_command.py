@@ -2,6 +2,7 @@
 
 import shlex
 from dataclasses import fields, replace
+from pathlib import Path
 
 from typer.main import get_command
 
@@ -44,6 +45,7 @@ def test_every_option_is_said_and_quoted() -> None:
         max_bytes="20 KB",
         max_flops="1.1x",
         max_latency="120%",
+        start_files=("my runs/layout.json", "b"),
     )
     goal = Goal(n_trials=12, n_finalists=2, n_seeds=4, full_fine_tuning=True)
     params = understood(search_command(asked, goal, "a study", "sqlite:///x y.db"))
@@ -61,6 +63,7 @@ def test_every_option_is_said_and_quoted() -> None:
     )  # fmt: skip
     assert params["full_fine_tuning"] is True
     assert params["concurrency"] == 7
+    assert params["start_from"] == [Path("my runs/layout.json"), Path("b")]
 
 
 def test_a_goal_never_shrinks() -> None:

@@ -10,7 +10,7 @@ from placement_search.study.finalists import Finals, choose_finalists, run_final
 from placement_search.study.progress import Silence
 from placement_search.study.records import read_finals
 from tests.study.stub_engine import StubEngine
-from tests.tiny_records import DEFINITION, study_record, trial
+from tests.tiny_records import DEFINITION, finals, study_record, trial
 
 TRIALS = [
     trial(0, "none", 0.2, role="head only", is_eligible=False),
@@ -51,8 +51,8 @@ def test_replicates_of_paired_finals_share_their_order(
 ) -> None:
     """Over layouts, not over replicates; finals of earlier studies stay as they were."""
     engine = StubEngine()
-    finals = Finals(replace(DEFINITION, is_paired=is_paired), n_seeds=3)
-    run_finals(study, choose_finalists(study_record(TRIALS), 1), finals, engine, Silence())
+    paired = Finals(replace(DEFINITION, is_paired=is_paired), n_seeds=3)
+    run_finals(study, choose_finalists(study_record(TRIALS), 1), paired, engine, Silence())
     orders = [request.order_seed for request in engine.requests]
 
     assert orders[:3] == orders[3:]
@@ -64,6 +64,17 @@ def test_a_layout_takes_part_once() -> None:
     twice = [*TRIALS, trial(4, "3>3:bottleneck", 0.8, role="greedy")]
 
     assert [f.number for f in choose_finalists(study_record(twice), 1)] == [2, 0]
+
+
+def test_former_finalists_stay(study: optuna.Study) -> None:
+    """Else a study that grew would compare layouts of few seeds with layouts of many."""
+    record = study_record(TRIALS, finals("1>2:bottleneck", (0.6, 0.6)))
+    chosen = choose_finalists(record, 1)
+    assert [finalist.number for finalist in chosen] == [2, 0, 1]
+
+    engine = StubEngine()
+    run_finals(study, chosen, FINALS, engine, Silence())
+    assert len(engine.requests) == 9
 
 
 def test_layouts_from_elsewhere_take_part() -> None:

@@ -89,10 +89,14 @@ def test_random_baselines_of_its_size_count_too() -> None:
     assert gain.n_layouts == 3
 
 
-def test_a_random_layout_is_not_compared_with_itself() -> None:
-    """Where it is the answer."""
-    randoms = [trial(n, f"{n}>{n}:bottleneck(rank=4)", role=f"random {n}") for n in (1, 2, 3)]
+def test_a_picked_random_layout_is_not_compared_with_those_it_was_picked_from() -> None:
+    """Without their best, the rest would lie too low; layouts drawn apart from them would not."""
+    randoms = [trial(n, f"{n}>5:bottleneck(rank=4)", role=f"random {n}") for n in (1, 2, 3)]
     retrained = [f for t in randoms for f in finals(t.layout, (0.5 + t.number / 10, 0.51, 0.52))]
-    gain = gain_of(study_record([replace(t, number=t.number - 1) for t in randoms], retrained))
+    record = study_record([replace(t, number=t.number - 1) for t in randoms], retrained)
+    apart = with_references((0.5, 0.6), (0.6, 0.7)).references
+    other = gain_of(replace(record, references=apart))
 
-    assert gain.n_layouts == 2
+    assert gain_of(record).comparison is None
+    assert "drawn apart" in gain_of(record).reason
+    assert other.n_layouts == 2

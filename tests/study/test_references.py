@@ -136,6 +136,20 @@ def test_more_connections_than_places_have_nothing_to_compare_with(study: optuna
     assert engine.requests == []
 
 
+def test_a_random_answer_has_random_layouts_drawn_apart(study: optuna.Study) -> None:
+    """It was picked from among the baselines, so these would be too weak a measure."""
+    trials = [trial(n, f"{n}>9:bottleneck(rank=4)", role=f"random {n + 1}") for n in range(3)]
+    held = [f for t in trials for f in retrained(t.layout, (0.5 + t.number / 10, 0.51, 0.52))]
+    engine = StubEngine()
+    record = made(study, study_record(trials, held), engine)
+    answer = find_answer(record)
+
+    assert answer is not None
+    assert answer.chosen.trial.role == "random 3"
+    assert sizes(engine.requests) == {("bottleneck(rank=4)",)}
+    assert answer.random.n_layouts == record.definition.n_random
+
+
 def test_random_layouts_differ_from_the_answer_and_from_each_other(study: optuna.Study) -> None:
     """In a space of four places the answer can be compared with three others at most."""
     file = space_file(
