@@ -24,6 +24,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 from transformers import BertConfig, BertModel
 
+from placement_search.adapted.batches import take
 from placement_search.adapted.states import bare_states, pooled
 from placement_search.backbones.backbone import as_backbone
 from placement_search.backbones.graph import Visitor
@@ -32,9 +33,17 @@ from placement_search.proxies import GRADIENT_PROXIES
 from placement_search.proxies.bases import find_bases
 from placement_search.proxies.cores import Cores
 from placement_search.proxies.factors import FactorStream, GradientFactors
+from placement_search.proxies.features import feature_norms
 from placement_search.proxies.gradients import GradientMap, plan_of, planned_map
 from placement_search.proxies.plan import MapPlan
-from placement_search.study.proxy_map import MEMORY_LIMIT, stream_of
+from placement_search.study.proxy_map import (
+    MEMORY_LIMIT,
+    N_BATCHES,
+    N_FEATURE_EXAMPLES,
+    N_RANDOM_HEADS,
+    gradient_scores,
+    stream_of,
+)
 from placement_search.study.search import load_bench
 from placement_search.tasks.settings import DataSettings
 
@@ -240,6 +249,28 @@ def gradients_alone(stream: FactorStream, plan: MapPlan) -> None:
         cores.add(chunk)
 
 
+def map_with_spread(stream: FactorStream) -> None:
+    """All that a study's map takes: parts, random heads and feature norms as well.
+
+    A head takes as long whatever its numbers are, so the one at hand stands in for random ones.
+    """
+    parted = dataclasses.replace(stream, n_parts=N_BATCHES)
+    made = planned_map(parted, plan_of(parted, MEMORY_LIMIT))
+    for found in (made.whole, *made.parts):
+        gradient_scores(found)
+    parts = parted.parts()
+    for part in parts:
+        feature_norms(stream.backbone, take(stream.inputs, part[:N_FEATURE_EXAMPLES]))
+    first = FactorStream(
+        stream.backbone,
+        lambda features, indices: stream.loss(features, parts[0][indices]),
+        stream.pooling,
+        take(stream.inputs, parts[0]),
+    )
+    for _ in range(N_RANDOM_HEADS):
+        gradient_scores(planned_map(first, plan_of(first, MEMORY_LIMIT)).whole)
+
+
 def compare_with_one_by_one(
     stream: FactorStream, made: GradientMap, n_pairs: int, whole: Took
 ) -> None:
@@ -296,11 +327,15 @@ def main() -> None:
     print(f"  in training steps             {gradients.over(step)}")
     clock = Clock()
     made = planned_map(stream, plan).whole
-    for proxy in GRADIENT_PROXIES.values():
-        proxy(made)
+    gradient_scores(made)
     whole = clock.stop()
     planned = (plan.working_bytes + plan.factor_bytes * plan.keeps_factors) / GIB
     print(f"whole map with all scores       {whole}")
+    clock = Clock()
+    map_with_spread(stream)
+    with_spread = clock.stop()
+    print(f"with batches, heads, features   {with_spread}")
+    print(f"  in whole maps                 {with_spread.over(whole)}")
     print(
         f"  memory at most                {largest_memory():8.2f} GiB, {planned:.2f} of it planned"
     )

@@ -11,6 +11,8 @@ def fisher(gradients: GradientMap) -> Tensor:
     It uses the true labels. Where the Frobenius norm sees only what examples agree on, this sees
     what each of them asks for.
 
+    Cost: two Gram matrices of each example's tokens while the gradient map is made.
+
     Returns:
         Shape ``(n_nodes, n_nodes)``, at least 0, in squared loss units.
     """

@@ -11,6 +11,8 @@ RELATIVE_TOLERANCE = 1e-2
 def numerical_rank(gradients: GradientMap) -> Tensor:
     """Number of singular values above `RELATIVE_TOLERANCE` times the largest; 0 for a zero matrix.
 
+    Cost: a sum over the singular values that the gradient map holds.
+
     Returns:
         Shape ``(n_nodes, n_nodes)``, within ``[0, width]``.
     """

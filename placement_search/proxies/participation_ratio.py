@@ -1,4 +1,4 @@
-"""Participation ratio of the gradient's energies."""
+"""Participation ratio of the gradient's energies, as of eigenvectors in Bell and Dean (1970)."""
 
 import torch
 from torch import Tensor
@@ -8,6 +8,8 @@ from placement_search.proxies.gradients import GradientMap
 
 def participation_ratio(gradients: GradientMap) -> Tensor:
     """``(Σ σ²)² / Σ σ⁴``, the number of directions that share the energy; 0 for a zero matrix.
+
+    Cost: a sum over the singular values that the gradient map holds.
 
     Returns:
         Shape ``(n_nodes, n_nodes)``, within ``[1, width]``.

@@ -9,6 +9,8 @@ from placement_search.proxies.gradients import GradientMap
 def stable_rank(gradients: GradientMap) -> Tensor:
     """``‖G‖_F² / ‖G‖_2²``; 0 for a zero matrix.
 
+    Cost: a sum over the singular values that the gradient map holds.
+
     Returns:
         Shape ``(n_nodes, n_nodes)``, within ``[1, width]``.
     """
