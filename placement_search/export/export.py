@@ -117,7 +117,7 @@ def export_layout(
     request = Evaluation(
         layout,
         derive_seed(record.definition.seed, layout.id, replicate),
-        record.definition.training,
+        record.definition.training.with_choice(trial.training),
     )
     told = progress or Silence()
     evaluated = InProcessEngine(bench).train(

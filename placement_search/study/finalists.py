@@ -25,7 +25,7 @@ class Finals:
         n_finalists: Layouts of the search that take part, beside the baselines.
         n_seeds: Fresh seeds per layout; the search's own score, which chose them, is not counted.
         seed: The study's seed.
-        plan: How they are trained, the same as in the search.
+        plan: How they are trained, the same as in the search, with each trial's own settings.
     """
 
     n_finalists: int
@@ -75,4 +75,5 @@ def run_finals(
 def _request(trial: TrialRecord, replicate: int, finals: Finals) -> Evaluation:
     layout = parse_layout(trial.layout, MODULE_TYPES)
     seed = derive_seed(finals.seed, layout.id, replicate)
-    return Evaluation(layout, seed, finals.plan, is_final=True, is_timed=replicate == 1)
+    plan = finals.plan.with_choice(trial.training)
+    return Evaluation(layout, seed, plan, is_final=True, is_timed=replicate == 1)

@@ -12,17 +12,17 @@ from pydantic import TypeAdapter
 
 from placement_search.errors import StudyError
 from placement_search.evaluation.score_card import ScoreCard
-from placement_search.space.cost_table import Price
+from placement_search.space.training import TrainingChoice
 from placement_search.study.command import Goal, search_command
 from placement_search.study.definition import StudyDefinition
 from placement_search.study.storage import load_study
+from placement_search.study.training_choices import training_of
 
 SEARCHED = "search"
 """The role of trials that a sampler proposed; baselines have their own names."""
 
 DEFINITION, PROVENANCE, PROXY_MAP, FINALIST = "definition", "provenance", "proxy_map", "finalist/"
 GOAL, REFERENCE, POOLING, NOTES = "goal", "reference/", "pooling", "notes"
-LATENCY = "latency"
 FULL_FINE_TUNING = "full fine-tuning"
 """The role of retrainings of the whole backbone, a ceiling for adapters."""
 LAYOUT, LAYOUT_ID, ROLE, N_PARAMETERS, IS_ELIGIBLE = (
@@ -50,7 +50,7 @@ class TrialRecord:
         number: From 0, in the order of the study.
         role: ``search``, or the name of the baseline.
         layout: Its notation.
-        layout_id: Its id.
+        layout_id: Its id, with the training settings behind it where the space proposes those.
         n_adapter_parameters: Trainable parameters of its adapters, by formula.
         is_eligible: Whether the space and the budget admit it, so that it may be the answer.
         end: How it ended.
@@ -59,6 +59,7 @@ class TrialRecord:
         card: Its score card, where it is complete.
         seconds: Wall-clock time of its training; None where it failed or was interrupted.
         started: When it was asked for, UTC; None while it waits.
+        training: Settings in place of the study's own.
     """
 
     number: int
@@ -73,6 +74,7 @@ class TrialRecord:
     card: ScoreCard | None
     seconds: float | None
     started: datetime | None
+    training: TrainingChoice = TrainingChoice()  # noqa: RUF009 - frozen
 
     @property
     def score(self) -> float | None:
@@ -221,7 +223,6 @@ PROXY_MAPS = TypeAdapter(ProxyMap)
 GOALS = TypeAdapter(Goal)
 REFERENCES = TypeAdapter(ReferenceRecord)
 POOLINGS = TypeAdapter(PoolingRecord)
-PRICES = TypeAdapter(Price)
 
 
 def read_study(study: optuna.Study, address: str) -> StudyRecord:
@@ -293,6 +294,7 @@ def _record(trial: FrozenTrial) -> TrialRecord:
         card=card,
         seconds=card.train_seconds if card else attributes.get(SECONDS),
         started=trial.datetime_start,
+        training=training_of(attributes),
     )
 
 

@@ -23,7 +23,12 @@ from placement_search.study.answer import find_answer
 from placement_search.study.baselines import RANDOM
 from placement_search.study.definition import StudyDefinition
 from placement_search.study.progress import Progress
-from placement_search.study.records import FULL_FINE_TUNING, ReferenceRecord, StudyRecord
+from placement_search.study.records import (
+    FULL_FINE_TUNING,
+    ReferenceRecord,
+    StudyRecord,
+    TrialRecord,
+)
 from placement_search.study.seeds import derive_seed
 
 LEARNING_RATES = (3e-5, 1e-4, 3e-4, 1e-3)
@@ -77,13 +82,14 @@ class References:
         answer = find_answer(record)
         if answer is None:
             return
-        layout = parse_layout(answer.chosen.trial.layout, MODULE_TYPES)
+        trial = answer.chosen.trial
+        layout = parse_layout(trial.layout, MODULE_TYPES)
         drawn = [] if _has_random_of_its_size(record, layout) else self._draw(record, layout)
         n_seeds = record.goal.n_seeds
         is_full = record.goal.full_fine_tuning
         n_full = len(LEARNING_RATES) + n_seeds if is_full else 0
         self._progress.start("references", len(drawn) * n_seeds + n_full)
-        self._run_random(record, layout.id, drawn)
+        self._run_random(record, trial, drawn)
         if is_full:
             self._run_full(record)
         self._progress.finish()
@@ -102,11 +108,11 @@ class References:
                 drawn.setdefault(made.id, made)
         return list(drawn.values())
 
-    def _run_random(self, record: StudyRecord, like: str, drawn: Sequence[Layout]) -> None:
-        """Train every layout from as many seeds as the finals have."""
+    def _run_random(self, record: StudyRecord, like: TrialRecord, drawn: Sequence[Layout]) -> None:
+        """Train every layout as the answer was, from as many seeds as the finals have."""
         asked = record.definition
         due = [
-            (Reference(role, replicate, layout.notation, like), layout)
+            (Reference(role, replicate, layout.notation, like.layout_id), layout)
             for role, layout in _named(drawn)
             for replicate in range(1, record.goal.n_seeds + 1)
         ]
@@ -115,7 +121,7 @@ class References:
             Evaluation(
                 layout,
                 derive_seed(asked.seed, layout.id, reference.replicate),
-                asked.training,
+                asked.training.with_choice(like.training),
                 is_final=True,
             )
             for reference, layout in missing

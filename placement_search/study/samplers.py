@@ -12,6 +12,7 @@ from optuna.trial import FrozenTrial, TrialState
 from placement_search.errors import StudyError
 from placement_search.layout import Layout
 from placement_search.space.encoding import Encoding, Gene
+from placement_search.space.training import TrainingChoice
 from placement_search.study.seeds import derive_seed
 
 SCORED = (TrialState.COMPLETE, TrialState.PRUNED)
@@ -56,10 +57,11 @@ class SpaceExhaustedError(StudyError):
 
 @dataclass(frozen=True, slots=True)
 class Proposal:
-    """A layout to evaluate and the numbers of the encoding that mean it."""
+    """A layout to evaluate, how it is trained, and the numbers of the encoding that mean both."""
 
     layout: Layout
     params: dict[str, float | int]
+    training: TrainingChoice = TrainingChoice()  # noqa: RUF009 - frozen
 
 
 def distribution(gene: Gene) -> BaseDistribution:
@@ -99,7 +101,7 @@ class Proposer:
         Args:
             history: All finished trials so far; only ever extended between calls.
             number: The number that the new trial will have.
-            seen: Ids of the layouts evaluated before.
+            seen: Ids of the layouts evaluated before, with their training settings.
 
         Raises:
             SpaceExhaustedError: If no new layout turned up.
@@ -111,8 +113,9 @@ class Proposer:
             self._copy.sampler = self._make_sampler(seed) if sampled else RandomSampler(seed=seed)
             params = self._ask()
             layout = self._encoding.decode(params)
-            if layout.id not in seen:
-                return Proposal(layout, params)
+            training = self._encoding.decode_training(params)
+            if training.id_with(layout.id) not in seen:
+                return Proposal(layout, params, training)
         raise SpaceExhaustedError(
             f"no new layout in {N_SAMPLED + N_DRAWN:,} draws from space "
             f"{self._encoding.space.name!r}: the study has seen what there is"
