@@ -157,7 +157,9 @@ class SearchSpace:
         found: dict[str, Layout] = {}
         moves = moved_choices(self.choices, ends, chosen, generator)
         for made in itertools.islice(moves, n * N_TRIES):
-            if made and len(found) < n:
+            if len(found) == n:
+                break
+            if made:
                 near = self.layout_of(made)
                 found.setdefault(near.id, near)
         return list(found.values())
