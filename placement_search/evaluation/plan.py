@@ -1,14 +1,16 @@
 """How a layout is trained."""
 
 import math
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass, replace
+from typing import Self
 
 from placement_search.errors import EvaluationError
+from placement_search.space.training import TrainingChoice
 
 
 @dataclass(frozen=True, slots=True)
 class TrainingPlan:
-    """How a layout is trained; the same for every layout of a study.
+    """How a layout is trained; the same for every layout of a study, but for `with_choice`.
 
     Args:
         epochs: Passes over the training split.
@@ -44,3 +46,7 @@ class TrainingPlan:
         ]
         if broken:
             raise EvaluationError("; ".join(broken))
+
+    def with_choice(self, choice: TrainingChoice) -> Self:
+        """The same plan with the settings that were chosen for one layout."""
+        return replace(self, **{k: v for k, v in asdict(choice).items() if v is not None})

@@ -115,7 +115,8 @@ def export_layout(
     known = finals[0] if finals else _card(trial)
     replicate = held[0].replicate if held else 0
     layout = parse_layout(trial.layout, MODULE_TYPES)
-    request = replace(retraining(record.definition, layout, replicate), is_final=False)
+    request = retraining(record.definition, layout, replicate, trial.training)
+    request = replace(request, is_final=False)
     told = progress or Silence()
     evaluated = InProcessEngine(bench).train(
         request, lambda epoch, score: told.advance(f"export: epoch {epoch}, {score:.4f}")

@@ -176,6 +176,7 @@ def facts_table(findings: Findings) -> Table:
         ("training", (f"{plan.epochs} epochs, batch size {plan.batch_size}, "
          f"learning rate {plan.learning_rate:g}, weight decay {plan.weight_decay:g}, "
          f"warm-up over {plan.warm_up:.0%} of the steps")),
+        ("training that the space says", asked.space_training or "nothing of its own"),
     )  # fmt: skip
     return Table((Column("what"), Column("value")), rows)
 

@@ -17,9 +17,7 @@ from dataclasses import dataclass
 from placement_search.layout import Layout
 from placement_search.space.choices import Choice
 from placement_search.space.search_space import SearchSpace
-from placement_search.space.training import TrainingChoice
-
-NO_CHOICE = TrainingChoice()
+from placement_search.space.training import NO_CHOICE, TrainingChoice
 
 
 @dataclass(frozen=True, slots=True)

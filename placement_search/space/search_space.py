@@ -92,14 +92,23 @@ class SearchSpace:
     def objections(self, layout: Layout) -> list[str]:
         """Why a study over this space could not propose ``layout``; empty where it could."""
         chosen = self.chosen(layout)
-        foreign = self._foreign(layout)
-        pass_ = f"its first pass is {layout.first_pass}, that of the space {self.first_pass}"
-        found = [] if layout.first_pass is self.first_pass or not layout.is_recurrent else [pass_]
-        if foreign:
-            return [*foreign, *found]
+        found = self._foreign(layout)
+        if layout.is_recurrent and layout.first_pass is not self.first_pass:
+            found.append(
+                f"its first pass is {layout.first_pass}, that of the space {self.first_pass}"
+            )
         if chosen is None:
-            return ["its connections are not whole groups of the space, each once", *found]
+            n = len(layout.connections)
+            return [*self._wrong_number(n), *found] or [
+                "its connections are not the space's groups"
+            ]
         return [*self._broken_rules(layout, chosen), *found]
+
+    def _wrong_number(self, n: int) -> list[str]:
+        """That a layout of ``n`` choices has too many or too few."""
+        admitted = f"the space admits {self.at_least} to {self.at_most}"
+        is_right = self.at_least <= n <= self.at_most
+        return [] if is_right else [f"it has {n} connections, {admitted}"]
 
     def _foreign(self, layout: Layout) -> list[str]:
         """What the space does not know at all."""
@@ -115,22 +124,16 @@ class SearchSpace:
         """Which rules on sets of choices it breaks."""
         if self.choices.contains(chosen):
             return []
-        n, modules = len(chosen), {module for _, module in chosen}
+        broken = self._wrong_number(len(chosen))
         missing = sorted(self.choices.always - {group for group, _ in chosen})
-        rules = {
-            f"it has {n} connections, the space admits {self.at_least} to {self.at_most}": (
-                self.at_least <= n <= self.at_most
-            ),
-            f"it lacks {_listed(f'{s}>{t}' for g in missing for s, t in self.groups[g])}": (
-                not missing
-            ),
-            "its connections have different modules, in the space all have the same": (
-                len(modules) < 2 or not self.is_module_shared
-            ),
-        }
-        broken = [rule for rule, is_kept in rules.items() if not is_kept]
-        excess = self.budget.excess(self.predicted(layout))
-        return [*broken, excess] if excess else broken or ["a condition of the space forbids it"]
+        if missing:
+            lacked = (f"{s}>{t}" for group in missing for s, t in self.groups[group])
+            broken.append(f"it lacks {_listed(lacked)}")
+        if self.is_module_shared and len({module for _, module in chosen}) > 1:
+            broken.append("its connections have different modules, in the space all have the same")
+        if excess := self.budget.excess(self.predicted(layout)):
+            broken.append(excess)
+        return broken or ["a condition of the space forbids it"]
 
     def chosen(self, layout: Layout) -> list[Choice] | None:
         """The choices that make up a layout; None where they do not make it up exactly."""
@@ -195,7 +198,9 @@ class SearchSpace:
         found: dict[str, Layout] = {}
         moves = moved_choices(self.choices, ends, chosen, generator)
         for made in itertools.islice(moves, n * N_TRIES):
-            if made and len(found) < n:
+            if len(found) == n:
+                break
+            if made:
                 near = self.layout_of(made)
                 found.setdefault(near.id, near)
         return list(found.values())

@@ -28,6 +28,14 @@ class TrainingChoice:
         said = (("learning_rate", self.learning_rate), ("weight_decay", self.weight_decay))
         return ",".join(f"{name}={value:.12g}" for name, value in said if value is not None)
 
+    def id_with(self, layout_id: str) -> str:
+        """What names a layout trained so: its own id, and the settings where there are any."""
+        return f"{layout_id}@{self.notation}" if self.notation else layout_id
+
+
+NO_CHOICE = TrainingChoice()
+"""As the study says."""
+
 
 @dataclass(frozen=True, slots=True)
 class SearchedNumber:
@@ -60,6 +68,12 @@ class SearchedNumber:
             value = self.low + number * (self.high - self.low)
         return min(max(float(f"{value:.{N_DIGITS}g}"), self.low), self.high)
 
+    def nearest(self, value: float) -> float:
+        """The value of the space that is nearest to ``value``."""
+        if self.values:
+            return min(self.values, key=lambda each: abs(each - value))
+        return self.at(self.place_of(min(max(value, self.low), self.high)))
+
     def place_of(self, value: float) -> float:
         """A number that means ``value``.
 
@@ -80,6 +94,11 @@ class TrainingSpace:
     """The training settings of a space, by name; those that it does not name are the study's."""
 
     settings: tuple[tuple[str, SearchedNumber], ...] = ()
+
+    def nearest(self, learning_rate: float, weight_decay: float) -> TrainingChoice:
+        """The choice that is nearest to a study's own settings."""
+        own = {"learning_rate": learning_rate, "weight_decay": weight_decay}
+        return TrainingChoice(**{name: s.nearest(own[name]) for name, s in self.settings})
 
 
 def read_training(options: TrainingOptions) -> TrainingSpace:

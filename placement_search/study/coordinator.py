@@ -29,13 +29,20 @@ from placement_search.space.search_space import SearchSpace
 from placement_search.study import records
 from placement_search.study.baselines import Baseline
 from placement_search.study.failures import Failures
-from placement_search.study.ledger import Entry, Ledger, Params
+from placement_search.study.ledger import Entry, Ledger
 from placement_search.study.progress import Progress
 from placement_search.study.pruners import PRUNERS, Judge
 from placement_search.study.samplers import SAMPLERS
 from placement_search.study.samplers.proposer import Proposer, SpaceExhaustedError
-from placement_search.study.samplers.sampler import Question, Scores, Setting, distribution
+from placement_search.study.samplers.sampler import (
+    Proposal,
+    Question,
+    Scores,
+    Setting,
+    distribution,
+)
 from placement_search.study.seeds import derive_seed
+from placement_search.study.training_choices import stored, training_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +53,7 @@ class TrialSetup:
         space: The search space on the study's backbone.
         width: Channels of the backbone, which parameters are counted by.
         baselines: The layouts to evaluate first, those from elsewhere among them.
-        plan: How every layout is trained.
+        plan: How every layout is trained, but for the settings that the space proposes.
         seed: The study's seed.
         sampler: Name of the sampler.
         pruner: Name of the pruner.
@@ -133,18 +140,22 @@ class Coordinator:
 
     def _baseline_entry(self, baseline: Baseline) -> Entry:
         contained = self._trials.space.contains(baseline.layout)
-        params = self._encoding.encode(baseline.layout) if contained else {}
-        return self._entry(baseline.role, baseline.layout, params, is_eligible=contained)
+        plan = self._trials.plan
+        training = self._trials.space.training.nearest(plan.learning_rate, plan.weight_decay)
+        params = self._encoding.encode(baseline.layout, training) if contained else {}
+        proposal = Proposal(baseline.layout, params, training)
+        return self._entry(baseline.role, proposal, is_eligible=contained)
 
-    def _entry(self, role: str, layout: Layout, params: Params, *, is_eligible: bool) -> Entry:
+    def _entry(self, role: str, proposal: Proposal, *, is_eligible: bool) -> Entry:
+        layout, training = proposal.layout, proposal.training
         attributes = {
             records.ROLE: role,
             records.LAYOUT: layout.notation,
-            records.LAYOUT_ID: layout.id,
+            records.LAYOUT_ID: training.id_with(layout.id),
             records.N_PARAMETERS: count_parameters(layout, self._trials.width),
             records.IS_ELIGIBLE: is_eligible,
         }
-        return Entry(params, attributes)
+        return Entry(proposal.params, attributes | stored(training))
 
     def _fill_slots(self, n_trials: int) -> None:
         """Start as many trials as may be under way, and as the total has room for."""
@@ -179,7 +190,7 @@ class Coordinator:
             self._is_exhausted = True
             self._progress.say(str(error))
             return None
-        entry = self._entry(records.SEARCHED, proposal.layout, proposal.params, is_eligible=True)
+        entry = self._entry(records.SEARCHED, proposal, is_eligible=True)
         return self._ledger.start(entry)
 
     def _known_to(self, number: int) -> Sequence[FrozenTrial]:
@@ -198,7 +209,8 @@ class Coordinator:
         if trial.user_attrs[records.ROLE] == records.SEARCHED:
             self._judge.begin(self._known_to(trial.number), trial.number)
         self._under_way[trial.number] = {}
-        self._engine.start(trial.number, Evaluation(layout, seed, self._trials.plan))
+        plan = self._trials.plan.with_choice(training_of(trial.user_attrs))
+        self._engine.start(trial.number, Evaluation(layout, seed, plan))
 
     def _excess(self, trial: FrozenTrial, layout: Layout) -> str:
         """What of a layout that is to be within the budget is over it; baselines need not be."""

@@ -105,6 +105,12 @@ class StudyDefinition:
         }
         return ", ".join(f"{what}: {limit}" for what, limit in given.items() if limit is not None)
 
+    @property
+    def space_training(self) -> str:
+        """Training settings that the space proposes or fixes, as its file has them; or empty."""
+        said = self.space.get("training", {}).items()
+        return ", ".join(f"{name}: {value}" for name, value in said if value is not None)
+
     def as_json(self) -> dict[str, Any]:
         """A form that JSON can hold."""
         dumped: dict[str, Any] = _ADAPTER.dump_python(self, mode="json")

@@ -62,7 +62,11 @@ def run_finals(
     progress.start("finals", len(due), len(due) - len(open_))
     requests = [
         retraining(
-            finals.asked, parse_layout(t.layout, MODULE_TYPES), replicate, is_timed=replicate == 1
+            finals.asked,
+            parse_layout(t.layout, MODULE_TYPES),
+            replicate,
+            t.training,
+            is_timed=replicate == 1,
         )
         for t, replicate in open_
     ]

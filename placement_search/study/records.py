@@ -12,12 +12,13 @@ from pydantic import TypeAdapter
 
 from placement_search.errors import StudyError
 from placement_search.evaluation.score_card import ScoreCard
-from placement_search.space.cost_table import Price
+from placement_search.space.training import TrainingChoice
 from placement_search.study.command import Goal, search_command
 from placement_search.study.definition import StudyDefinition
 from placement_search.study.map_record import ProxyMap as ProxyMap  # noqa: PLC0414 - its home
 from placement_search.study.starts import is_start
 from placement_search.study.storage import load_study
+from placement_search.study.training_choices import training_of
 
 SEARCHED = "search"
 """The role of trials that a sampler proposed; all others have their own names."""
@@ -26,7 +27,6 @@ DEFINITION, PROVENANCE, PROXY_MAP, FINALIST = "definition", "provenance", "proxy
 GOAL, REFERENCE, POOLING, NOTES = "goal", "reference/", "pooling", "notes"
 QUEUE_NOTES = "queue_notes"
 LAYOUT_PROXIES = "layout_proxies/"
-LATENCY = "latency"
 FULL_FINE_TUNING = "full fine-tuning"
 """The role of retrainings of the whole backbone, a ceiling for adapters."""
 LAYOUT, LAYOUT_ID, ROLE, N_PARAMETERS, IS_ELIGIBLE = (
@@ -54,7 +54,7 @@ class TrialRecord:
         number: From 0, in the order of the study.
         role: ``search``, or the name of the baseline or of where the layout comes from.
         layout: Its notation.
-        layout_id: Its id.
+        layout_id: Its id, with the training settings behind it where the space proposes those.
         n_adapter_parameters: Trainable parameters of its adapters, by formula.
         is_eligible: Whether the space and the budget admit it, so that it may be the answer.
         end: How it ended.
@@ -63,6 +63,7 @@ class TrialRecord:
         card: Its score card, where it is complete.
         seconds: Wall-clock time of its training; None where it failed or was interrupted.
         started: When it was asked for, UTC; None while it waits.
+        training: Settings in place of the study's own.
     """
 
     number: int
@@ -77,6 +78,7 @@ class TrialRecord:
     card: ScoreCard | None
     seconds: float | None
     started: datetime | None
+    training: TrainingChoice = TrainingChoice()  # noqa: RUF009 - frozen
 
     @property
     def score(self) -> float | None:
@@ -219,7 +221,6 @@ PROXY_MAPS = TypeAdapter(ProxyMap)
 GOALS = TypeAdapter(Goal)
 REFERENCES = TypeAdapter(ReferenceRecord)
 POOLINGS = TypeAdapter(PoolingRecord)
-PRICES = TypeAdapter(Price)
 
 
 def read_study(study: optuna.Study, address: str) -> StudyRecord:
@@ -303,6 +304,7 @@ def _record(trial: FrozenTrial) -> TrialRecord:
         card=card,
         seconds=card.train_seconds if card else attributes.get(SECONDS),
         started=trial.datetime_start,
+        training=training_of(attributes),
     )
 
 

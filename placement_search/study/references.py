@@ -22,7 +22,12 @@ from placement_search.study.answer import find_answer, read_finalists
 from placement_search.study.definition import StudyDefinition
 from placement_search.study.progress import Progress
 from placement_search.study.random_gain import is_random, modules_of, random_baselines
-from placement_search.study.records import FULL_FINE_TUNING, ReferenceRecord, StudyRecord
+from placement_search.study.records import (
+    FULL_FINE_TUNING,
+    ReferenceRecord,
+    StudyRecord,
+    TrialRecord,
+)
 from placement_search.study.retraining import retraining
 from placement_search.study.seeds import derive_seed
 
@@ -84,7 +89,7 @@ class References:
             return
         self._progress.start("references", n_random + n_full)
         for like, drawn in due.items():
-            self._run_random(record, like, drawn)
+            self._run_random(record, record.trial_of(like), drawn)
         if is_full:
             self._run_full(record)
         self._progress.finish()
@@ -106,7 +111,7 @@ class References:
             layout = parse_layout(trial.layout, MODULE_TYPES)
             modules = modules_of(trial.layout)
             if layout.connections and (modules not in known or is_random(trial)):
-                due[layout.id] = self._draw(record, layout)
+                due[trial.layout_id] = self._draw(record, layout)
                 known.append(modules)
         return due
 
@@ -134,11 +139,11 @@ class References:
         modules = [connection.module for connection in layout.connections]
         return self._space.layout(generator.sample(self._space.pairs, len(modules)), modules)
 
-    def _run_random(self, record: StudyRecord, like: str, drawn: Sequence[Layout]) -> None:
-        """Train every layout from as many seeds as the finals have."""
+    def _run_random(self, record: StudyRecord, like: TrialRecord, drawn: Sequence[Layout]) -> None:
+        """Train every layout as the other one was, from as many seeds as the finals have."""
         asked = record.definition
         due = [
-            (Reference(role, replicate, layout.notation, like), layout)
+            (Reference(role, replicate, layout.notation, like.layout_id), layout)
             for role, layout in _named(drawn)
             for replicate in range(1, record.goal.n_seeds + 1)
         ]
@@ -146,7 +151,10 @@ class References:
         missing = [
             (reference, layout) for reference, layout in due if not self._has(reference, known)
         ]
-        requests = [retraining(asked, layout, reference.replicate) for reference, layout in missing]
+        requests = [
+            retraining(asked, layout, reference.replicate, like.training)
+            for reference, layout in missing
+        ]
         for index, outcome in in_turn(self._engine, requests):
             self._keep(missing[index][0], outcome)
 

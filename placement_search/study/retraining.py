@@ -2,12 +2,18 @@
 
 from placement_search.evaluation.evaluate import Evaluation
 from placement_search.layout import Layout
+from placement_search.space.training import NO_CHOICE, TrainingChoice
 from placement_search.study.definition import StudyDefinition
 from placement_search.study.seeds import derive_seed
 
 
 def retraining(
-    asked: StudyDefinition, layout: Layout, replicate: int, *, is_timed: bool = False
+    asked: StudyDefinition,
+    layout: Layout,
+    replicate: int,
+    training: TrainingChoice = NO_CHOICE,
+    *,
+    is_timed: bool = False,
 ) -> Evaluation:
     """A layout's training from one of its fresh seeds, which the test split is read after.
 
@@ -18,6 +24,7 @@ def retraining(
         asked: The study's seed and training, and whether its finals are paired.
         layout: What is trained.
         replicate: From 1; 0 is the search's own evaluation.
+        training: Settings of this layout in place of the study's own.
         is_timed: Whether latency is measured.
     """
     is_paired = asked.is_paired and replicate > 0
@@ -25,7 +32,7 @@ def retraining(
     return Evaluation(
         layout,
         derive_seed(asked.seed, layout.id, replicate),
-        asked.training,
+        asked.training.with_choice(training),
         is_final=True,
         is_timed=is_timed,
         order_seed=order,

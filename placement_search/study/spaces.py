@@ -3,6 +3,7 @@
 from dataclasses import replace
 
 import optuna
+from pydantic import TypeAdapter
 
 from placement_search.errors import SpaceError
 from placement_search.evaluation.cost_table import cost_table, latency_price
@@ -13,8 +14,11 @@ from placement_search.space.cost_table import CostTable, Price
 from placement_search.space.file import read_space
 from placement_search.space.module_choices import read_modules
 from placement_search.space.search_space import SearchSpace, bind_space
-from placement_search.study import records
 from placement_search.study.settings import SearchSettings
+
+LATENCY = "latency"
+"""The study's attribute that holds what was measured."""
+_PRICES = TypeAdapter(Price)
 
 
 def study_budget(settings: SearchSettings, n_backbone: int) -> Budget:
@@ -91,10 +95,10 @@ def study_latency(study: optuna.Study, settings: SearchSettings, bench: Workbenc
     """
     if settings.max_latency is None:
         return None
-    stored = study.user_attrs.get(records.LATENCY)
+    stored = study.user_attrs.get(LATENCY)
     if stored is not None:
-        return records.PRICES.validate_python(stored)
+        return _PRICES.validate_python(stored)
     modules = read_modules(read_space(settings.space), MODULE_TYPES, bench.backbone.width)
     measured = latency_price(bench, tuple(modules))
-    study.set_user_attr(records.LATENCY, records.PRICES.dump_python(measured, mode="json"))
+    study.set_user_attr(LATENCY, _PRICES.dump_python(measured, mode="json"))
     return measured

@@ -170,7 +170,7 @@ def test_it_contains_what_file_and_budget_admit(notation: str, is_contained: boo
         ),
         (
             "+".join(f"{node}>9:bottleneck(rank=8)" for node in (3, 4, 5)),
-            "it has 3,672 parameters, the budget is 3,000 parameters",
+            "over budget: 3,672 parameters, the most is 3,000",
         ),
     ],
 )

@@ -93,7 +93,26 @@ def test_a_value_that_the_space_lacks_is_refused() -> None:
         encoding.encode(layout, TrainingChoice(learning_rate=0.5))
 
 
+@pytest.mark.parametrize(
+    ("rate", "own", "nearest"),
+    [(0.5, 0.01, 0.5), ([0.001, 0.1], 0.04, 0.001), ({"low": 0.001, "high": 0.1}, 0.01, 0.01),
+     ({"low": 0.001, "high": 0.1}, 7.0, 0.1)],
+)  # fmt: skip
+def test_the_choice_that_is_nearest_to_a_studys_own(
+    rate: object, own: float, nearest: float
+) -> None:
+    """It can be encoded; a setting that the space leaves alone is not chosen."""
+    encoding = with_training(learning_rate=rate)
+    choice = encoding.space.training.nearest(own, 0.3)
+    layout = encoding.decode({"source_0": 0, "target_0": 0})
+
+    assert choice == TrainingChoice(learning_rate=nearest)
+    assert encoding.decode_training(encoding.encode(layout, choice)) == choice
+
+
 def test_a_choice_in_one_line() -> None:
     """As tables and keys show it; nothing where nothing is chosen."""
     assert TrainingChoice(0.003, 0.0).notation == "learning_rate=0.003,weight_decay=0"
     assert TrainingChoice().notation == ""
+    assert TrainingChoice(0.003).id_with("abc") == "abc@learning_rate=0.003"
+    assert TrainingChoice().id_with("abc") == "abc"

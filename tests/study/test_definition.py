@@ -183,3 +183,18 @@ def test_versions_of_all_that_numbers_depend_on_are_recorded() -> None:
     assert versions.keys() == {"python", "platform", *RECORDED_PACKAGES}
     assert versions["python"] == platform.python_version()
     assert all(versions.values())
+
+
+def test_the_budget_and_the_spaces_training_in_words() -> None:
+    """As they were given; nothing where there is nothing."""
+    said = replace(
+        DEFINITION,
+        max_params="1%",
+        max_flops="1.1x",
+        space=DEFINITION.space | {"training": {"learning_rate": [0.1, 0.2], "weight_decay": None}},
+    )
+
+    assert said.budget == "parameters: 1%, operations: 1.1x"
+    assert said.space_training == "learning_rate: [0.1, 0.2]"
+    assert replace(DEFINITION, max_params=None).budget == ""
+    assert DEFINITION.space_training == ""

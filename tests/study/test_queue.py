@@ -90,7 +90,7 @@ def test_a_layout_over_the_budget_is_told() -> None:
     asked = with_starts(digits="+".join(f"{n}>9:bottleneck(rank=8)" for n in range(3)))
     notes = make_queue(asked, bound(max_parameters=2448), MAP).notes
 
-    assert "it has 3,672 parameters, the budget is 2,448 parameters" in notes["start: digits"]
+    assert "over budget: 3,672 parameters, the most is 2,448" in notes["start: digits"]
 
 
 def test_a_layout_that_the_study_has_anyway_is_not_evaluated_twice() -> None:

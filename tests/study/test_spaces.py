@@ -9,7 +9,7 @@ from placement_search.errors import SpaceError
 from placement_search.evaluation.workbench import Workbench
 from placement_search.modules import parse_layout
 from placement_search.space.cost_table import Price
-from placement_search.study import records, spaces
+from placement_search.study import spaces
 from placement_search.study.settings import SearchSettings
 from placement_search.study.spaces import study_latency, study_space
 from tests.tiny_task import tiny_bench
@@ -58,7 +58,7 @@ def test_latency_is_measured_once_in_a_studys_life(
     monkeypatch.setattr(spaces, "latency_price", lambda *_: pytest.fail("measured again"))
 
     assert first == study_latency(study, settings, bench) == measured
-    assert records.LATENCY in study.user_attrs
+    assert spaces.LATENCY in study.user_attrs
 
 
 def test_a_limit_on_latency_is_kept_by_what_was_measured(bench: Workbench) -> None:

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from placement_search.errors import StudyError
 from placement_search.layout import Layout
 from placement_search.space.search_space import SearchSpace
+from placement_search.space.training import TrainingChoice, TrainingSpace
 from placement_search.study.samplers.sampler import Proposal, Question, Setting
 
 MAX_LAYOUTS = 100_000
@@ -21,25 +22,37 @@ class BruteForce:
         setting: What it works on.
 
     Raises:
-        StudyError: If the space has too many layouts.
+        StudyError: If the space has too many layouts, or an interval of training settings.
     """
 
     def __init__(self, setting: Setting) -> None:
         self._encoding = setting.encoding
         space = setting.encoding.space
+        if any(searched.n_values is None for _, searched in space.training.settings):
+            raise StudyError(
+                f"--sampler brute-force takes lists of training settings, {space.name!r} has an "
+                "interval; list its values, or take another sampler"
+            )
         if space.log10_size > math.log10(MAX_LAYOUTS):
             raise StudyError(
                 f"--sampler brute-force takes spaces of at most {MAX_LAYOUTS:,} layouts; "
                 f"{space.name!r} has about 10^{space.log10_size:.1f}; narrow it, or take another"
             )
-        found = list(all_layouts(space))
+        found = list(itertools.product(all_layouts(space), all_trainings(space.training)))
         random.Random(setting.seed_of("order")).shuffle(found)  # noqa: S311
-        self._layouts = found
+        self._found = found
 
     def proposals(self, question: Question) -> Iterator[Proposal]:  # noqa: ARG002 - the protocol's
         """See `Sampler`."""
-        for layout in self._layouts:
-            yield Proposal(layout, self._encoding.encode(layout))
+        for layout, training in self._found:
+            yield Proposal.of(self._encoding, layout, training)
+
+
+def all_trainings(space: TrainingSpace) -> Iterator[TrainingChoice]:
+    """Every choice of training settings, each of which has a list of values."""
+    names = [name for name, _ in space.settings]
+    for values in itertools.product(*(searched.values for _, searched in space.settings)):
+        yield TrainingChoice(**dict(zip(names, values, strict=True)))
 
 
 def all_layouts(space: SearchSpace) -> Iterator[Layout]:

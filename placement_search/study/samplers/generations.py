@@ -57,7 +57,7 @@ class GenerationalSampler:
         attributes = question.before(number).user_attrs
         if attributes[records.ROLE] == records.SEARCHED:
             for proposal in self._proposed(number):
-                if proposal.layout.id == attributes[records.LAYOUT_ID]:
+                if proposal.id == attributes[records.LAYOUT_ID]:
                     return
 
     def _proposed(self, number: int) -> Iterator[Proposal]:
@@ -65,7 +65,7 @@ class GenerationalSampler:
             trial = self._copy.ask(self._distributions)
             params = dict(trial.params)
             self._asked[number] = trial
-            yield Proposal(self._setting.encoding.decode(params), params)
+            yield Proposal.meant(self._setting.encoding, params)
             # Asked for another one: this one was old, and is no trial.
             self._copy.tell(trial, state=TrialState.FAIL)
         del self._asked[number]

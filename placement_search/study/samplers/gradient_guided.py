@@ -1,11 +1,13 @@
 """The paper's search: greedy choices by a proxy, for every proxy, at every size."""
 
 import itertools
+import random
 from collections.abc import Iterator, Mapping
 
 from placement_search.layout import Layout
 from placement_search.space.search_space import SearchSpace
 from placement_search.study.greedy import GAMMA, greedy_pairs
+from placement_search.study.samplers.candidates import random_training
 from placement_search.study.samplers.sampler import Proposal, Question, Scores, Setting
 
 PROXY_ORDER = (
@@ -21,7 +23,7 @@ class GradientGuided:
     """Proposes what greedy choice by the proxies gives, and learns nothing from scores.
 
     The largest layouts come first, by each proxy in turn; then without the discount, then smaller
-    ones.
+    ones. Training settings, where the space has any, are drawn.
 
     Args:
         setting: What it works on.
@@ -31,10 +33,12 @@ class GradientGuided:
         self._setting = setting
         self._layouts = list(dict.fromkeys(greedy_layouts(setting.encoding.space, setting.proxies)))
 
-    def proposals(self, question: Question) -> Iterator[Proposal]:  # noqa: ARG002 - the protocol's
+    def proposals(self, question: Question) -> Iterator[Proposal]:
         """See `Sampler`."""
+        generator = random.Random(self._setting.seed_of(question.number, "training"))  # noqa: S311
+        encoding = self._setting.encoding
         for layout in self._layouts:
-            yield Proposal(layout, self._setting.encoding.encode(layout))
+            yield Proposal.of(encoding, layout, random_training(encoding.space.training, generator))
 
 
 def greedy_layouts(space: SearchSpace, proxies: Mapping[str, Scores]) -> Iterator[Layout]:

@@ -13,24 +13,33 @@ from dataclasses import dataclass
 import numpy as np
 from optuna.trial import FrozenTrial, TrialState
 
-from placement_search.layout import Layout, parse_layout
+from placement_search.layout import parse_layout
 from placement_search.modules import MODULE_TYPES
 from placement_search.study import records
+from placement_search.study.samplers.candidates import (
+    Candidate,
+    neighbours_of,
+    random_candidates,
+    random_training,
+)
 from placement_search.study.samplers.gradient_guided import greedy_layouts
 from placement_search.study.samplers.sampler import SCORED, Proposal, Question, Setting
 from placement_search.study.samplers.set_features import Array
 from placement_search.study.samplers.set_model import SetModel, Vectoriser
+from placement_search.study.training_choices import training_of
 
 N_INITIAL = 6
 """Scored layouts before the process is asked: until then greedy choices and random ones."""
+SHARE_RANDOM = 1 / 3
+"""Of these, how many are random."""
 N_REFERENCE = 200
 """Random layouts that say what is usual."""
 N_RANDOM = 150
 """Random candidates of a proposal."""
 N_BEST, N_AROUND = 6, 12
 """Layouts that small changes start from, and changes of each."""
-N_ROUNDS = 3
-"""Times that small changes are made of what looked best the time before."""
+N_ROUNDS = 4
+"""Times that small changes are made of what looks best."""
 N_PROPOSED = 50
 """Candidates that are named, best first; most are new to the study."""
 N_LEARNED = 400
@@ -39,15 +48,15 @@ N_LEARNED = 400
 
 @dataclass(frozen=True, slots=True)
 class Observation:
-    """What a trial says of its layout.
+    """What a trial says.
 
     Args:
-        layout: Which.
+        candidate: What was evaluated.
         score: Larger is better.
         doubt: Variance by which it is less sure than a finished trial's.
     """
 
-    layout: Layout
+    candidate: Candidate
     score: float
     doubt: float = 0.0
 
@@ -63,71 +72,74 @@ class Guided:
         self._setting = setting
         self._space = setting.encoding.space
         self._greedy = list(dict.fromkeys(greedy_layouts(self._space, setting.proxies)))
-        reference = self._random(random.Random(setting.seed_of("reference")), N_REFERENCE)  # noqa: S311
+        generator = random.Random(setting.seed_of("reference"))  # noqa: S311
+        reference = random_candidates(self._space, generator, N_REFERENCE)
         self._vectoriser = Vectoriser(self._space, setting.proxies, reference)
 
     def proposals(self, question: Question) -> Iterator[Proposal]:
         """See `Sampler`."""
         generator = random.Random(self._setting.seed_of(question.number, "guided"))  # noqa: S311
         observed = observations(question.trials, self._setting)
-        layouts = (
+        candidates = (
             self._first(generator)
             if len(observed) < N_INITIAL
             else self._improving(observed, self._pending(question.pending), generator)
         )
-        for layout in layouts:
-            yield Proposal(layout, self._setting.encoding.encode(layout))
+        for candidate in candidates:
+            yield Proposal.of(self._setting.encoding, *candidate)
 
-    def _first(self, generator: random.Random) -> list[Layout]:
-        """Greedy choices and random layouts in turn."""
-        fresh = self._random(generator, max(1, len(self._greedy)))
-        if not self._greedy or generator.random() < 1 / 3:
-            return fresh
-        return self._greedy
+    def _first(self, generator: random.Random) -> list[Candidate]:
+        """Greedy choices, and random candidates now and then."""
+        if not self._greedy or generator.random() < SHARE_RANDOM:
+            return random_candidates(self._space, generator, N_PROPOSED)
+        return self._greedy_candidates(generator)
 
-    def _random(self, generator: random.Random, n: int) -> list[Layout]:
-        return [self._space.random_layout(generator) for _ in range(n)]
+    def _greedy_candidates(self, generator: random.Random) -> list[Candidate]:
+        training = self._space.training
+        return [Candidate(layout, random_training(training, generator)) for layout in self._greedy]
 
-    def _pending(self, trials: Sequence[FrozenTrial]) -> list[Layout]:
-        layouts = [parse_layout(t.user_attrs[records.LAYOUT], MODULE_TYPES) for t in trials]
-        return [layout for layout in layouts if self._space.contains(layout)]
+    def _pending(self, trials: Sequence[FrozenTrial]) -> list[Candidate]:
+        found = map(candidate_of, trials)
+        return [each for each in found if self._space.contains(each.layout)]
 
     def _improving(
-        self, observed: Sequence[Observation], pending: Sequence[Layout], generator: random.Random
-    ) -> list[Layout]:
-        """Layouts by expected improvement, the largest first."""
+        self,
+        observed: Sequence[Observation],
+        pending: Sequence[Candidate],
+        generator: random.Random,
+    ) -> list[Candidate]:
+        """Candidates by expected improvement, the largest first."""
         learned = most_telling(observed)
-        layouts = [each.layout for each in learned]
+        known = [each.candidate for each in learned]
+        vectors = self._vectoriser.of(known)
         model = SetModel(
-            self._vectoriser.of(layouts),
+            vectors,
             np.array([each.score for each in learned]),
             np.array([each.doubt for each in learned]),
         )
         # The best of what is expected, not of what was seen: one lucky score must not rule.
-        expected = model.predict(self._vectoriser.of(layouts)).mean
+        expected = model.predict(vectors).mean
         best = float(expected.max())
         if pending:
             model = model.believing(self._vectoriser.of(pending))
-        order = np.argsort(-expected, kind="stable")[:N_BEST]
-        known = set(layouts) | set(pending)
-        return self._climbed(model, best, [layouts[i] for i in order], known, generator)
+        starts = [known[index] for index in np.argsort(-expected, kind="stable")[:N_BEST]]
+        return self._climbed(model, best, starts, {*known, *pending}, generator)
 
     def _climbed(
         self,
         model: SetModel,
         best: float,
-        starts: Sequence[Layout],
-        known: set[Layout],
+        starts: Sequence[Candidate],
+        known: set[Candidate],
         generator: random.Random,
-    ) -> list[Layout]:
-        gains: dict[Layout, float] = {}
-        fresh = [*self._greedy, *self._random(generator, N_RANDOM)]
-        for _ in range(N_ROUNDS + 1):
-            fresh += [
-                changed
-                for start in starts
-                for changed in self._space.neighbours(start, generator, N_AROUND)
-            ]
+    ) -> list[Candidate]:
+        """What looks best of many candidates and, round by round, of the neighbours of the best."""
+        gains: dict[Candidate, float] = {}
+        fresh = self._greedy_candidates(generator)
+        fresh += random_candidates(self._space, generator, N_RANDOM)
+        for _ in range(N_ROUNDS):
+            for start in starts:
+                fresh += neighbours_of(self._space, start, generator, N_AROUND)
             fresh = [each for each in dict.fromkeys(fresh) if each not in known]
             if fresh:
                 found = model.predict(self._vectoriser.of(fresh)).expected_improvement(best)
@@ -138,25 +150,31 @@ class Guided:
         return sorted(gains, key=gains.__getitem__, reverse=True)[:N_PROPOSED]
 
 
+def candidate_of(trial: FrozenTrial) -> Candidate:
+    """What a trial evaluates."""
+    attributes = trial.user_attrs
+    layout = parse_layout(attributes[records.LAYOUT], MODULE_TYPES)
+    return Candidate(layout, training_of(attributes))
+
+
 def observations(trials: Sequence[FrozenTrial], setting: Setting) -> list[Observation]:
     """What the trials of a space say of their layouts.
 
     A pruned trial's last score counts as if it had gained what the complete ones gained from that
     epoch on, in the median, and is doubted by how much they differ in that.
     """
-    space = setting.encoding.space
     complete = [trial for trial in trials if trial.state is TrialState.COMPLETE]
     found = []
     for trial in trials:
         if trial.state not in SCORED or trial.value is None:
             continue
-        layout = parse_layout(trial.user_attrs[records.LAYOUT], MODULE_TYPES)
-        if not space.contains(layout):
+        candidate = candidate_of(trial)
+        if not setting.encoding.space.contains(candidate.layout):
             continue
         gain, doubt = (
             (0.0, 0.0) if trial.state is TrialState.COMPLETE else _gain_from(trial, complete)
         )
-        found.append(Observation(layout, setting.sign * (trial.value + gain), doubt))
+        found.append(Observation(candidate, setting.sign * (trial.value + gain), doubt))
     return found
 
 

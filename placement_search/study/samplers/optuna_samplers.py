@@ -73,7 +73,7 @@ class OptunaSampler:
         for attempt in range(N_ATTEMPTS):
             self._copy.sampler = self._make(self._setting.seed_of(question.number, attempt))
             params = self._ask()
-            yield Proposal(self._setting.encoding.decode(params), params)
+            yield Proposal.meant(self._setting.encoding, params)
 
     def _ask(self) -> dict[str, float | int]:
         trial = self._copy.ask(self._distributions)

@@ -32,18 +32,18 @@ class Proposer:
 
         Args:
             question: What may be known.
-            seen: Ids of the layouts of all earlier trials.
+            seen: Ids of the layouts of all earlier trials, with their training settings.
 
         Raises:
             SpaceExhaustedError: If no new layout turned up.
         """
         for proposal in self._sampler.proposals(question):
-            if proposal.layout.id not in seen:
+            if proposal.id not in seen:
                 return proposal
         for attempt in range(N_DRAWN):
             seed = self._setting.seed_of(question.number, "draw", attempt)
             proposal = drawn(self._setting.encoding, random.Random(seed))  # noqa: S311
-            if proposal.layout.id not in seen:
+            if proposal.id not in seen:
                 return proposal
         space = self._setting.encoding.space
         raise SpaceExhaustedError(
@@ -54,10 +54,10 @@ class Proposer:
 
 def drawn(encoding: Encoding, generator: random.Random) -> Proposal:
     """A layout from uniform numbers of the encoding."""
-    params = {
+    params: dict[str, float | int] = {
         gene.name: generator.random()
         if gene.n_values is None
         else generator.randrange(gene.n_values)
         for gene in encoding.genes
     }
-    return Proposal(encoding.decode(params), params)
+    return Proposal.meant(encoding, params)

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import Protocol, Self
 
 from optuna.distributions import BaseDistribution, FloatDistribution, IntDistribution
 from optuna.study import StudyDirection
@@ -10,6 +10,7 @@ from optuna.trial import FrozenTrial, TrialState
 
 from placement_search.layout import Layout
 from placement_search.space.encoding import Encoding, Gene
+from placement_search.space.training import NO_CHOICE, TrainingChoice
 from placement_search.study.seeds import derive_seed
 
 SCORED = (TrialState.COMPLETE, TrialState.PRUNED)
@@ -68,10 +69,26 @@ class Question:
 
 @dataclass(frozen=True, slots=True)
 class Proposal:
-    """A layout to evaluate and the numbers of the encoding that mean it."""
+    """A layout to evaluate, how it is trained, and the numbers of the encoding that mean both."""
 
     layout: Layout
     params: dict[str, float | int]
+    training: TrainingChoice = NO_CHOICE
+
+    @property
+    def id(self) -> str:
+        """What names the layout trained so."""
+        return self.training.id_with(self.layout.id)
+
+    @classmethod
+    def meant(cls, encoding: Encoding, params: dict[str, float | int]) -> Self:
+        """What numbers of the encoding mean."""
+        return cls(encoding.decode(params), params, encoding.decode_training(params))
+
+    @classmethod
+    def of(cls, encoding: Encoding, layout: Layout, training: TrainingChoice = NO_CHOICE) -> Self:
+        """A layout of the space and a training choice, as numbers of the encoding."""
+        return cls(layout, encoding.encode(layout, training), training)
 
 
 class Sampler(Protocol):

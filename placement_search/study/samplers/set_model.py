@@ -13,8 +13,8 @@ from dataclasses import dataclass
 import numpy as np
 from scipy import linalg, special, stats
 
-from placement_search.layout import Layout
 from placement_search.space.search_space import SearchSpace
+from placement_search.study.samplers.candidates import Candidate, training_features
 from placement_search.study.samplers.sampler import Scores
 from placement_search.study.samplers.set_features import (
     Array,
@@ -32,6 +32,8 @@ MIXES = (
 """Shares of the linear part, the sum and the interaction."""
 NOISES = (0.03, 0.1, 0.3, 1.0)
 """Variance of the noise, as a share of that of the scores."""
+TRAINING = 0.7
+"""What a training setting at an end of its range adds to a vector of length 1."""
 PRIOR = 1.0
 """Observations that the prior of the scores' variance is worth."""
 LEAST_WEIGHT = 0.02
@@ -65,30 +67,42 @@ class Vectoriser:
     Args:
         space: The space.
         proxies: Scores of every connection, by proxy.
-        reference: Random layouts of the space, at least two, which say what is usual.
+        reference: Random candidates of the space, at least two, which say what is usual.
     """
 
     def __init__(
-        self, space: SearchSpace, proxies: Mapping[str, Scores], reference: Sequence[Layout]
+        self,
+        space: SearchSpace,
+        proxies: Mapping[str, Scores],
+        reference: Sequence[Candidate],
     ) -> None:
         self._space = space
         self._ranks = proxy_ranks(space, proxies)
         self._features = [SetFeatures(space, proxies, length) for length in LENGTHS]
-        usual = summary_features(space, self._ranks, reference)
+        usual = self._summaries(reference)
         self._mean = usual.mean(0)
         self._spread = np.where(usual.std(0) > 0, usual.std(0), 1.0) * np.sqrt(usual.shape[1])
-        sums = [features.of(reference) for features in self._features]
+        layouts = [each.layout for each in reference]
+        sums = [features.of(layouts) for features in self._features]
         self._means = [each.mean(0) for each in sums]
         self._scales = [np.sqrt(((s - s.mean(0)) ** 2).sum(1).mean()) or 1.0 for s in sums]
 
-    def of(self, layouts: Sequence[Layout]) -> Vectors:
-        """The vectors of layouts; a usual layout's has length 1 in each part."""
-        summaries = summary_features(self._space, self._ranks, layouts)
+    def of(self, candidates: Sequence[Candidate]) -> Vectors:
+        """The vectors of candidates; a usual layout's has length 1 in each part."""
+        layouts = [each.layout for each in candidates]
+        training = TRAINING * training_features(self._space.training, candidates)
+        parts = zip(self._features, self._means, self._scales, strict=True)
         sums = tuple(
-            (features.of(layouts) - mean) / scale
-            for features, mean, scale in zip(self._features, self._means, self._scales, strict=True)
+            np.concatenate([(features.of(layouts) - mean) / scale, training], axis=1)
+            for features, mean, scale in parts
         )
-        return Vectors((summaries - self._mean) / self._spread, sums)
+        return Vectors((self._summaries(candidates) - self._mean) / self._spread, sums)
+
+    def _summaries(self, candidates: Sequence[Candidate]) -> Array:
+        layouts = [each.layout for each in candidates]
+        summaries = summary_features(self._space, self._ranks, layouts)
+        training = training_features(self._space.training, candidates)
+        return np.concatenate([summaries, training], axis=1)
 
 
 @dataclass(frozen=True, slots=True)

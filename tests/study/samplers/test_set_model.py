@@ -3,7 +3,7 @@ import random
 import numpy as np
 import pytest
 
-from placement_search.layout import Layout
+from placement_search.study.samplers.candidates import Candidate, random_candidates
 from placement_search.study.samplers.set_features import Array, SetFeatures
 from placement_search.study.samplers.set_model import SetModel, Vectoriser
 from tests.study.samplers.asking import made_up_proxies
@@ -12,21 +12,22 @@ from tests.tiny_spaces import bound
 SPACE = bound()
 
 
-def drawn(n: int, seed: int = 0) -> list[Layout]:
+def drawn(n: int, seed: int = 0) -> list[Candidate]:
     generator = random.Random(seed)  # noqa: S311
-    return [SPACE.random_layout(generator) for _ in range(n)]
+    return random_candidates(SPACE, generator, n)
 
 
 VECTORISER = Vectoriser(SPACE, made_up_proxies(), drawn(200, seed=9))
 
 
-def worth(layout: Layout) -> float:
+def worth(candidate: Candidate) -> float:
     """A score with diminishing returns: the layout's best connection counts, and a little size."""
+    layout = candidate.layout
     near = [np.exp(-((c.source - 20) ** 2 + (c.target - 5) ** 2) / 60) for c in layout.connections]
     return float(max(near) + 0.05 * len(near))
 
 
-def model_of(layouts: list[Layout]) -> SetModel:
+def model_of(layouts: list[Candidate]) -> SetModel:
     scores = np.array([worth(layout) for layout in layouts])
     return SetModel(VECTORISER.of(layouts), scores, np.zeros(len(scores)))
 
@@ -66,7 +67,7 @@ def test_what_was_seen_is_surer_than_what_was_not() -> None:
     layouts = drawn(40)
     model = model_of(layouts)
 
-    def doubt(of: list[Layout]) -> float:
+    def doubt(of: list[Candidate]) -> float:
         found = model.predict(VECTORISER.of(of))
         return float(np.mean(found.weights @ found.spreads))
 
