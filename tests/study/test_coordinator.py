@@ -8,9 +8,14 @@ import pytest
 
 from placement_search.engine.engine import Infeasible
 from placement_search.errors import FailureError
+from placement_search.evaluation.plan import TrainingPlan
+from placement_search.layout import Connection, Layout
+from placement_search.modules import parse_layout
 from placement_search.space.budget import Budget
 from placement_search.study import records
-from placement_search.study.baselines import EVERY_PARALLEL
+from placement_search.study.baselines import EVERY_PARALLEL, Baseline
+from placement_search.study.coordinator import Coordinator, TrialSetup
+from placement_search.study.progress import Silence
 from tests.study.stub_engine import StubEngine
 from tests.study.stub_search import interrupt_at, outcome, run, space
 
@@ -160,3 +165,20 @@ def test_baselines_are_never_pruned(tmp_path: Path) -> None:
     trials = run(tmp_path, StubEngine(), 30)
 
     assert all(trial.state is optuna.trial.TrialState.COMPLETE for trial in trials[:N_BASELINES])
+
+
+def test_a_baseline_that_was_proposed_before_is_not_evaluated_again(tmp_path: Path) -> None:
+    """A proxy map that comes later adds a greedy choice, which a sampler may have found already."""
+    engine = StubEngine()
+    trials = run(tmp_path, engine, 12)
+    proposed = next(t for t in trials if t.user_attrs[records.ROLE] == records.SEARCHED)
+    greedy = Baseline("greedy", parse_layout(proposed.user_attrs[records.LAYOUT]))
+    new = Baseline("new", Layout((Connection(8, 0, greedy.layout.connections[0].module),)))
+    setup = TrialSetup(
+        space(), 16, [greedy, new], TrainingPlan(epochs=3), seed=0, sampler="tpe", pruner="median",
+        concurrency=1,
+    )  # fmt: skip
+    study = optuna.load_study(study_name="study", storage=f"sqlite:///{tmp_path}/study.db")
+    Coordinator(study, setup, StubEngine(), Silence()).run(13)
+
+    assert [t.user_attrs[records.ROLE] for t in study.get_trials()[12:]] == ["new"]
