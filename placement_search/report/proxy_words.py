@@ -17,6 +17,7 @@ def distrust_sentences(findings: Findings) -> list[str]:
     return [
         *_combined_sentences(shown),
         *_size_sentences(shown),
+        *_place_sentences(shown),
         *_stability_sentences(findings),
         *_variant_sentences(findings),
     ]
@@ -50,6 +51,20 @@ def _size_sentences(shown: Sequence[ProxyCorrelation]) -> Iterator[str]:
             f"Among layouts with the same number of connections {', '.join(by_size)} "
             f"{'predicts' if len(by_size) == 1 else 'predict'} nothing for certain: distrust "
             "such a proxy when layouts of one size are compared."
+        )
+
+
+def _place_sentences(shown: Sequence[ProxyCorrelation]) -> Iterator[str]:
+    by_place = [
+        each.proxy.replace("_", " ")
+        for each in shown
+        if each.within and each.within.low > 0 and each.correlation and each.correlation.low <= 0
+    ]
+    if by_place:
+        yield (
+            f"Only among layouts with the same number of connections is there something in "
+            f"{', '.join(by_place)}: over all layouts their sums follow size, which did not help "
+            "here."
         )
 
 

@@ -53,10 +53,15 @@ class ProxyCorrelation:
         """What the intervals say, in words."""
         if self.correlation is None:
             return "too few trials to tell"
+        if self.within is not None and self.within.low > 0 >= self.correlation.low:
+            return "predicts where, but only among layouts with the same number of connections"
         if self.correlation.high < 0:
             return "predicts them the wrong way round"
-        if self.correlation.low <= 0:
-            return "can't be trusted here"
+        return "can't be trusted here" if self.correlation.low <= 0 else self._limits
+
+    @property
+    def _limits(self) -> str:
+        """What to keep in mind of a correlation above zero."""
         if self.within is not None and self.within.low <= 0:
             return "predicts how many connections, not where: distrust it among layouts of one size"
         if self.top is not None and self.top.n_top >= TELLING_TOP and not self.top.beats_chance:

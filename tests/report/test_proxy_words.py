@@ -69,6 +69,16 @@ def test_a_proxy_that_sees_only_size_is_named(record: StudyRecord) -> None:
     assert said[0].startswith("Among layouts with the same number of connections fisher predicts")
 
 
+def test_a_proxy_that_sees_only_places_is_named(record: StudyRecord) -> None:
+    """Its sums may follow size, and its scores places."""
+    (said,) = distrust_sentences(
+        findings_of(record, ProxyCorrelation("fisher", NOTHING, within=SURE))
+    )[:1]
+
+    assert said.startswith("Only among layouts with the same number of connections")
+    assert "fisher" in said
+
+
 def test_an_unstable_proxy_is_named(record: StudyRecord) -> None:
     """Where other batches rank the connections otherwise; heads are judged apart."""
     (said,) = [s for s in distrust_sentences(findings_of(record)) if "another" in s]

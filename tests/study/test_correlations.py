@@ -177,6 +177,20 @@ def test_a_proxy_of_places_is_seen_within_sizes_and_alone() -> None:
     assert found.verdict == "predicts the scores here"
 
 
+def test_a_proxy_that_size_turns_round_is_seen_within_sizes() -> None:
+    """Where larger layouts do worse, a good proxy's sums point the wrong way over all of them."""
+    falling = on_diagonal([10.0 - node for node in range(N_NODES)])
+    worse = [
+        trial(t.number, t.layout, (t.score or 0.0) - 2 * (1 + t.number % 3)) for t in sized(36)
+    ]
+    made = by_name(proxy_correlations(study_record(worse, proxy_map=proxy_map(good=falling))))
+    found = made["good"]
+
+    assert found.correlation is not None
+    assert found.correlation.high < 0
+    assert found.verdict.startswith("predicts where, but only among layouts with the same number")
+
+
 def test_layouts_of_one_size_are_not_split() -> None:
     """There is nothing to compare within."""
     record = study_record(trials(), proxy_map=proxy_map(same=on_diagonal(SCORES)))

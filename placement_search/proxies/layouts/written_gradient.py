@@ -3,6 +3,7 @@
 import torch
 
 from placement_search.proxies.layouts.write import WrittenLayout
+from placement_search.proxies.precision import doubled
 
 
 def written_gradient(written: WrittenLayout) -> float:
@@ -30,4 +31,4 @@ def written_gradient(written: WrittenLayout) -> float:
             ):
                 if part is not None:
                     total.add_(part)
-    return float(torch.stack([total.double().square().sum() for total in totals]).sum().sqrt())
+    return float(torch.stack([doubled(total).square().sum() for total in totals]).sum().sqrt())
