@@ -13,6 +13,7 @@ from placement_search.cli.output import Row, print_facts, print_json, print_rows
 from placement_search.cli.progress import StderrProgress
 from placement_search.cli.search import search
 from placement_search.evaluation.plan import TrainingPlan
+from placement_search.space.file import read_space
 from placement_search.study.settings import SearchSettings
 from placement_search.tasks.settings import DataSettings
 
@@ -50,6 +51,8 @@ def _plan(
     """
     with exit_codes():
         settings = _as_settings(model, data, options)
+        # What is wrong with the file is said within a second.
+        read_space(settings.space)
         from placement_search.study.outline import outline
         from placement_search.study.search import load_bench
 

@@ -231,6 +231,6 @@ def _why_empty(parts: _Parts, table: CostTable, choices: Choices) -> str:
         )
     costs = table.costs_of(choices.legality.usage(smallest))
     return (
-        f"space {file.name!r} is empty under this budget, a small layout of it is "
-        f"{parts.budget.excess(costs) or 'too dear'}; raise the limit, or allow cheaper modules"
+        f"space {file.name!r} is empty under this budget: {choices.at_least} connections cost at "
+        f"least {parts.budget.excess(costs)}; raise the limit, or allow cheaper modules"
     )

@@ -57,7 +57,7 @@ class Budget:
         return [(price, limit) for price, limit in limited if price is not None]
 
     def excess(self, costs: LayoutCosts) -> str:
-        """What is over the budget, in words; empty where nothing is."""
+        """What is over the budget, each cost beside its limit; empty where nothing is."""
         found = [
             (costs.n_parameters, self.max_parameters, "parameters"),
             (costs.n_bytes, self.max_bytes, "bytes"),
@@ -65,7 +65,7 @@ class Budget:
             (costs.latency_factor, self.max_latency, "times the bare backbone's latency"),
         ]
         return "; ".join(
-            f"over budget: {_shown(cost)} {what}, the most is {_shown(limit)}"
+            f"{_shown(cost)} {what}, the most is {_shown(limit)}"
             for cost, limit, what in found
             if cost is not None and limit is not None and cost > limit
         )

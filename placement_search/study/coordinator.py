@@ -217,7 +217,8 @@ class Coordinator:
         if not trial.user_attrs[records.IS_ELIGIBLE]:
             return ""
         space = self._trials.space
-        return space.budget.excess(space.predicted(layout))
+        excess = space.budget.excess(space.predicted(layout))
+        return f"over budget: {excess}" if excess else ""
 
     def _heed(self, event: Event) -> None:
         """Write down what has happened to a trial; one that was pruned just now is past it."""

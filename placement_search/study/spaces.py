@@ -1,6 +1,7 @@
 """The search space of a study: its file on its backbone, within its budget."""
 
 from dataclasses import replace
+from functools import partial
 
 import optuna
 from pydantic import TypeAdapter
@@ -11,7 +12,7 @@ from placement_search.evaluation.workbench import Workbench
 from placement_search.modules import MODULE_TYPES
 from placement_search.space.budget import Budget, parse_budget
 from placement_search.space.cost_table import CostTable, Price
-from placement_search.space.file import read_space
+from placement_search.space.file import SpaceFile, read_space
 from placement_search.space.module_choices import read_modules
 from placement_search.space.search_space import SearchSpace, bind_space
 from placement_search.study.settings import SearchSettings
@@ -69,22 +70,24 @@ def bound_space(
         SpaceError: See `study_space`.
     """
     file, backbone = read_space(settings.space), bench.backbone
+    bind = partial(
+        bind_space,
+        file,
+        MODULE_TYPES,
+        n_nodes=backbone.n_nodes,
+        width=backbone.width,
+        sublayers=backbone.facts.sublayers,
+    )
     try:
-        return bind_space(
-            file,
-            MODULE_TYPES,
-            n_nodes=backbone.n_nodes,
-            width=backbone.width,
-            budget=budget,
-            sublayers=backbone.facts.sublayers,
-            table=_table(settings, bench, latency) if is_counted else None,
-        )
+        # Without a table first: all mistakes of the file are then told at once.
+        space = bind(budget=Budget(budget.max_parameters))
+        return bind(budget=budget, table=_table(file, bench, latency)) if is_counted else space
     except SpaceError as error:
         raise SpaceError(f"{settings.space}: {error}") from error
 
 
-def _table(settings: SearchSettings, bench: Workbench, latency: Price | None) -> CostTable:
-    modules = read_modules(read_space(settings.space), MODULE_TYPES, bench.backbone.width)
+def _table(file: SpaceFile, bench: Workbench, latency: Price | None) -> CostTable:
+    modules = read_modules(file, MODULE_TYPES, bench.backbone.width)
     return cost_table(bench, tuple(modules), latency)
 
 

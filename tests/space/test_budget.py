@@ -116,9 +116,9 @@ def test_what_is_over_the_budget_is_said_for_every_limit() -> None:
     over = LayoutCosts(1001, 20_001, 1.2, 1.5)
 
     assert budget.excess(over) == (
-        "over budget: 1,001 parameters, the most is 1,000; "
-        "over budget: 20,001 bytes, the most is 20,000; "
-        "over budget: 1.2 times the bare backbone's operations, the most is 1.1"
+        "1,001 parameters, the most is 1,000; "
+        "20,001 bytes, the most is 20,000; "
+        "1.2 times the bare backbone's operations, the most is 1.1"
     )
     assert budget.excess(LayoutCosts(1000)) == ""
     assert budget.describe() == (
