@@ -24,7 +24,7 @@ N_BATCHES = 4
 N_RANDOM_HEADS = 2
 """Heads beside the probed one, each on one of these parts, to say how much it depends on the head.
 
-Two of them and the parts take about as long as the rest of the map; docs/decisions/0014.
+Two of them and the parts take about as long as the rest of the map; docs/decisions/0015.
 """
 N_FEATURE_EXAMPLES = 16
 """Examples of each part whose feature norms are taken."""
