@@ -7,7 +7,6 @@ import random
 from collections import Counter
 from dataclasses import dataclass
 
-from placement_search.evaluation.cost_table import latency_price
 from placement_search.evaluation.timing import Timing, prepare_timing
 from placement_search.evaluation.workbench import Workbench
 from placement_search.layout import Kind, Layout, kind_of
@@ -16,7 +15,7 @@ from placement_search.space.search_space import SearchSpace
 from placement_search.study.baselines import make_baselines
 from placement_search.study.seeds import derive_seed
 from placement_search.study.settings import SearchSettings
-from placement_search.study.spaces import bound_space, study_budget
+from placement_search.study.spaces import bound_space, measured_latency, study_budget
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,8 +107,7 @@ def outline(settings: SearchSettings, bench: Workbench, n_sampled: int) -> Outli
 def _space(settings: SearchSettings, bench: Workbench) -> SearchSpace:
     """The space with all costs counted; latency is measured where it is limited."""
     budget = study_budget(settings, bench.backbone.facts.n_parameters)
-    everything = bound_space(settings, bench, type(budget)(), None, is_counted=True)
-    latency = latency_price(bench, everything.modules) if budget.max_latency else None
+    latency = measured_latency(settings, bench) if budget.max_latency else None
     return bound_space(settings, bench, budget, latency, is_counted=True)
 
 

@@ -101,7 +101,12 @@ def study_latency(study: optuna.Study, settings: SearchSettings, bench: Workbenc
     stored = study.user_attrs.get(LATENCY)
     if stored is not None:
         return _PRICES.validate_python(stored)
-    modules = read_modules(read_space(settings.space), MODULE_TYPES, bench.backbone.width)
-    measured = latency_price(bench, tuple(modules))
+    measured = measured_latency(settings, bench)
     study.set_user_attr(LATENCY, _PRICES.dump_python(measured, mode="json"))
     return measured
+
+
+def measured_latency(settings: SearchSettings, bench: Workbench) -> Price:
+    """What modules and passes add to the latency, measured now."""
+    modules = read_modules(read_space(settings.space), MODULE_TYPES, bench.backbone.width)
+    return latency_price(bench, tuple(modules))
