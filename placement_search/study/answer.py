@@ -113,7 +113,8 @@ def find_answer(record: StudyRecord) -> Answer | None:
     floor = sign * best.validation.mean - standard_error(best.validation_scores)
     near = [finalist for finalist in admitted if sign * finalist.validation.mean >= floor]
     chosen = min(near, key=lambda f: (f.trial.n_adapter_parameters, -sign * f.validation.mean))
-    random = random_gain(record, chosen.trial, against(chosen, record))
+    ours, is_picked = against(chosen, record), is_random(chosen.trial)
+    random = random_gain(record, chosen.trial, ours, is_picked=is_picked)
     return Answer(chosen, best, tuple(_comparisons(record, chosen, finalists, random)), random)
 
 

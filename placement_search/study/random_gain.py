@@ -30,24 +30,27 @@ class RandomGain:
     reason: str = ""
 
 
-def random_gain(record: StudyRecord, trial: TrialRecord, against: Against) -> RandomGain:
+def random_gain(
+    record: StudyRecord, trial: TrialRecord, against: Against, *, is_picked: bool = False
+) -> RandomGain:
     """The gain of a trial's layout over the random layouts of its size that the study holds.
 
     One value per random layout, the mean over its seeds, since seeds of one layout share its places
     and are no independent draws of them.
 
-    A layout that is a random baseline itself was picked from among them, so that the rest are the
-    worse ones; it is compared with layouts that were drawn apart from them.
-
     Args:
         record: The study after its finals.
         trial: Whose gain it is.
         against: Its test scores.
+        is_picked: Whether it is a random baseline that was picked as the best of them: the rest
+            would lie too low, so it is compared with layouts drawn apart from them.
     """
-    scores = _scores_of_its_size(record, trial)
+    scores = _scores_of_its_size(record, trial, is_picked=is_picked)
     n_seeds = min(map(len, scores), default=0)
     if len(scores) < MIN_LAYOUTS:
-        return RandomGain(None, len(scores), n_seeds, _why_not(trial, len(scores)))
+        return RandomGain(
+            None, len(scores), n_seeds, _why_not(trial, len(scores), is_picked=is_picked)
+        )
     name = f"{len(scores)} random layouts of the same size"
     means = [statistics.fmean(each) for each in scores]
     comparison = against.independent(name, trial.n_adapter_parameters, means)
@@ -70,9 +73,10 @@ def is_random(trial: TrialRecord) -> bool:
     return trial.role.startswith(RANDOM)
 
 
-def _scores_of_its_size(record: StudyRecord, trial: TrialRecord) -> list[list[float]]:
+def _scores_of_its_size(
+    record: StudyRecord, trial: TrialRecord, *, is_picked: bool
+) -> list[list[float]]:
     """Test scores by seed of each random layout with the modules of ``trial``, and not itself."""
-    is_picked = is_random(trial)
     random_ones = {} if is_picked else {t.layout_id: t.layout for t in random_baselines(record)}
     tested = [
         (random_ones[f.layout_id], f.card.test_score)
@@ -92,10 +96,10 @@ def _scores_of_its_size(record: StudyRecord, trial: TrialRecord) -> list[list[fl
     return list(scores.values())
 
 
-def _why_not(trial: TrialRecord, n_layouts: int) -> str:
+def _why_not(trial: TrialRecord, n_layouts: int, *, is_picked: bool) -> str:
     if trial.n_adapter_parameters == 0:
         return "it has no connections that could lie elsewhere"
-    drawn = ", drawn apart from the baselines that it is one of," if is_random(trial) else ""
+    drawn = ", drawn apart from the baselines that it is one of," if is_picked else ""
     return (
         f"the study holds {n_layouts} random layouts of its size{drawn} with a test score and an "
         f"interval needs {MIN_LAYOUTS}: the space has no more, or the search stopped before them"

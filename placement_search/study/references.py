@@ -18,7 +18,7 @@ from placement_search.layout import Layout, parse_layout
 from placement_search.modules import MODULE_TYPES
 from placement_search.space.search_space import SearchSpace
 from placement_search.study import records
-from placement_search.study.answer import find_answer, read_finalists
+from placement_search.study.answer import find_answer
 from placement_search.study.definition import StudyDefinition
 from placement_search.study.progress import Progress
 from placement_search.study.random_gain import is_random, modules_of, random_baselines
@@ -30,6 +30,7 @@ from placement_search.study.records import (
 )
 from placement_search.study.retraining import retraining
 from placement_search.study.seeds import derive_seed
+from placement_search.study.transfers import find_transfers
 
 LEARNING_RATES = (3e-5, 1e-4, 3e-4, 1e-3)
 """Peaks for the whole backbone, chosen from by validation score: an adapter's would wreck it."""
@@ -102,15 +103,16 @@ class References:
         a random baseline itself has them in any case, see `random_gain`.
         """
         answer = find_answer(record)
-        retrained = [f.trial for f in read_finalists(record) if f.trial.is_start]
-        trials = ([answer.chosen.trial] if answer else []) + retrained
+        ours = [answer.chosen.trial] if answer else []
+        starts = [t.finalist.trial for t in find_transfers(record) if t.finalist]
         due: dict[str, list[Layout]] = {}
         known = [modules_of(t.layout) for t in random_baselines(record)]
         known = known[:1] if all(modules == known[0] for modules in known) else []
-        for trial in trials:
+        for trial in ours + starts:
             layout = parse_layout(trial.layout, MODULE_TYPES)
             modules = modules_of(trial.layout)
-            if layout.connections and (modules not in known or is_random(trial)):
+            is_picked = trial in ours and is_random(trial)
+            if layout.connections and (modules not in known or is_picked):
                 due[trial.layout_id] = self._draw(record, layout)
                 known.append(modules)
         return due

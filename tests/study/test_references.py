@@ -19,6 +19,7 @@ from placement_search.study.records import (
     read_references,
 )
 from placement_search.study.references import LEARNING_RATES, References
+from placement_search.study.starts import StartLayout
 from tests.study.stub_engine import StubEngine
 from tests.tiny_records import finals as retrained
 from tests.tiny_records import score_card, study_record, trial
@@ -51,6 +52,15 @@ def made(study: optuna.Study, record: StudyRecord, engine: StubEngine) -> StudyR
     """The record after its references."""
     References(study, engine, bound(), Silence()).run(record)
     return replace(record, references=read_references(study.user_attrs))
+
+
+def with_starts(record: StudyRecord, *notations: str) -> StudyRecord:
+    """The study as one that starts from these layouts."""
+    given = {
+        f"start: {number}": StartLayout(notation, str(number), "first", "abc", "accuracy", 0.9, 3)
+        for number, notation in enumerate(notations, start=2)
+    }
+    return replace(record, definition=replace(record.definition, start_from=given))
 
 
 def sizes(requests: Sequence[Evaluation]) -> set[tuple[str, ...]]:
@@ -97,6 +107,7 @@ def test_a_layout_from_elsewhere_has_random_ones_of_its_own_size(study: optuna.S
     ]
     held = [f for t in starts for f in retrained(t.layout, (0.4, 0.41, 0.42))]
     record = replace(record, trials=(*record.trials, *starts), finals=(*record.finals, *held))
+    record = with_starts(record, same, other)
     engine = StubEngine()
     made(study, record, engine)
 
@@ -131,6 +142,7 @@ def test_more_connections_than_places_have_nothing_to_compare_with(study: optuna
     started = trial(0, LARGER, 0.4, role="start: digits", is_eligible=False)
     engine = StubEngine()
     record = study_record([started], retrained(LARGER, (0.4, 0.41, 0.42)))
+    record = with_starts(record, LARGER)
     References(study, engine, bound(file), Silence()).run(record)
 
     assert engine.requests == []

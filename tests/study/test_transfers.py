@@ -67,6 +67,8 @@ def test_one_that_the_study_has_anyway_is_found_in_its_own_role() -> None:
 
     assert transfer.trial is not None
     assert transfer.trial.role == "random 1"
+    assert transfer.random is not None
+    assert transfer.random.n_layouts == 2
 
 
 def test_another_backbone_is_known_by_its_fingerprint() -> None:
