@@ -52,6 +52,22 @@ def search(
     n_trials: Annotated[
         int, typer.Option(min=1, help="Layouts of the study in total, baselines included.")
     ] = DEFAULTS.n_trials,
+    max_seconds: Annotated[
+        float | None,
+        typer.Option(
+            min=0,
+            help="Begin no more trials once the search has taken so long, e.g. 3600, all its runs "
+            "together, finals left out; which trial is the last then depends on the machine.",
+        ),
+    ] = None,
+    max_steps: Annotated[
+        int | None,
+        typer.Option(
+            min=1,
+            help="Begin no more trials once they have taken so many training steps, pruned ones "
+            "too, finals left out; what comes first of --n-trials, this and --max-seconds counts.",
+        ),
+    ] = None,
     sampler: Annotated[
         str, typer.Option(help="What proposes layouts: tpe or random.")
     ] = DEFAULTS.sampler,
@@ -150,6 +166,8 @@ def search(
             study_name=study_name,
             storage=storage,
             n_trials=n_trials,
+            max_seconds=max_seconds,
+            max_steps=max_steps,
             sampler=sampler,
             pruner=pruner,
             seed=seed,

@@ -26,12 +26,14 @@ class Reported:
         epoch: From 1; an evaluation's epochs are reported in order, the last one too.
         score: The validation score after it.
         seconds: Time that the evaluation has taken so far; its share where several ran together.
+        n_steps: Optimizer steps that it has taken so far.
     """
 
     ticket: int
     epoch: int
     score: float
     seconds: float
+    n_steps: int
 
 
 @dataclass(frozen=True, slots=True)

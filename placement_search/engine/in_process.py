@@ -167,7 +167,7 @@ class InProcessEngine:
         events: list[Event] = []
         if member.error is None and len(member.history) > each.n_told:
             each.n_told = len(member.history)
-            events.append(Reported(each.ticket, each.n_told, member.history[-1], member.seconds))
+            events.append(_report(each, member))
         if member.is_done:
             self._let_go(each, member)
             events.append(self._ended(each, member))
@@ -183,6 +183,11 @@ class InProcessEngine:
     def _let_go(self, each: _Underway, member: Member) -> None:
         self._training.remove((each, member))
         self._population.leave(member)
+
+
+def _report(each: _Underway, member: Member) -> Reported:
+    score = member.history[-1]
+    return Reported(each.ticket, each.n_told, score, member.seconds, member.n_steps)
 
 
 def _let_go_of_tensors(error: Exception) -> Exception:

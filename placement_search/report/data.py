@@ -71,6 +71,7 @@ def _csv_row(ranked: RankedTrial) -> dict[str, object]:
         "n_epochs": len(trial.history),
         "last_score": trial.history[-1] if trial.history else None,
         "train_seconds": trial.seconds,
+        "n_steps": trial.n_steps if card is None else card.n_steps,
         "started": trial.started.isoformat() if trial.started else None,
         "layout_id": trial.layout_id,
         "layout": trial.layout,
@@ -83,7 +84,6 @@ def _csv_row(ranked: RankedTrial) -> dict[str, object]:
             "n_bytes": card.costs.n_bytes,
             "n_flops": card.costs.n_flops,
             "flops_factor": card.costs.flops_factor,
-            "n_steps": card.n_steps,
             "seed": card.seed,
         }
     return row
@@ -131,6 +131,7 @@ def _costs(record: StudyRecord) -> dict[str, object]:
         "trials_seconds": math.fsum(card.train_seconds for card in trials),
         "pruned_seconds": math.fsum(t.seconds or 0 for t in record.ended(TrialEnd.PRUNED)),
         "trials_steps": sum(card.n_steps for card in trials),
+        "pruned_steps": sum(t.n_steps or 0 for t in record.ended(TrialEnd.PRUNED)),
         "finals_seconds": math.fsum(card.train_seconds for card in finals),
         "finals_steps": sum(card.n_steps for card in finals),
         "references_seconds": math.fsum(r.card.train_seconds for r in record.references),

@@ -145,7 +145,9 @@ def costs_table(findings: Findings) -> Table:
     ]  # fmt: skip
     pruned = record.ended(TrialEnd.PRUNED)
     seconds = as_seconds(sum(trial.seconds or 0 for trial in pruned))
-    rows.insert(1, ("pruned trials", as_count(len(pruned)), seconds, UNKNOWN))
+    counted = [trial.n_steps for trial in pruned if trial.n_steps is not None]
+    steps = as_count(sum(counted)) if len(counted) == len(pruned) else UNKNOWN
+    rows.insert(1, ("pruned trials", as_count(len(pruned)), seconds, steps))
     references = [reference.card for reference in record.references]
     if references:
         rows.append(

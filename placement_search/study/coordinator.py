@@ -13,7 +13,7 @@ its seed, so running it again gives what it would have given.
 import traceback
 from collections import deque
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import optuna
 from optuna.study import StudyDirection
@@ -33,6 +33,7 @@ from placement_search.study.ledger import Entry, Ledger, Params
 from placement_search.study.progress import Progress
 from placement_search.study.pruners import PRUNERS, Judge
 from placement_search.study.samplers import Proposer, SpaceExhaustedError, distribution
+from placement_search.study.search_budget import Account, SearchBudget, Spent
 from placement_search.study.seeds import derive_seed
 
 
@@ -61,8 +62,16 @@ class TrialSetup:
     concurrency: int
 
 
+@dataclass(slots=True)
+class _UnderWay:
+    """What a running trial has said: its scores by epoch, and what it took."""
+
+    scores: dict[int, float] = field(default_factory=dict)
+    spent: Spent = field(default_factory=Spent)
+
+
 class Coordinator:
-    """Brings a study to a number of trials.
+    """Brings a study to its trials, within a search budget.
 
     Args:
         study: The Optuna study; its own sampler and pruner are not asked.
@@ -86,25 +95,29 @@ class Coordinator:
         self._judge = Judge(pruner, sign)
         self._failures = Failures(self._ledger)
         self._interrupted = deque(self._ledger.numbers(TrialState.RUNNING))
-        self._n_waiting = 0
-        self._under_way: dict[int, dict[int, float]] = {}
-        self._is_exhausted = False
+        self._waiting: deque[int] = deque()
+        self._under_way: dict[int, _UnderWay] = {}
+        self._account = Account(SearchBudget(0), ())
+        self._why_ended = ""
 
-    def run(self, n_trials: int) -> None:
-        """Evaluate until the study has ``n_trials`` finished trials, or its space is exhausted.
+    def run(self, budget: SearchBudget) -> None:
+        """Evaluate until something of the budget is spent, or the space is exhausted.
 
         Raises:
             FailureError: If several trials in a row failed.
         """
         self._ledger.queue(self._missing_baselines())
-        self._n_waiting = len(self._ledger.numbers(TrialState.WAITING))
-        self._progress.start("search", n_trials, self._ledger.n_finished)
-        self._fill_slots(n_trials)
+        self._waiting = deque(self._ledger.numbers(TrialState.WAITING))
+        self._account = Account(budget, self._ledger.trials)
+        self._why_ended = ""
+        self._progress.start("search", budget.n_trials, self._ledger.n_finished)
+        self._fill_slots()
         while self._under_way:
             for event in self._engine.events():
                 self._heed(event)
             self._failures.check()
-            self._fill_slots(n_trials)
+            self._fill_slots()
+        self._progress.say(f"the search ends: {self._why_ended}")
         self._progress.finish()
 
     def _missing_baselines(self) -> list[Entry]:
@@ -132,36 +145,42 @@ class Coordinator:
         }
         return Entry(params, attributes)
 
-    def _fill_slots(self, n_trials: int) -> None:
-        """Start as many trials as may be under way, and as the total has room for."""
-        while (
-            len(self._under_way) < self._trials.concurrency
-            and self._ledger.n_finished + len(self._under_way) < n_trials
-        ):
+    def _fill_slots(self) -> None:
+        """Start as many trials as may be under way, and as the budget has room for."""
+        n_trials = self._account.budget.n_trials
+        while len(self._under_way) < self._trials.concurrency:
+            if self._ledger.n_finished + len(self._under_way) >= n_trials:
+                self._why_ended = f"the study has its {n_trials:,} trials (--n-trials)"
+                return
             trial = self._next()
             if trial is None:
                 return
             self._start(trial)
 
     def _next(self) -> FrozenTrial | None:
-        """An interrupted trial, else a queued one, else a new one; None where that has to wait."""
+        """An interrupted trial, else a queued one, else a new one; None where that has to wait.
+
+        What was begun is finished, whatever the budget says; so an interruption changes nothing.
+        """
         if self._interrupted:
             return self._ledger.resume(self._interrupted.popleft())
-        if self._n_waiting:
-            self._n_waiting -= 1
-            return self._ledger.take()
-        return self._proposed()
-
-    def _proposed(self) -> FrozenTrial | None:
-        """A new layout; None where a trial that it depends on has not ended, or there is none."""
-        number = len(self._ledger.trials)
-        if self._is_exhausted or self._ledger.n_settled <= number - self._trials.concurrency:
+        number = self._waiting[0] if self._waiting else len(self._ledger.trials)
+        if self._why_ended or self._ledger.n_settled <= number - self._trials.concurrency:
             return None
+        self._why_ended = self._account.reached(self._known_to(number)) or ""
+        if self._why_ended:
+            return None
+        if self._waiting:
+            self._waiting.popleft()
+            return self._ledger.take()
+        return self._proposed(number)
+
+    def _proposed(self, number: int) -> FrozenTrial | None:
+        """A new layout; None where there is none."""
         try:
             proposal = self._proposer.propose(self._known_to(number), number, self._ledger.seen)
         except SpaceExhaustedError as error:
-            self._is_exhausted = True
-            self._progress.say(str(error))
+            self._why_ended = str(error)
             return None
         entry = self._entry(records.SEARCHED, proposal.layout, proposal.params, is_eligible=True)
         return self._ledger.start(entry)
@@ -175,7 +194,7 @@ class Coordinator:
         seed = derive_seed(self._trials.seed, layout.id, 0)
         if trial.user_attrs[records.ROLE] == records.SEARCHED:
             self._judge.begin(self._known_to(trial.number), trial.number)
-        self._under_way[trial.number] = {}
+        self._under_way[trial.number] = _UnderWay()
         self._engine.start(trial.number, Evaluation(layout, seed, self._trials.plan))
 
     def _heed(self, event: Event) -> None:
@@ -186,27 +205,26 @@ class Coordinator:
         if isinstance(event, Reported):
             self._hear(event)
             return
-        if not isinstance(event, Failed):
-            self._ledger.complete(number, event.card)
-        elif isinstance(event.error, Infeasible):
-            self._ledger.fail(number, records.TrialEnd.INFEASIBLE, str(event.error))
+        if isinstance(event, Failed):
+            end, reason = _end_of(event.error)
+            spent = self._under_way[number].spent
+            self._ledger.fail(number, end, reason, spent, self._account.elapsed)
         else:
-            # One layout's bug must not end a long search.
-            trace = "".join(traceback.format_exception(event.error))
-            self._ledger.fail(number, records.TrialEnd.FAILED, trace)
+            self._ledger.complete(number, event.card, self._account.elapsed)
         self._ended(number)
 
     def _hear(self, event: Reported) -> None:
         """Write a score down, and stop a proposal that is not worth finishing."""
-        number, scores = event.ticket, self._under_way[event.ticket]
+        number, under_way = event.ticket, self._under_way[event.ticket]
         self._ledger.report(number, event.epoch, event.score)
         trial = self._ledger.trials[number]
-        scores[event.epoch] = trial.intermediate_values[event.epoch]
+        under_way.scores[event.epoch] = trial.intermediate_values[event.epoch]
+        under_way.spent = Spent(event.seconds, event.n_steps)
         # After the last epoch there is nothing left to save.
         is_open = event.epoch < self._trials.plan.epochs
         may_stop = is_open and trial.user_attrs[records.ROLE] == records.SEARCHED
-        if may_stop and self._judge.is_hopeless(number, scores):
-            self._ledger.prune(number, event.seconds)
+        if may_stop and self._judge.is_hopeless(number, under_way.scores):
+            self._ledger.prune(number, under_way.spent, self._account.elapsed)
             self._engine.stop(number)
             self._ended(number)
 
@@ -214,6 +232,13 @@ class Coordinator:
         del self._under_way[number]
         self._judge.end(number)
         self._progress.advance(_line(self._ledger.trials[number]))
+
+
+def _end_of(error: Exception) -> tuple[records.TrialEnd, str]:
+    """How a trial ended that failed so, and why; one layout's bug must not end a long search."""
+    if isinstance(error, Infeasible):
+        return records.TrialEnd.INFEASIBLE, str(error)
+    return records.TrialEnd.FAILED, "".join(traceback.format_exception(error))
 
 
 def _line(trial: FrozenTrial) -> str:

@@ -26,7 +26,8 @@ FULL_FINE_TUNING = "full fine-tuning"
 LAYOUT, LAYOUT_ID, ROLE, N_PARAMETERS, IS_ELIGIBLE = (
     "layout", "layout_id", "role", "n_adapter_parameters", "is_eligible",
 )  # fmt: skip
-END, REASON, CARD, SECONDS = "end", "reason", "card", "seconds"
+END, REASON, CARD = "end", "reason", "card"
+SECONDS, STEPS, ELAPSED = "seconds", "n_steps", "elapsed"
 
 
 class TrialEnd(StrEnum):
@@ -55,8 +56,9 @@ class TrialRecord:
         reason: Why it failed or was infeasible; empty otherwise.
         history: Validation score after each epoch that it reached.
         card: Its score card, where it is complete.
-        seconds: Wall-clock time of its training; None where it failed or was interrupted.
+        seconds: Wall-clock time of its training; None where it has not ended.
         started: When it was asked for, UTC; None while it waits.
+        n_steps: Optimizer steps that it took; None where they were not counted.
     """
 
     number: int
@@ -71,6 +73,7 @@ class TrialRecord:
     card: ScoreCard | None
     seconds: float | None
     started: datetime | None
+    n_steps: int | None = None
 
     @property
     def score(self) -> float | None:
@@ -290,6 +293,7 @@ def _record(trial: FrozenTrial) -> TrialRecord:
         card=card,
         seconds=card.train_seconds if card else attributes.get(SECONDS),
         started=trial.datetime_start,
+        n_steps=card.n_steps if card else attributes.get(STEPS),
     )
 
 

@@ -32,6 +32,7 @@ from placement_search.study.pruners import PRUNERS
 from placement_search.study.records import StudyRecord, read_study
 from placement_search.study.references import References
 from placement_search.study.samplers import SAMPLERS
+from placement_search.study.search_budget import SearchBudget
 from placement_search.study.seeds import derive_seed
 from placement_search.study.settings import DEFAULT_MEMORY, SearchSettings
 from placement_search.study.storage import (
@@ -157,7 +158,8 @@ def search(
             _store_proxy_map(study, ingredients.bench, settings.seed, progress)
         with closing(engine_for(settings, ingredients.space, ingredients.bench)) as engine:
             trials = _trials(settings, ingredients)
-            Coordinator(study, trials, engine, progress).run(settings.n_trials)
+            budget = SearchBudget(settings.n_trials, settings.max_steps, settings.max_seconds)
+            Coordinator(study, trials, engine, progress).run(budget)
             if settings.n_finalists:
                 _hold_finals(study, settings, ingredients.space, engine, progress)
         return read_study(study, settings.storage)
@@ -227,8 +229,9 @@ def _open_study(settings: SearchSettings, ingredients: Ingredients) -> optuna.St
         study.set_user_attr(records.NOTES, list(ingredients.bench.task.notes))
         study.set_user_attr(records.DEFINITION, definition.as_json())
     goal = Goal(
-        settings.n_trials, settings.n_finalists, settings.n_seeds, settings.full_fine_tuning
-    )
+        settings.n_trials, settings.n_finalists, settings.n_seeds, settings.full_fine_tuning,
+        settings.max_steps, settings.max_seconds,
+    )  # fmt: skip
     held = study.user_attrs.get(records.GOAL)
     if held is not None:
         goal = goal.joined(records.GOALS.validate_python(held))

@@ -24,6 +24,8 @@ class SearchSettings:
         study_name: Name within the storage; None for one made from data and space.
         storage: SQLite address, e.g. ``sqlite:///study.db``.
         n_trials: Layouts of the study in total, baselines included.
+        max_seconds: Time after which the search begins no more trials; None for no limit.
+        max_steps: Training steps of all trials after which it does; None for no limit.
         sampler: What proposes layouts.
         pruner: What stops hopeless trials.
         seed: Everything random derives from it.
@@ -47,6 +49,8 @@ class SearchSettings:
     study_name: str | None = None
     storage: str = DEFAULT_STORAGE
     n_trials: int = 32
+    max_seconds: float | None = None
+    max_steps: int | None = None
     sampler: str = "tpe"
     pruner: str = "median"
     seed: int = 0
@@ -69,12 +73,12 @@ class SearchSettings:
         """
         least = {
             "n_trials": 1, "concurrency": 1, "n_finalists": 0, "n_seeds": 2, "n_random": 3,
-            "memory": 0, "workers": 1,
+            "memory": 0, "workers": 1, "max_seconds": 0, "max_steps": 1,
         }  # fmt: skip
         wrong = [
             f"{name} must be at least {low}, got {getattr(self, name)}"
             for name, low in least.items()
-            if getattr(self, name) < low
+            if (value := getattr(self, name)) is not None and value < low
         ]
         if self.workers > self.concurrency:
             wrong.append(

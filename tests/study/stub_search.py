@@ -13,7 +13,8 @@ from placement_search.space.search_space import SearchSpace, bind_space
 from placement_search.study import records
 from placement_search.study.baselines import make_baselines
 from placement_search.study.coordinator import Coordinator, TrialSetup
-from placement_search.study.progress import Silence
+from placement_search.study.progress import Progress, Silence
+from placement_search.study.search_budget import SearchBudget
 from placement_search.study.storage import open_storage
 from tests.study.stub_engine import StubEngine
 
@@ -32,6 +33,9 @@ def run(
     pruner: str = "median",
     concurrency: int = 1,
     searched: SearchSpace | None = None,
+    progress: Progress | None = None,
+    max_steps: int | None = None,
+    max_seconds: float | None = None,
 ) -> list[optuna.trial.FrozenTrial]:
     """What a process that starts the search does: open, continue, and give the trials."""
     optuna.logging.set_verbosity(optuna.logging.WARNING)
@@ -49,7 +53,8 @@ def run(
         searched, 16, baselines, plan, seed=0, sampler=sampler, pruner=pruner,
         concurrency=concurrency,
     )  # fmt: skip
-    Coordinator(study, trials, engine, Silence()).run(n_trials)
+    budget = SearchBudget(n_trials, max_steps, max_seconds)
+    Coordinator(study, trials, engine, progress or Silence()).run(budget)
     return study.get_trials()
 
 

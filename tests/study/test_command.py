@@ -36,7 +36,7 @@ def test_every_option_is_said_and_quoted() -> None:
     asked = replace(
         DEFINITION, model=MODEL, data=DATA, max_params="1%", seed=5, n_random=4, concurrency=7
     )
-    goal = Goal(n_trials=12, n_finalists=2, n_seeds=4, full_fine_tuning=True)
+    goal = Goal(n_trials=12, n_finalists=2, n_seeds=4, full_fine_tuning=True, max_steps=900)
     params = understood(search_command(asked, goal, "a study", "sqlite:///x y.db"))
     expected = {f.name: getattr(s, f.name) for s in (MODEL, DATA) for f in fields(s)}
 
@@ -48,6 +48,7 @@ def test_every_option_is_said_and_quoted() -> None:
         12, 2, 4, 5,
     )  # fmt: skip
     assert params["full_fine_tuning"] is True
+    assert (params["max_steps"], params["max_seconds"]) == (900, None)
     assert params["concurrency"] == 7
 
 
@@ -56,6 +57,14 @@ def test_a_goal_never_shrinks() -> None:
     large = Goal(n_trials=20, n_finalists=3, n_seeds=2, full_fine_tuning=True)
 
     assert Goal(12, 0, 5).joined(large) == Goal(20, 3, 5, full_fine_tuning=True)
+
+
+def test_no_limit_is_the_largest_one() -> None:
+    """A study that was ever searched without one may hold more than a later limit lets pass."""
+    limited = Goal(12, 0, 3, max_steps=100, max_seconds=5.5)
+
+    assert limited.joined(Goal(12, 0, 3, max_steps=70)) == Goal(12, 0, 3, max_steps=100)
+    assert limited.joined(limited) == limited
 
 
 def test_defaults_are_left_unsaid() -> None:
