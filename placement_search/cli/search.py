@@ -122,6 +122,14 @@ def search(
     warm_up: Annotated[
         float, typer.Option(min=0, max=1, help="Share of all steps over which the rate rises.")
     ] = DEFAULTS.training.warm_up,
+    reports_per_epoch: Annotated[
+        int,
+        typer.Option(
+            min=1,
+            help="Validation scores in each epoch, which pruners judge by, e.g. 8 for one long "
+            "epoch; each costs a pass over the validation split.",
+        ),
+    ] = DEFAULTS.training.reports_per_epoch,
     memory: Annotated[
         float,
         typer.Option(min=0, help="GiB that the frozen states of one split may take, e.g. 8."),
@@ -186,6 +194,7 @@ def search(
                 learning_rate=learning_rate,
                 weight_decay=weight_decay,
                 warm_up=warm_up,
+                reports_per_epoch=reports_per_epoch,
             ),
         )
         folder = out or Path("runs") / settings.resolved_name

@@ -24,7 +24,7 @@ from placement_search.layout import Layout
 from placement_search.profile import Work
 
 Report = Callable[[int, float], None]
-"""Is told the epoch, from 1, and the validation score after it; may raise to stop the training."""
+"""Is told each report, from 1, with its validation score; may raise to stop the training."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +37,7 @@ class Evaluation:
         plan: How to train.
         is_final: Whether to read the test split, once.
         is_timed: Whether to measure latency, which depends on the layout and not on the seed.
+        one_in: Trains on one in so many training examples; the head was probed on all of them.
     """
 
     layout: Layout
@@ -44,6 +45,7 @@ class Evaluation:
     plan: TrainingPlan
     is_final: bool = False
     is_timed: bool = False
+    one_in: int = 1
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -86,7 +88,7 @@ def begin(population: Population, bench: Workbench, request: Evaluation) -> Memb
         LayoutError: If the layout reaches beyond the backbone's last node.
     """
     model = bench.adapted(request.layout, seed=request.seed)
-    return population.join(model, request.plan, request.seed)
+    return population.join(model, request.plan, request.seed, one_in=request.one_in)
 
 
 def finish(bench: Workbench, request: Evaluation, member: Member) -> Evaluated:
@@ -123,7 +125,7 @@ def evaluate(bench: Workbench, request: Evaluation, report: Report) -> Evaluated
     Args:
         bench: Backbone and data.
         request: Layout, seed and plan.
-        report: Is told the validation score after every epoch; what it raises passes through.
+        report: Is told every validation score; what it raises passes through.
 
     Raises:
         LayoutError: If the layout reaches beyond the backbone's last node.
@@ -132,7 +134,7 @@ def evaluate(bench: Workbench, request: Evaluation, report: Report) -> Evaluated
     population = new_population(bench)
     member = begin(population, bench, request)
     while not member.is_done:
-        population.run_epoch()
+        population.run_part()
         if member.error is None:
             report(len(member.history), member.history[-1])
     population.leave(member)

@@ -16,6 +16,7 @@ from placement_search.backbones.loading import Backbone
 from placement_search.errors import BackboneError
 from placement_search.evaluation.cost import count_flops
 from placement_search.evaluation.pooling import AUTO, PoolingChoice, choose_pooling
+from placement_search.evaluation.subsets import nested_part
 from placement_search.layout import Layout
 from placement_search.profile import NoProfile, Profile, Work
 from placement_search.tasks.task import Examples, Task
@@ -78,12 +79,22 @@ class Workbench:
         self.profile = profile or NoProfile()
         self._asked_pooling = pooling
         self._flops: dict[str, int] = {}
+        self._parts: dict[int, Batches] = {}
         self.memory_limit = memory_limit
 
     @cached_property
     def train(self) -> Split:
         """The training split."""
         return self._prepared(self.task.train)
+
+    def training_batches(self, one_in: int) -> Batches:
+        """The ways to go through one in so many training examples; see `nested_part`."""
+        if one_in == 1:
+            return self.train.batches
+        if one_in not in self._parts:
+            chosen = nested_part(self.train.labels, self.task.target, one_in)
+            self._parts[one_in] = Batches(self.train.inputs, chosen)
+        return self._parts[one_in]
 
     @cached_property
     def validation(self) -> Split:

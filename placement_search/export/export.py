@@ -117,7 +117,7 @@ def export_layout(
     request = Evaluation(
         layout,
         derive_seed(record.definition.seed, layout.id, replicate),
-        record.definition.training,
+        replace(record.definition.training, reports_per_epoch=1),
     )
     told = progress or Silence()
     evaluated = InProcessEngine(bench).train(

@@ -17,7 +17,7 @@ SCHEMA_VERSION = 2
 CSV_COLUMNS = (
     "rank", "trial", "role", "end", "is_eligible", "score", "n_adapter_parameters",
     "n_head_parameters", "n_bytes", "n_flops", "flops_factor", "train_seconds", "n_steps", "seed",
-    "n_epochs", "last_score", "started", "layout_id", "layout", "reason",
+    "n_reports", "last_score", "started", "layout_id", "layout", "reason",
 )  # fmt: skip
 
 
@@ -68,7 +68,7 @@ def _csv_row(ranked: RankedTrial) -> dict[str, object]:
         "end": trial.end.value,
         "is_eligible": trial.is_eligible,
         "n_adapter_parameters": trial.n_adapter_parameters,
-        "n_epochs": len(trial.history),
+        "n_reports": len(trial.history),
         "last_score": trial.history[-1] if trial.history else None,
         "train_seconds": trial.seconds,
         "n_steps": trial.n_steps if card is None else card.n_steps,

@@ -187,9 +187,9 @@ def facts_table(findings: Findings) -> Table:
         ("budget of a layout", asked.max_params or "no limit on parameters"),
         ("sampler and pruner", f"{asked.sampler}, {asked.pruner}"),
         ("seed", str(asked.seed)),
-        ("training", (f"{plan.epochs} epochs, batch size {plan.batch_size}, "
-         f"learning rate {plan.learning_rate:g}, weight decay {plan.weight_decay:g}, "
-         f"warm-up over {plan.warm_up:.0%} of the steps")),
+        ("training", (f"{plan.epochs} epochs, {plan.n_reports} validation scores, "
+         f"batch size {plan.batch_size}, learning rate {plan.learning_rate:g}, "
+         f"weight decay {plan.weight_decay:g}, warm-up over {plan.warm_up:.0%} of the steps")),
     )  # fmt: skip
     return Table((Column("what"), Column("value")), rows)
 

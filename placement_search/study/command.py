@@ -80,6 +80,7 @@ def search_command(asked: StudyDefinition, goal: Goal, name: str, storage: str) 
         "learning-rate": asked.training.learning_rate,
         "weight-decay": asked.training.weight_decay,
         "warm-up": asked.training.warm_up,
+        "reports-per-epoch": _unless_default(asked.training.reports_per_epoch, 1),
         "full-fine-tuning": goal.full_fine_tuning,
     }
     return " ".join(filter(None, ["placement-search search", *map(_option, options.items())]))

@@ -64,7 +64,7 @@ class TrialSetup:
 
 @dataclass(slots=True)
 class _UnderWay:
-    """What a running trial has said: its scores by epoch, and what it took."""
+    """What a running trial has said: its scores by report, and what it took."""
 
     scores: dict[int, float] = field(default_factory=dict)
     spent: Spent = field(default_factory=Spent)
@@ -90,7 +90,7 @@ class Coordinator:
         distributions = {gene.name: distribution(gene) for gene in self._encoding.genes}
         self._ledger = Ledger(study, distributions)
         self._proposer = Proposer(self._encoding, trials.sampler, trials.seed, study.direction)
-        pruner = PRUNERS[trials.pruner](trials.plan.epochs, study.study_name)
+        pruner = PRUNERS[trials.pruner](trials.plan.n_reports, study.study_name)
         sign = 1 if study.direction is StudyDirection.MAXIMIZE else -1
         self._judge = Judge(pruner, sign)
         self._failures = Failures(self._ledger)
@@ -216,12 +216,12 @@ class Coordinator:
     def _hear(self, event: Reported) -> None:
         """Write a score down, and stop a proposal that is not worth finishing."""
         number, under_way = event.ticket, self._under_way[event.ticket]
-        self._ledger.report(number, event.epoch, event.score)
+        self._ledger.report(number, event.report, event.score)
         trial = self._ledger.trials[number]
-        under_way.scores[event.epoch] = trial.intermediate_values[event.epoch]
+        under_way.scores[event.report] = trial.intermediate_values[event.report]
         under_way.spent = Spent(event.seconds, event.n_steps)
-        # After the last epoch there is nothing left to save.
-        is_open = event.epoch < self._trials.plan.epochs
+        # After the last report there is nothing left to save.
+        is_open = event.report < self._trials.plan.n_reports
         may_stop = is_open and trial.user_attrs[records.ROLE] == records.SEARCHED
         if may_stop and self._judge.is_hopeless(number, under_way.scores):
             self._ledger.prune(number, under_way.spent, self._account.elapsed)

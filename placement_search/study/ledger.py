@@ -138,12 +138,12 @@ class Ledger:
         added: int = self._study.get_trials(deepcopy=False)[-1]._trial_id  # noqa: SLF001
         return added
 
-    def report(self, number: int, epoch: int, score: float) -> None:
+    def report(self, number: int, report: int, score: float) -> None:
         """A score of a running trial; one that stands already, from an interrupted run, stays."""
         scores = self._trials[number].intermediate_values
-        if epoch not in scores:
-            self._storage.set_trial_intermediate_value(self._ids[number], epoch, score)
-            scores[epoch] = score
+        if report not in scores:
+            self._storage.set_trial_intermediate_value(self._ids[number], report, score)
+            scores[report] = score
 
     def complete(self, number: int, card: ScoreCard, elapsed: float) -> None:
         """End a trial with its score card, so many seconds into the search."""

@@ -27,18 +27,19 @@ class Bars:
     """What a trial has to reach so as to be finished.
 
     Args:
-        by_epoch: The score that is just enough, larger being better; epochs without one let pass.
+        by_report: The score that is just enough, larger being better; reports without one let
+            pass.
         is_best_counted: Whether the best score so far is measured, instead of the last one.
     """
 
-    by_epoch: Mapping[int, float] = field(default_factory=dict)
+    by_report: Mapping[int, float] = field(default_factory=dict)
     is_best_counted: bool = False
 
     def are_missed(self, scores: Mapping[int, float]) -> bool:
-        """Whether scores by epoch fall short after the last of them."""
+        """Whether scores by report fall short after the last of them."""
         last = max(scores)
         score = max(scores.values()) if self.is_best_counted else scores[last]
-        return score < self.by_epoch.get(last, -math.inf)
+        return score < self.by_report.get(last, -math.inf)
 
 
 class Pruner(Protocol):
@@ -48,7 +49,7 @@ class Pruner(Protocol):
     """
 
     def learn(self, number: int, scores: Mapping[int, float], *, is_complete: bool) -> None:
-        """A proposal has ended with these scores by epoch."""
+        """A proposal has ended with these scores by report."""
 
     def bars(self, number: int) -> Bars:
         """What the proposal of this number has to reach."""
@@ -66,27 +67,27 @@ class NoPruner:
 
 
 class MedianPruner:
-    """A trial's best score so far has to reach the median of the complete trials' at its epoch."""
+    """A trial's best score so far has to reach the median of the complete trials' at its report."""
 
-    def __init__(self, epochs: int) -> None:
+    def __init__(self, n_reports: int) -> None:
         self._n_complete = 0
-        # What the first epochs say is mostly the head's doing.
+        # What the first reports say is mostly the head's doing.
         self._sorted: dict[int, list[float]] = {
-            epoch: [] for epoch in range(max(1, epochs // 4), epochs + 1)
+            report: [] for report in range(max(1, n_reports // 4), n_reports + 1)
         }
 
     def learn(self, number: int, scores: Mapping[int, float], *, is_complete: bool) -> None:  # noqa: ARG002 - the protocol's
         """See `Pruner`."""
         if is_complete:
             self._n_complete += 1
-            for epoch in self._sorted.keys() & scores.keys():
-                bisect.insort(self._sorted[epoch], scores[epoch])
+            for report in self._sorted.keys() & scores.keys():
+                bisect.insort(self._sorted[report], scores[report])
 
     def bars(self, number: int) -> Bars:  # noqa: ARG002 - the protocol's
         """See `Pruner`."""
         if self._n_complete < N_STARTUP_TRIALS:
             return Bars()
-        medians = {epoch: _median(known) for epoch, known in self._sorted.items() if known}
+        medians = {report: _median(known) for report, known in self._sorted.items() if known}
         return Bars(medians, is_best_counted=True)
 
 
@@ -100,13 +101,13 @@ class HyperbandPruner:
     """Trials are dealt into brackets, and at each rung of its own a bracket keeps the best third.
 
     Args:
-        epochs: The most that a trial may take.
+        n_reports: The most that a trial may make.
         study_name: Deals out the brackets, together with a trial's number.
     """
 
-    def __init__(self, epochs: int, study_name: str) -> None:
+    def __init__(self, n_reports: int, study_name: str) -> None:
         self._study_name = study_name
-        n_brackets = math.floor(math.log(epochs, REDUCTION_FACTOR)) + 1
+        n_brackets = math.floor(math.log(n_reports, REDUCTION_FACTOR)) + 1
         self._shares = [
             math.ceil(n_brackets * REDUCTION_FACTOR ** (n_brackets - 1 - bracket)
                       / (n_brackets - bracket))
@@ -121,13 +122,13 @@ class HyperbandPruner:
     def learn(self, number: int, scores: Mapping[int, float], *, is_complete: bool) -> None:  # noqa: ARG002 - the protocol's
         """See `Pruner`."""
         rungs = self._sorted[self._bracket(number)]
-        for epoch in rungs.keys() & scores.keys():
-            bisect.insort(rungs[epoch], scores[epoch])
+        for report in rungs.keys() & scores.keys():
+            bisect.insort(rungs[report], scores[report])
 
     def bars(self, number: int) -> Bars:
         """See `Pruner`."""
         rungs = self._sorted[self._bracket(number)]
-        return Bars({epoch: _kept(known) for epoch, known in rungs.items()})
+        return Bars({report: _kept(known) for report, known in rungs.items()})
 
     def _bracket(self, number: int) -> int:
         drawn = binascii.crc32(f"{self._study_name}_{number}".encode()) % sum(self._shares)
@@ -145,11 +146,11 @@ def _kept(ordered: Sequence[float]) -> float:
 
 
 PRUNERS: Mapping[str, Callable[[int, str], Pruner]] = {
-    "none": lambda _epochs, _study_name: NoPruner(),
-    "median": lambda epochs, _study_name: MedianPruner(epochs),
+    "none": lambda _n, _study_name: NoPruner(),
+    "median": lambda n, _study_name: MedianPruner(n),
     "hyperband": HyperbandPruner,
 }
-"""Each from the epochs of a trial and the study's name; trials report once per epoch, from 1."""
+"""Each from the reports of a trial, which count from 1, and the study's name."""
 
 
 class Judge:
@@ -186,7 +187,7 @@ class Judge:
         self._bars[number] = self._pruner.bars(number)
 
     def is_hopeless(self, number: int, scores: Mapping[int, float]) -> bool:
-        """Whether a proposal that was begun should stop after the last of its scores by epoch."""
+        """Whether a proposal that was begun should stop after the last of its scores by report."""
         return self._bars[number].are_missed(self._signed(scores))
 
     def end(self, number: int) -> None:
@@ -194,4 +195,4 @@ class Judge:
         self._bars.pop(number, None)
 
     def _signed(self, scores: Mapping[int, float]) -> dict[int, float]:
-        return {epoch: self._sign * score for epoch, score in scores.items()}
+        return {report: self._sign * score for report, score in scores.items()}

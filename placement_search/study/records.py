@@ -54,7 +54,7 @@ class TrialRecord:
         is_eligible: Whether the space and the budget admit it, so that it may be the answer.
         end: How it ended.
         reason: Why it failed or was infeasible; empty otherwise.
-        history: Validation score after each epoch that it reached.
+        history: Validation score at each report that it made.
         card: Its score card, where it is complete.
         seconds: Wall-clock time of its training; None where it has not ended.
         started: When it was asked for, UTC; None while it waits.

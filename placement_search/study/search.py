@@ -74,6 +74,7 @@ def load_ingredients(settings: SearchSettings, bench: Workbench | None = None) -
             "quantised; leave it out, or take the checkpoint in full precision"
         )
     backbone, task = bench.backbone, bench.task
+    settings.training.steps_per_epoch(len(task.train))
     definition = StudyDefinition(
         model=settings.model,
         data=settings.data,
