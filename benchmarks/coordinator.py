@@ -34,7 +34,8 @@ from placement_search.study.baselines import make_baselines
 from placement_search.study.coordinator import Coordinator, TrialSetup
 from placement_search.study.ledger import Ledger
 from placement_search.study.progress import Silence
-from placement_search.study.pruners import PRUNERS, Judge
+from placement_search.study.pruners import PRUNERS
+from placement_search.study.pruners.judge import Judge
 from placement_search.study.samplers import SAMPLERS, Proposer
 from placement_search.study.search_budget import SearchBudget
 from placement_search.study.storage import open_storage, quiet_optuna

@@ -72,8 +72,27 @@ def search(
         str, typer.Option(help="What proposes layouts: tpe or random.")
     ] = DEFAULTS.sampler,
     pruner: Annotated[
-        str, typer.Option(help="What stops hopeless trials: median, hyperband or none.")
+        str,
+        typer.Option(
+            help="What stops hopeless trials: median, successive-halving, hyperband, wilcoxon "
+            "or none."
+        ),
     ] = DEFAULTS.pruner,
+    fidelity: Annotated[
+        str,
+        typer.Option(
+            help="What a trial gets more of while it is not pruned: epochs, or data (a training on "
+            "a ninth of the examples, then one on a third, then one on all)."
+        ),
+    ] = DEFAULTS.fidelity,
+    replicates: Annotated[
+        int,
+        typer.Option(
+            min=1,
+            help="Trainings of a trial from different seeds, whose mean is its score; wilcoxon "
+            "compares them, e.g. 5.",
+        ),
+    ] = DEFAULTS.replicates,
     seed: SeedOption = DEFAULTS.seed,
     concurrency: Annotated[
         int,
@@ -178,6 +197,8 @@ def search(
             max_steps=max_steps,
             sampler=sampler,
             pruner=pruner,
+            fidelity=fidelity,
+            replicates=replicates,
             seed=seed,
             concurrency=concurrency,
             max_params=max_params,

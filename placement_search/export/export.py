@@ -39,7 +39,6 @@ from placement_search.output_files import check_folder, make_folder, write_whole
 from placement_search.study.answer import find_answer
 from placement_search.study.progress import Progress, Silence
 from placement_search.study.records import StudyRecord, TrialRecord
-from placement_search.study.seeds import derive_seed
 from placement_search.tasks.target import Target
 from placement_search.tasks.task import Task
 
@@ -111,12 +110,11 @@ def export_layout(
     _check_same_study(record, bench)
     trial = choose_trial(record, number)
     finals = [final.card for final in record.finals if final.layout_id == trial.layout_id]
-    known = finals[0] if finals else _card(trial)
-    replicate = 1 if finals else 0
+    known = finals[0] if finals else _first_training(trial, record)
     layout = parse_layout(trial.layout, MODULE_TYPES)
     request = Evaluation(
         layout,
-        derive_seed(record.definition.seed, layout.id, replicate),
+        known.seed,
         replace(record.definition.training, reports_per_epoch=1),
     )
     told = progress or Silence()
@@ -226,6 +224,12 @@ def _card(trial: TrialRecord) -> ScoreCard:
     if trial.card is None:
         raise ExportError(f"trial {trial.number} has no score card")
     return trial.card
+
+
+def _first_training(trial: TrialRecord, record: StudyRecord) -> ScoreCard:
+    """The card of the trial's own training; of replicates, whose mean it holds, the first one."""
+    card = _card(trial)
+    return card if record.definition.replicates == 1 else replace(card, score=trial.history[0])
 
 
 def _score(card: ScoreCard) -> ScoreEntry:

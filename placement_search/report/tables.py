@@ -19,6 +19,7 @@ from placement_search.report.formats import (
     as_signed,
     short_notation,
 )
+from placement_search.report.words import course_words
 from placement_search.study.answer import Finalist
 from placement_search.study.correlations import ProxyCorrelation
 from placement_search.study.records import ReferenceRecord, TrialEnd
@@ -185,7 +186,7 @@ def facts_table(findings: Findings) -> Table:
         ("connections per layout", (f"{count.get('at_least', UNKNOWN)} to "
          f"{count.get('at_most', UNKNOWN)}")),
         ("budget of a layout", asked.max_params or "no limit on parameters"),
-        ("sampler and pruner", f"{asked.sampler}, {asked.pruner}"),
+        ("sampler and pruner", f"{asked.sampler}, {asked.pruner}{course_words(asked)}"),
         ("seed", str(asked.seed)),
         ("training", (f"{plan.epochs} epochs, {plan.n_reports} validation scores, "
          f"batch size {plan.batch_size}, learning rate {plan.learning_rate:g}, "
@@ -296,5 +297,5 @@ def _yes(*, is_so: bool) -> str:
 
 def _finalist_notation(finalist: Finalist) -> str:
     """Baselines have a name; their connections stand in the ranking."""
-    trial = finalist.trial
-    return short_notation(trial.layout, 1) if trial.is_baseline else short_notation(trial.layout)
+    layout, is_short = finalist.trial.layout, finalist.trial.is_baseline
+    return short_notation(layout, 1) if is_short else short_notation(layout)

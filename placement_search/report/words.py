@@ -15,6 +15,8 @@ from placement_search.report.formats import (
 from placement_search.study.answer import Answer, Comparison, Finalist
 from placement_search.study.baselines import HEAD_ONLY
 from placement_search.study.correlations import N_PARAMETERS
+from placement_search.study.course import DATA
+from placement_search.study.definition import StudyDefinition
 from placement_search.study.records import TrialRecord
 
 FEW_TRIALS = 20
@@ -90,6 +92,15 @@ def comparison_sentence(comparison: Comparison, chosen: Finalist) -> str:
         f"95 % interval {as_interval(comparison.gain)}; {as_score(chosen.test.mean)} "
         f"against {as_score(comparison.test.mean)}."
     )
+
+
+def course_words(asked: StudyDefinition) -> str:
+    """What a trial consists of, where it is more than one training; begins with a comma."""
+    if asked.fidelity == DATA:
+        return ", over parts of the training data: a ninth, a third, all"
+    if asked.replicates > 1:
+        return f", over the mean of {asked.replicates} seeds per trial"
+    return ""
 
 
 def proxy_sentences(findings: Findings) -> list[str]:

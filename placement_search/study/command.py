@@ -10,6 +10,7 @@ from placement_search.study.settings import SearchSettings
 from placement_search.tasks.settings import DataSettings
 
 Limit = TypeVar("Limit", int | None, float | None)
+Said = TypeVar("Said", int, str)
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,6 +70,8 @@ def search_command(asked: StudyDefinition, goal: Goal, name: str, storage: str) 
         "max-seconds": goal.max_seconds,
         "sampler": asked.sampler,
         "pruner": asked.pruner,
+        "fidelity": _unless_default(asked.fidelity, "epochs"),
+        "replicates": _unless_default(asked.replicates, 1),
         "seed": asked.seed,
         "concurrency": _unless_default(asked.concurrency, SearchSettings().concurrency),
         "max-params": asked.max_params,
@@ -96,7 +99,7 @@ def _said(settings: object, default: object, main: str) -> dict[str, object]:
     }
 
 
-def _unless_default(value: int, default: int) -> int | None:
+def _unless_default(value: Said, default: Said) -> Said | None:
     return None if value == default else value
 
 

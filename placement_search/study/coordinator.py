@@ -13,28 +13,30 @@ its seed, so running it again gives what it would have given.
 import traceback
 from collections import deque
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 import optuna
 from optuna.study import StudyDirection
 from optuna.trial import FrozenTrial, TrialState
 
 from placement_search.engine.engine import Engine, Event, Failed, Infeasible, Reported
-from placement_search.evaluation.evaluate import Evaluation
 from placement_search.evaluation.plan import TrainingPlan
+from placement_search.evaluation.score_card import ScoreCard
 from placement_search.layout import Layout, parse_layout
 from placement_search.modules import MODULE_TYPES, count_parameters
 from placement_search.space.encoding import Encoding
 from placement_search.space.search_space import SearchSpace
 from placement_search.study import records
 from placement_search.study.baselines import Baseline
+from placement_search.study.course import EPOCHS, Course
 from placement_search.study.failures import Failures
 from placement_search.study.ledger import Entry, Ledger, Params
 from placement_search.study.progress import Progress
-from placement_search.study.pruners import PRUNERS, Judge
+from placement_search.study.pruners import PRUNERS
+from placement_search.study.pruners.judge import Judge
 from placement_search.study.samplers import Proposer, SpaceExhaustedError, distribution
-from placement_search.study.search_budget import Account, SearchBudget, Spent
-from placement_search.study.seeds import derive_seed
+from placement_search.study.search_budget import Account, SearchBudget
+from placement_search.study.under_way import UnderWay
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +52,8 @@ class TrialSetup:
         sampler: Name of the sampler.
         pruner: Name of the pruner.
         concurrency: Trials that may be under way at once, which is how far knowledge lags.
+        fidelity: What a trial gets more of from rung to rung; see `Course`.
+        replicates: Trainings of a layout from different seeds.
     """
 
     space: SearchSpace
@@ -60,14 +64,13 @@ class TrialSetup:
     sampler: str
     pruner: str
     concurrency: int
+    fidelity: str = EPOCHS
+    replicates: int = 1
 
-
-@dataclass(slots=True)
-class _UnderWay:
-    """What a running trial has said: its scores by report, and what it took."""
-
-    scores: dict[int, float] = field(default_factory=dict)
-    spent: Spent = field(default_factory=Spent)
+    @property
+    def course(self) -> Course:
+        """How a trial runs."""
+        return Course(self.plan, self.fidelity, self.replicates)
 
 
 class Coordinator:
@@ -90,13 +93,14 @@ class Coordinator:
         distributions = {gene.name: distribution(gene) for gene in self._encoding.genes}
         self._ledger = Ledger(study, distributions)
         self._proposer = Proposer(self._encoding, trials.sampler, trials.seed, study.direction)
-        pruner = PRUNERS[trials.pruner](trials.plan.n_reports, study.study_name)
+        self._course = trials.course
+        pruner = PRUNERS[trials.pruner](self._course.horizon(study.study_name))
         sign = 1 if study.direction is StudyDirection.MAXIMIZE else -1
         self._judge = Judge(pruner, sign)
         self._failures = Failures(self._ledger)
         self._interrupted = deque(self._ledger.numbers(TrialState.RUNNING))
         self._waiting: deque[int] = deque()
-        self._under_way: dict[int, _UnderWay] = {}
+        self._under_way: dict[int, UnderWay] = {}
         self._account = Account(SearchBudget(0), ())
         self._why_ended = ""
 
@@ -191,11 +195,13 @@ class Coordinator:
 
     def _start(self, trial: FrozenTrial) -> None:
         layout = parse_layout(trial.user_attrs[records.LAYOUT], MODULE_TYPES)
-        seed = derive_seed(self._trials.seed, layout.id, 0)
+        # A baseline is never stopped, so it needs no parts of the data before the whole.
+        first_report = self._course.n_reports
         if trial.user_attrs[records.ROLE] == records.SEARCHED:
-            self._judge.begin(self._known_to(trial.number), trial.number)
-        self._under_way[trial.number] = _UnderWay()
-        self._engine.start(trial.number, Evaluation(layout, seed, self._trials.plan))
+            first_report = self._judge.begin(self._known_to(trial.number), trial.number)
+        legs = self._course.legs(layout, self._trials.seed, first_report)
+        self._under_way[trial.number] = UnderWay(legs)
+        self._engine.start(trial.number, legs[0].request)
 
     def _heed(self, event: Event) -> None:
         """Write down what has happened to a trial; one that was pruned just now is past it."""
@@ -209,22 +215,35 @@ class Coordinator:
             end, reason = _end_of(event.error)
             spent = self._under_way[number].spent
             self._ledger.fail(number, end, reason, spent, self._account.elapsed)
+            self._ended(number)
         else:
-            self._ledger.complete(number, event.card, self._account.elapsed)
+            self._finish(number, event.card)
+
+    def _finish(self, number: int, card: ScoreCard) -> None:
+        """Go on to the trial's next training, or end it after the last."""
+        under_way = self._under_way[number]
+        under_way.finish(card)
+        if under_way.request is not None:
+            self._engine.start(number, under_way.request)
+            return
+        self._ledger.complete(number, self._course.card(under_way.cards), self._account.elapsed)
         self._ended(number)
 
     def _hear(self, event: Reported) -> None:
         """Write a score down, and stop a proposal that is not worth finishing."""
         number, under_way = event.ticket, self._under_way[event.ticket]
-        self._ledger.report(number, event.report, event.score)
+        report = under_way.report_of(event)
+        if report is None:
+            return
+        self._ledger.report(number, report, event.score)
         trial = self._ledger.trials[number]
-        under_way.scores[event.report] = trial.intermediate_values[event.report]
-        under_way.spent = Spent(event.seconds, event.n_steps)
+        under_way.scores[report] = trial.intermediate_values[report]
         # After the last report there is nothing left to save.
-        is_open = event.report < self._trials.plan.n_reports
+        is_open = report < self._course.n_reports
         may_stop = is_open and trial.user_attrs[records.ROLE] == records.SEARCHED
         if may_stop and self._judge.is_hopeless(number, under_way.scores):
-            self._ledger.prune(number, under_way.spent, self._account.elapsed)
+            value = self._course.value(under_way.scores)
+            self._ledger.prune(number, value, under_way.spent, self._account.elapsed)
             self._engine.stop(number)
             self._ended(number)
 

@@ -50,6 +50,8 @@ class StudyDefinition:
         is_higher_better: Whether a larger score is a better one.
         concurrency: Trials that may be under way at once, and so which trials each one knew of;
             studies of earlier versions had one.
+        fidelity: What trials get more of from rung to rung.
+        replicates: Trainings of a trial from different seeds.
     """
 
     model: ModelSettings
@@ -70,6 +72,8 @@ class StudyDefinition:
     metric: str
     is_higher_better: bool
     concurrency: int = 1
+    fidelity: str = "epochs"
+    replicates: int = 1
 
     @property
     def sign(self) -> int:

@@ -151,11 +151,9 @@ class Ledger:
         attributes = {records.CARD: dumped, records.ELAPSED: elapsed}
         self._end(number, TrialState.COMPLETE, card.score, attributes)
 
-    def prune(self, number: int, spent: Spent, elapsed: float) -> None:
-        """End a trial with its last score; Optuna keeps pruned trials so."""
-        scores = self._trials[number].intermediate_values
-        last = scores[max(scores)]
-        self._end(number, TrialState.PRUNED, last, _told(spent, elapsed))
+    def prune(self, number: int, value: float, spent: Spent, elapsed: float) -> None:
+        """End a trial with what its score would be by now; Optuna keeps pruned trials so."""
+        self._end(number, TrialState.PRUNED, value, _told(spent, elapsed))
 
     def fail(
         self, number: int, end: records.TrialEnd, reason: str, spent: Spent, elapsed: float

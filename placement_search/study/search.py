@@ -23,6 +23,7 @@ from placement_search.study import records
 from placement_search.study.baselines import make_baselines
 from placement_search.study.command import Goal
 from placement_search.study.coordinator import Coordinator, TrialSetup
+from placement_search.study.course import FIDELITIES, Course
 from placement_search.study.definition import StudyDefinition, package_versions
 from placement_search.study.engines import engine_for
 from placement_search.study.finalists import Finals, choose_finalists, run_finals
@@ -66,6 +67,8 @@ def load_ingredients(settings: SearchSettings, bench: Workbench | None = None) -
     """
     _check_known("--sampler", settings.sampler, SAMPLERS.keys())
     _check_known("--pruner", settings.pruner, PRUNERS.keys())
+    _check_known("--fidelity", settings.fidelity, FIDELITIES)
+    Course(settings.training, settings.fidelity, settings.replicates).check(settings.pruner)
     file = read_space(settings.space)
     bench = bench or load_bench(settings.model, settings.data, memory=settings.memory)
     if settings.full_fine_tuning and bench.backbone.is_quantised:
@@ -94,6 +97,8 @@ def load_ingredients(settings: SearchSettings, bench: Workbench | None = None) -
         metric=task.metric.name,
         is_higher_better=task.metric.is_higher_better,
         concurrency=settings.concurrency,
+        fidelity=settings.fidelity,
+        replicates=settings.replicates,
     )
     return Ingredients(bench, _bound(settings, file, backbone), definition)
 
@@ -204,6 +209,8 @@ def _trials(settings: SearchSettings, ingredients: Ingredients) -> TrialSetup:
         sampler=settings.sampler,
         pruner=settings.pruner,
         concurrency=settings.concurrency,
+        fidelity=settings.fidelity,
+        replicates=settings.replicates,
     )
 
 

@@ -28,6 +28,8 @@ class SearchSettings:
         max_steps: Training steps of all trials after which it does; None for no limit.
         sampler: What proposes layouts.
         pruner: What stops hopeless trials.
+        fidelity: What trials get more of from rung to rung: ``epochs``, or ``data``.
+        replicates: Trainings of a trial from different seeds, whose mean is its score.
         seed: Everything random derives from it.
         concurrency: Trials that may be under way at once; sampler and pruner know less of the last
             ones the more there are, on every machine alike.
@@ -53,6 +55,8 @@ class SearchSettings:
     max_steps: int | None = None
     sampler: str = "tpe"
     pruner: str = "median"
+    fidelity: str = "epochs"
+    replicates: int = 1
     seed: int = 0
     concurrency: int = 4
     max_params: str | None = None
@@ -73,7 +77,7 @@ class SearchSettings:
         """
         least = {
             "n_trials": 1, "concurrency": 1, "n_finalists": 0, "n_seeds": 2, "n_random": 3,
-            "memory": 0, "workers": 1, "max_seconds": 0, "max_steps": 1,
+            "memory": 0, "workers": 1, "max_seconds": 0, "max_steps": 1, "replicates": 1,
         }  # fmt: skip
         wrong = [
             f"{name} must be at least {low}, got {getattr(self, name)}"

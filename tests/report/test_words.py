@@ -1,14 +1,19 @@
 from dataclasses import replace
+from typing import Any
+
+import pytest
 
 from placement_search.report.findings import Findings, gather_findings
 from placement_search.report.words import (
     choice_sentences,
     comparison_sentence,
+    course_words,
     headline,
     key_figures,
     proxy_sentences,
 )
 from placement_search.study.records import FinalRecord, StudyRecord
+from tests.tiny_records import DEFINITION
 
 
 def with_test_scores(record: StudyRecord, layout_id: str, score: float) -> Findings:
@@ -27,6 +32,19 @@ def sentences_of(findings: Findings) -> list[str]:
     assert findings.answer is not None
     chosen = findings.answer.chosen
     return [comparison_sentence(c, chosen) for c in findings.answer.comparisons]
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        ({}, ""),
+        ({"fidelity": "data"}, ", over parts of the training data: a ninth, a third, all"),
+        ({"replicates": 5}, ", over the mean of 5 seeds per trial"),
+    ],
+)
+def test_trials_of_several_trainings_are_told(change: dict[str, Any], said: str) -> None:
+    """One training is what everybody expects, and needs no words."""
+    assert course_words(replace(DEFINITION, **change)) == said
 
 
 def test_each_baseline_gets_an_honest_sentence(record: StudyRecord) -> None:

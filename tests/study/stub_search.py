@@ -32,6 +32,8 @@ def run(
     sampler: str = "tpe",
     pruner: str = "median",
     concurrency: int = 1,
+    fidelity: str = "epochs",
+    replicates: int = 1,
     searched: SearchSpace | None = None,
     progress: Progress | None = None,
     max_steps: int | None = None,
@@ -51,7 +53,7 @@ def run(
     plan = TrainingPlan(epochs=3)
     trials = TrialSetup(
         searched, 16, baselines, plan, seed=0, sampler=sampler, pruner=pruner,
-        concurrency=concurrency,
+        concurrency=concurrency, fidelity=fidelity, replicates=replicates,
     )  # fmt: skip
     budget = SearchBudget(n_trials, max_steps, max_seconds)
     Coordinator(study, trials, engine, progress or Silence()).run(budget)

@@ -33,6 +33,8 @@ CHANGES: Mapping[str, Mapping[str, Any]] = {
     "data_fingerprint": {"data_fingerprint": "0123"},
     "metric": {"metric": "macro F1"},
     "concurrency": {"concurrency": 4},
+    "fidelity": {"fidelity": "data"},
+    "replicates": {"replicates": 5},
 }
 """One changed fact each, by the key that a user should read."""
 

@@ -48,7 +48,7 @@ def written(ledger: Ledger) -> None:
         ledger.report(number, 1, 0.4)
     ledger.report(1, 2, 0.7)
     ledger.complete(1, CARD, 2.0)
-    ledger.prune(2, Spent(0.5, 4), 3.0)
+    ledger.prune(2, 0.4, Spent(0.5, 4), 3.0)
     ledger.fail(3, records.TrialEnd.INFEASIBLE, "out of memory", Spent(), 4.0)
 
 
