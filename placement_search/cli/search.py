@@ -93,6 +93,13 @@ def search(
             "compares them, e.g. 5.",
         ),
     ] = DEFAULTS.replicates,
+    objective: Annotated[
+        str,
+        typer.Option(
+            help="What to search for: score, or the score against a cost: score,parameters, "
+            "score,flops or score,bytes, which gives a Pareto front."
+        ),
+    ] = DEFAULTS.objective,
     seed: SeedOption = DEFAULTS.seed,
     concurrency: Annotated[
         int,
@@ -199,6 +206,7 @@ def search(
             pruner=pruner,
             fidelity=fidelity,
             replicates=replicates,
+            objective=objective,
             seed=seed,
             concurrency=concurrency,
             max_params=max_params,

@@ -14,8 +14,9 @@ from placement_search.adapted.probe import ProbedHead, probe_head
 from placement_search.backbones.families import Pooling
 from placement_search.backbones.loading import Backbone
 from placement_search.errors import BackboneError
-from placement_search.evaluation.cost import count_flops
+from placement_search.evaluation.cost import count_costs, count_flops
 from placement_search.evaluation.pooling import AUTO, PoolingChoice, choose_pooling
+from placement_search.evaluation.score_card import Costs
 from placement_search.evaluation.subsets import nested_part
 from placement_search.layout import Layout
 from placement_search.profile import NoProfile, Profile, Work
@@ -142,6 +143,11 @@ class Workbench:
         if key not in self._flops:
             self._flops[key] = count_flops(model, self.first(1))
         return self._flops[key]
+
+    def costs(self, layout: Layout) -> Costs:
+        """What a layout costs, counted without training it."""
+        model = self.adapted(layout)
+        return count_costs(model, n_flops=self.n_flops(model), n_bare_flops=self.n_bare_flops)
 
     def adapted(self, layout: Layout, *, seed: int = 0) -> AdaptedBackbone:
         """The backbone with a fresh layout and the probed head."""

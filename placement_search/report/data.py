@@ -10,6 +10,7 @@ import pandas as pd
 
 from placement_search.report.findings import Findings, RankedTrial, reason_line
 from placement_search.study.answer import Comparison, Finalist
+from placement_search.study.front import pareto_front
 from placement_search.study.records import StudyRecord, TrialEnd
 
 SCHEMA_VERSION = 2
@@ -45,6 +46,7 @@ def as_json(findings: Findings) -> str:
         "finalists": [_finalist(finalist) for finalist in findings.finalists],
         "finals": [asdict(final) for final in record.finals],
         "trials": [{"rank": ranked.rank, **asdict(ranked.trial)} for ranked in findings.trials],
+        "front": _front(findings),
         "measured_connections": [asdict(connection) for connection in findings.measured],
         "correlations": [
             {**asdict(proxy), "verdict": proxy.verdict} for proxy in findings.correlations
@@ -98,6 +100,12 @@ def _answer(findings: Findings) -> dict[str, object] | None:
         "best": _finalist(answer.best),
         "comparisons": [_comparison(c) for c in answer.comparisons],
     }
+
+
+def _front(findings: Findings) -> list[int] | None:
+    """The trials on the Pareto front, cheapest first; None where the score was all."""
+    cost = findings.record.definition.cost
+    return [t.number for t in pareto_front(findings.record, cost)] if cost else None
 
 
 def _finalist(finalist: Finalist) -> dict[str, object]:

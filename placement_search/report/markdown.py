@@ -5,6 +5,7 @@ from collections.abc import Iterable, Iterator
 
 from placement_search.report import tables
 from placement_search.report.findings import Findings
+from placement_search.report.front import front_table
 from placement_search.report.primer import PRIMER
 from placement_search.report.tables import Column, Table
 from placement_search.report.words import (
@@ -13,6 +14,7 @@ from placement_search.report.words import (
     headline,
     key_figures,
     proxy_sentences,
+    search_seeds,
 )
 
 
@@ -52,6 +54,11 @@ def _blocks(findings: Findings) -> Iterator[str]:
         yield "## Finalists"
         yield "Retrained with fresh seeds; mean and 95 % interval, best validation score first."
         yield markdown_table(tables.finalists_table(findings))
+    front = front_table(findings)
+    if front:
+        yield "## Pareto front"
+        yield f"The admitted complete trials that no other beats, {search_seeds(findings)} each."
+        yield markdown_table(front)
     yield "## Ranking of all trials"
     yield tables.ranking_note(findings)
     yield markdown_table(tables.ranking_table(findings))

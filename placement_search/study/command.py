@@ -72,6 +72,7 @@ def search_command(asked: StudyDefinition, goal: Goal, name: str, storage: str) 
         "pruner": asked.pruner,
         "fidelity": _unless_default(asked.fidelity, "epochs"),
         "replicates": _unless_default(asked.replicates, 1),
+        "objective": f"score,{asked.cost}" if asked.cost else None,
         "seed": asked.seed,
         "concurrency": _unless_default(asked.concurrency, SearchSettings().concurrency),
         "max-params": asked.max_params,

@@ -12,8 +12,9 @@ its seed, so running it again gives what it would have given.
 
 import traceback
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 
 import optuna
 from optuna.study import StudyDirection
@@ -34,6 +35,8 @@ from placement_search.study.ledger import Entry, Ledger, Params
 from placement_search.study.progress import Progress
 from placement_search.study.pruners import PRUNERS
 from placement_search.study.pruners.judge import Judge
+from placement_search.study.pruners.pareto import ParetoPruner
+from placement_search.study.pruners.pruner import Pruner
 from placement_search.study.samplers import Proposer, SpaceExhaustedError, distribution
 from placement_search.study.search_budget import Account, SearchBudget
 from placement_search.study.under_way import UnderWay
@@ -54,6 +57,7 @@ class TrialSetup:
         concurrency: Trials that may be under way at once, which is how far knowledge lags.
         fidelity: What a trial gets more of from rung to rung; see `Course`.
         replicates: Trainings of a layout from different seeds.
+        cost: What a layout costs, where the score is set against that.
     """
 
     space: SearchSpace
@@ -66,6 +70,7 @@ class TrialSetup:
     concurrency: int
     fidelity: str = EPOCHS
     replicates: int = 1
+    cost: Callable[[Layout], float] | None = None
 
     @property
     def course(self) -> Course:
@@ -92,11 +97,10 @@ class Coordinator:
         self._encoding = Encoding(trials.space)
         distributions = {gene.name: distribution(gene) for gene in self._encoding.genes}
         self._ledger = Ledger(study, distributions)
-        self._proposer = Proposer(self._encoding, trials.sampler, trials.seed, study.direction)
+        self._proposer = Proposer(self._encoding, trials.sampler, trials.seed, study.directions)
         self._course = trials.course
-        pruner = PRUNERS[trials.pruner](self._course.horizon(study.study_name))
-        sign = 1 if study.direction is StudyDirection.MAXIMIZE else -1
-        self._judge = Judge(pruner, sign)
+        sign = 1 if study.directions[0] is StudyDirection.MAXIMIZE else -1
+        self._judge = Judge(self._new_pruner(study.study_name), sign)
         self._failures = Failures(self._ledger)
         self._interrupted = deque(self._ledger.numbers(TrialState.RUNNING))
         self._waiting: deque[int] = deque()
@@ -124,6 +128,18 @@ class Coordinator:
         self._progress.say(f"the search ends: {self._why_ended}")
         self._progress.finish()
 
+    def _new_pruner(self, study_name: str) -> Pruner:
+        """The pruner of the study's choice, made to mind costs where the study does."""
+        trials, course = self._trials, self._course
+        make = partial(PRUNERS[trials.pruner], course.horizon(study_name))
+        if trials.cost is None or trials.pruner == "none":
+            return make()
+        return ParetoPruner(make, self._cost_of, is_dominance_judged=course.replicates == 1)
+
+    def _cost_of(self, number: int) -> float:
+        cost: float = self._ledger.trials[number].user_attrs[records.COST]
+        return cost
+
     def _missing_baselines(self) -> list[Entry]:
         # One that failed, by a bug or the machine, is queued again when the search is.
         queued = {
@@ -147,6 +163,8 @@ class Coordinator:
             records.N_PARAMETERS: count_parameters(layout, self._trials.width),
             records.IS_ELIGIBLE: is_eligible,
         }
+        if self._trials.cost is not None:
+            attributes[records.COST] = self._trials.cost(layout)
         return Entry(params, attributes)
 
     def _fill_slots(self) -> None:
@@ -264,5 +282,6 @@ def _line(trial: FrozenTrial) -> str:
     role, layout = trial.user_attrs[records.ROLE], trial.user_attrs[records.LAYOUT]
     what = layout if role == records.SEARCHED else role
     end = trial.user_attrs.get(records.END, trial.state.name.lower())
-    score = f"{trial.value:.4f}" if trial.state is TrialState.COMPLETE else end
+    is_complete = trial.state is TrialState.COMPLETE and trial.values
+    score = f"{trial.values[0]:.4f}" if is_complete else end
     return f"trial {trial.number}: {score}  {what}"

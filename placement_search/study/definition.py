@@ -52,6 +52,7 @@ class StudyDefinition:
             studies of earlier versions had one.
         fidelity: What trials get more of from rung to rung.
         replicates: Trainings of a trial from different seeds.
+        cost: What the score is set against; None where the score is all.
     """
 
     model: ModelSettings
@@ -74,6 +75,7 @@ class StudyDefinition:
     concurrency: int = 1
     fidelity: str = "epochs"
     replicates: int = 1
+    cost: str | None = None
 
     @property
     def sign(self) -> int:

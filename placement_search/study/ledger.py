@@ -170,7 +170,8 @@ class Ledger:
         for key, attribute in attributes.items():
             self._storage.set_trial_user_attr(identifier, key, attribute)
             trial.set_user_attr(key, attribute)
-        values = None if value is None else [float(value)]
+        cost = trial.user_attrs.get(records.COST)
+        values = None if value is None else [float(v) for v in (value, cost) if v is not None]
         self._storage.set_trial_state_values(identifier, state, values)
         trial.state, trial.values = state, values
         self._n_finished += 1

@@ -27,7 +27,7 @@ LAYOUT, LAYOUT_ID, ROLE, N_PARAMETERS, IS_ELIGIBLE = (
     "layout", "layout_id", "role", "n_adapter_parameters", "is_eligible",
 )  # fmt: skip
 END, REASON, CARD = "end", "reason", "card"
-SECONDS, STEPS, ELAPSED = "seconds", "n_steps", "elapsed"
+SECONDS, STEPS, ELAPSED, COST = "seconds", "n_steps", "elapsed", "cost"
 
 
 class TrialEnd(StrEnum):

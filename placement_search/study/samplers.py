@@ -79,17 +79,21 @@ class Proposer:
     """
 
     def __init__(
-        self, encoding: Encoding, sampler: str, seed: int, direction: StudyDirection
+        self,
+        encoding: Encoding,
+        sampler: str,
+        seed: int,
+        directions: Sequence[StudyDirection],
     ) -> None:
         self._encoding = encoding
         self._make_sampler = SAMPLERS[sampler]
         self._seed = seed
         self._distributions = {gene.name: distribution(gene) for gene in encoding.genes}
-        self._direction = direction
+        self._directions = list(directions)
         self._n_learned = 0
         self._scored: list[FrozenTrial] = []
         self._n_left_out = 0
-        self._copy = optuna.create_study(direction=direction)
+        self._copy = optuna.create_study(directions=self._directions)
 
     def propose(
         self, history: Sequence[FrozenTrial], number: int, seen: Container[str]
@@ -131,7 +135,7 @@ class Proposer:
         n_left_out = max(0, (len(self._scored) - N_RECENT) // STRIDE * STRIDE)
         if n_left_out > self._n_left_out:
             self._n_left_out = n_left_out
-            self._copy = optuna.create_study(direction=self._direction)
+            self._copy = optuna.create_study(directions=self._directions)
             fresh = [*self._best(n_left_out), *self._scored[n_left_out:]]
         self._copy.add_trials(fresh)
 
@@ -141,17 +145,18 @@ class Proposer:
     def _template(self, trial: FrozenTrial) -> FrozenTrial:
         return optuna.create_trial(
             state=trial.state,
-            value=trial.value,
+            values=trial.values,
             params=trial.params,
             distributions=self._distributions,
-            intermediate_values=trial.intermediate_values,
+            # TPE compares pruned trials by these, and fails where there are several objectives.
+            intermediate_values=trial.intermediate_values if len(self._directions) == 1 else {},
         )
 
     def _best(self, n_first: int) -> list[FrozenTrial]:
-        """The best complete ones of the first trials, in their order."""
-        sign = -1 if self._direction is StudyDirection.MAXIMIZE else 1
+        """The complete ones of the first trials with the best scores, in their order."""
+        sign = -1 if self._directions[0] is StudyDirection.MAXIMIZE else 1
         complete = [
-            (sign * (trial.value or 0.0), index)
+            (sign * (trial.values or [0.0])[0], index)
             for index, trial in enumerate(self._scored[:n_first])
             if trial.state is TrialState.COMPLETE
         ]

@@ -5,6 +5,7 @@ from dataclasses import asdict, dataclass
 
 import optuna
 from optuna.samplers import RandomSampler
+from optuna.study import StudyDirection
 
 from placement_search.adapted.frozen import Place
 from placement_search.backbones.families import Pooling
@@ -27,6 +28,7 @@ from placement_search.study.course import FIDELITIES, Course
 from placement_search.study.definition import StudyDefinition, package_versions
 from placement_search.study.engines import engine_for
 from placement_search.study.finalists import Finals, choose_finalists, run_finals
+from placement_search.study.objective import COSTS, parse_objective
 from placement_search.study.progress import Progress, Silence
 from placement_search.study.proxy_map import compute_proxy_map
 from placement_search.study.pruners import PRUNERS
@@ -68,6 +70,7 @@ def load_ingredients(settings: SearchSettings, bench: Workbench | None = None) -
     _check_known("--sampler", settings.sampler, SAMPLERS.keys())
     _check_known("--pruner", settings.pruner, PRUNERS.keys())
     _check_known("--fidelity", settings.fidelity, FIDELITIES)
+    parse_objective(settings.objective)
     Course(settings.training, settings.fidelity, settings.replicates).check(settings.pruner)
     file = read_space(settings.space)
     bench = bench or load_bench(settings.model, settings.data, memory=settings.memory)
@@ -99,6 +102,7 @@ def load_ingredients(settings: SearchSettings, bench: Workbench | None = None) -
         concurrency=settings.concurrency,
         fidelity=settings.fidelity,
         replicates=settings.replicates,
+        cost=parse_objective(settings.objective),
     )
     return Ingredients(bench, _bound(settings, file, backbone), definition)
 
@@ -200,6 +204,7 @@ def _bound(settings: SearchSettings, file: SpaceFile, backbone: Backbone) -> Sea
 def _trials(settings: SearchSettings, ingredients: Ingredients) -> TrialSetup:
     seed = derive_seed(settings.seed, "baselines")
     space, backbone = ingredients.space, ingredients.bench.backbone
+    cost = parse_objective(settings.objective)
     return TrialSetup(
         space=space,
         width=backbone.width,
@@ -211,6 +216,7 @@ def _trials(settings: SearchSettings, ingredients: Ingredients) -> TrialSetup:
         concurrency=settings.concurrency,
         fidelity=settings.fidelity,
         replicates=settings.replicates,
+        cost=(lambda layout: COSTS[cost](ingredients.bench.costs(layout))) if cost else None,
     )
 
 
@@ -218,10 +224,11 @@ def _open_study(settings: SearchSettings, ingredients: Ingredients) -> optuna.St
     """The study of this name, made where it is new, checked to be the same where it is not."""
     storage = open_storage(settings.storage, must_exist=False)
     name, definition = settings.resolved_name, ingredients.definition
+    up = StudyDirection.MAXIMIZE if definition.is_higher_better else StudyDirection.MINIMIZE
     study = optuna.create_study(
         study_name=name,
         storage=storage,
-        direction="maximize" if definition.is_higher_better else "minimize",
+        directions=[up, StudyDirection.MINIMIZE] if definition.cost else [up],
         sampler=RandomSampler(seed=0),
         load_if_exists=True,
     )

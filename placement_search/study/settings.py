@@ -30,6 +30,7 @@ class SearchSettings:
         pruner: What stops hopeless trials.
         fidelity: What trials get more of from rung to rung: ``epochs``, or ``data``.
         replicates: Trainings of a trial from different seeds, whose mean is its score.
+        objective: ``score``, or the score against a cost, such as ``score,parameters``.
         seed: Everything random derives from it.
         concurrency: Trials that may be under way at once; sampler and pruner know less of the last
             ones the more there are, on every machine alike.
@@ -57,6 +58,7 @@ class SearchSettings:
     pruner: str = "median"
     fidelity: str = "epochs"
     replicates: int = 1
+    objective: str = "score"
     seed: int = 0
     concurrency: int = 4
     max_params: str | None = None

@@ -11,6 +11,7 @@ from placement_search.report.words import (
     headline,
     key_figures,
     proxy_sentences,
+    search_seeds,
 )
 from placement_search.study.records import FinalRecord, StudyRecord
 from tests.tiny_records import DEFINITION
@@ -119,3 +120,11 @@ def test_few_trials_or_no_map_are_said(record: StudyRecord) -> None:
     assert proxy_sentences(few)[0].startswith("Too few admitted trials")
     without = gather_findings(replace(record, proxy_map=None))
     assert proxy_sentences(without) == ["The study has no proxy map yet."]
+
+
+def test_seeds_behind_a_score_of_the_search_are_told(record: StudyRecord) -> None:
+    """One, or as many as there were replicates."""
+    several = replace(record, definition=replace(record.definition, replicates=5))
+
+    assert search_seeds(gather_findings(record)) == "one seed"
+    assert search_seeds(gather_findings(several)) == "5 seeds"

@@ -6,6 +6,7 @@ from pathlib import Path
 import optuna
 
 from placement_search.evaluation.plan import TrainingPlan
+from placement_search.layout import Layout
 from placement_search.modules import MODULE_TYPES
 from placement_search.space.budget import Budget
 from placement_search.space.file import read_space
@@ -34,6 +35,7 @@ def run(
     concurrency: int = 1,
     fidelity: str = "epochs",
     replicates: int = 1,
+    cost: Callable[[Layout], float] | None = None,
     searched: SearchSpace | None = None,
     progress: Progress | None = None,
     max_steps: int | None = None,
@@ -45,7 +47,7 @@ def run(
     study = optuna.create_study(
         study_name="study",
         storage=open_storage(f"sqlite:///{folder}/study.db", must_exist=False),
-        direction="maximize",
+        directions=["maximize"] if cost is None else ["maximize", "minimize"],
         sampler=optuna.samplers.RandomSampler(seed=0),
         load_if_exists=True,
     )
@@ -53,7 +55,7 @@ def run(
     plan = TrainingPlan(epochs=3)
     trials = TrialSetup(
         searched, 16, baselines, plan, seed=0, sampler=sampler, pruner=pruner,
-        concurrency=concurrency, fidelity=fidelity, replicates=replicates,
+        concurrency=concurrency, fidelity=fidelity, replicates=replicates, cost=cost,
     )  # fmt: skip
     budget = SearchBudget(n_trials, max_steps, max_seconds)
     Coordinator(study, trials, engine, progress or Silence()).run(budget)

@@ -52,6 +52,18 @@ def test_every_option_is_said_and_quoted() -> None:
     assert params["concurrency"] == 7
 
 
+def test_what_a_trial_is_is_said() -> None:
+    """Its trainings, its reports, and what the score is set against."""
+    training = replace(DEFINITION.training, reports_per_epoch=3)
+    asked = replace(
+        DEFINITION, fidelity="data", replicates=5, cost="flops", training=training, n_random=4
+    )
+    params = understood(search_command(asked, Goal(12, 1, 3), "tiny", "sqlite:///tiny.db"))
+
+    assert (params["fidelity"], params["replicates"]) == ("data", 5)
+    assert (params["objective"], params["reports_per_epoch"]) == ("score,flops", 3)
+
+
 def test_a_goal_never_shrinks() -> None:
     """What a study holds already stays part of the command that makes it."""
     large = Goal(n_trials=20, n_finalists=3, n_seeds=2, full_fine_tuning=True)

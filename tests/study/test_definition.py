@@ -35,6 +35,7 @@ CHANGES: Mapping[str, Mapping[str, Any]] = {
     "concurrency": {"concurrency": 4},
     "fidelity": {"fidelity": "data"},
     "replicates": {"replicates": 5},
+    "cost": {"cost": "flops"},
 }
 """One changed fact each, by the key that a user should read."""
 

@@ -89,7 +89,7 @@ def test_the_sampler_goes_where_errors_are_low() -> None:
         history.append(optuna.create_trial(value=error, params=params, distributions=distributions))
     means = {}
     for direction in (StudyDirection.MINIMIZE, StudyDirection.MAXIMIZE):
-        proposer = Proposer(encoding, "tpe", 0, direction)
+        proposer = Proposer(encoding, "tpe", 0, [direction])
         values = [proposer.propose(history, 60 + i, ()).params for i in range(10)]
         means[direction] = sum(sum(v for v in p.values() if isinstance(v, float)) for p in values)
 

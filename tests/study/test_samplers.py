@@ -20,7 +20,7 @@ from placement_search.study.samplers import (
 )
 from tests.tiny_spaces import bound, space_file
 
-UP = StudyDirection.MAXIMIZE
+UP = (StudyDirection.MAXIMIZE,)
 ENCODING = Encoding(bound())
 SMALL = Encoding(
     bound(
