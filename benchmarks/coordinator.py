@@ -34,9 +34,11 @@ from placement_search.study.baselines import make_baselines
 from placement_search.study.coordinator import Coordinator, TrialSetup
 from placement_search.study.ledger import Ledger
 from placement_search.study.progress import Silence
-from placement_search.study.pruners import PRUNERS, Judge
+from placement_search.study.pruners import PRUNERS
+from placement_search.study.pruners.judge import Judge
 from placement_search.study.samplers import SAMPLERS
 from placement_search.study.samplers.proposer import Proposer
+from placement_search.study.search_budget import SearchBudget
 from placement_search.study.storage import open_storage, quiet_optuna
 
 P = ParamSpec("P")
@@ -66,7 +68,7 @@ class FormulaEngine:
         ticket, request, epoch = self._left.popleft()
         final = zlib.crc32(request.layout.id.encode()) % 10_000 / 10_000
         history = tuple(final * n / request.plan.epochs for n in range(1, request.plan.epochs + 1))
-        reported = Reported(ticket, epoch, history[epoch - 1], 0.25 * epoch)
+        reported = Reported(ticket, epoch, history[epoch - 1], 0.25 * epoch, 13 * epoch)
         if epoch < request.plan.epochs:
             self._left.append((ticket, request, epoch + 1))
             return [reported]
@@ -175,7 +177,7 @@ def run(arguments: argparse.Namespace, database: Path) -> Watch:
     for part, (owner, methods) in {**PARTS, "engine": (FormulaEngine, ("start", "events"))}.items():
         for method in methods:
             setattr(owner, method, watch.timed(part, getattr(owner, method)))
-    Coordinator(study, setup, FormulaEngine(), watch).run(arguments.trials)
+    Coordinator(study, setup, FormulaEngine(), watch).run(SearchBudget(arguments.trials))
     if arguments.trials not in BOUNDS:
         watch.note(arguments.trials)
     return watch

@@ -54,7 +54,7 @@ def replay(world: World, sampler: str, seed: int, n_trials: int, concurrency: in
         concurrency: How far the sampler's knowledge lags.
     """
     encoding = Encoding(world.space)
-    setting = Setting(encoding, seed, StudyDirection.MAXIMIZE, world.proxies, concurrency)
+    setting = Setting(encoding, seed, (StudyDirection.MAXIMIZE,), world.proxies, concurrency)
     proposer = Proposer(setting, SAMPLERS[sampler](setting))
     luck = random.Random(seed)  # noqa: S311 - reproducible, not secret
     trials: list[FrozenTrial] = []

@@ -66,20 +66,26 @@ class Batches:
 
     Args:
         inputs: Inputs of all examples; their lengths are read from the device once.
+        chosen: Indices of those to go through, on the CPU; None for all.
     """
 
-    def __init__(self, inputs: Inputs) -> None:
+    def __init__(self, inputs: Inputs, chosen: Tensor | None = None) -> None:
         first = next(iter(inputs.values()))
         lengths = text_lengths(inputs)
-        self._n_examples = len(first)
+        self._chosen = torch.arange(len(first)) if chosen is None else chosen
         self._device = first.device
         self._lengths = None if lengths is None else lengths.cpu()
 
+    @property
+    def n_examples(self) -> int:
+        """How many examples there are to go through."""
+        return len(self._chosen)
+
     def ordered(self, batch_size: int) -> list[Batch]:
         """All examples, ``batch_size`` at a time; texts of like length together."""
-        order = torch.arange(self._n_examples)
+        order = self._chosen
         if self._lengths is not None:
-            order = self._lengths.argsort(stable=True)
+            order = order[self._lengths[order].argsort(stable=True)]
         return self._split(order, batch_size)
 
     def shuffled(self, batch_size: int, generator: torch.Generator) -> list[Batch]:
@@ -93,7 +99,7 @@ class Batches:
             batch_size: Examples in a batch.
             generator: Of the CPU; fixes which examples share a batch.
         """
-        order = torch.randperm(self._n_examples, generator=generator)
+        order = self._chosen[torch.randperm(self.n_examples, generator=generator)]
         if self._lengths is None:
             return self._split(order, batch_size)
         batches = self._split(order[self._lengths[order].argsort(stable=True)], batch_size)

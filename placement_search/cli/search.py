@@ -53,6 +53,22 @@ def search(
     n_trials: Annotated[
         int, typer.Option(min=1, help="Layouts of the study in total, baselines included.")
     ] = DEFAULTS.n_trials,
+    max_seconds: Annotated[
+        float | None,
+        typer.Option(
+            min=0,
+            help="Begin no more trials once the search has taken so long, e.g. 3600, all its runs "
+            "together, finals left out; which trial is the last then depends on the machine.",
+        ),
+    ] = None,
+    max_steps: Annotated[
+        int | None,
+        typer.Option(
+            min=1,
+            help="Begin no more trials once they have taken so many training steps, pruned ones "
+            "too, finals left out; what comes first of --n-trials, this and --max-seconds counts.",
+        ),
+    ] = None,
     sampler: Annotated[
         str,
         typer.Option(
@@ -61,8 +77,34 @@ def search(
         ),
     ] = DEFAULTS.sampler,
     pruner: Annotated[
-        str, typer.Option(help="What stops hopeless trials: median, hyperband or none.")
+        str,
+        typer.Option(
+            help="What stops hopeless trials: median, successive-halving, hyperband, wilcoxon "
+            "or none."
+        ),
     ] = DEFAULTS.pruner,
+    fidelity: Annotated[
+        str,
+        typer.Option(
+            help="What a trial gets more of while it is not pruned: epochs, or data (a training on "
+            "a ninth of the examples, then one on a third, then one on all)."
+        ),
+    ] = DEFAULTS.fidelity,
+    replicates: Annotated[
+        int,
+        typer.Option(
+            min=1,
+            help="Trainings of a trial from different seeds, whose mean is its score; wilcoxon "
+            "compares them, e.g. 5.",
+        ),
+    ] = DEFAULTS.replicates,
+    objective: Annotated[
+        str,
+        typer.Option(
+            help="What to search for: score, or the score against a cost: score,parameters, "
+            "score,flops or score,bytes, which gives a Pareto front."
+        ),
+    ] = DEFAULTS.objective,
     seed: SeedOption = DEFAULTS.seed,
     concurrency: Annotated[
         int,
@@ -139,6 +181,14 @@ def search(
     warm_up: Annotated[
         float, typer.Option(min=0, max=1, help="Share of all steps over which the rate rises.")
     ] = DEFAULTS.training.warm_up,
+    reports_per_epoch: Annotated[
+        int,
+        typer.Option(
+            min=1,
+            help="Validation scores in each epoch, which pruners judge by, e.g. 8 for one long "
+            "epoch; each costs a pass over the validation split.",
+        ),
+    ] = DEFAULTS.training.reports_per_epoch,
     memory: Annotated[
         float,
         typer.Option(min=0, help="GiB that the frozen states of one split may take, e.g. 8."),
@@ -184,8 +234,13 @@ def search(
             study_name=study_name,
             storage=storage,
             n_trials=n_trials,
+            max_seconds=max_seconds,
+            max_steps=max_steps,
             sampler=sampler,
             pruner=pruner,
+            fidelity=fidelity,
+            replicates=replicates,
+            objective=objective,
             seed=seed,
             concurrency=concurrency,
             max_params=max_params,
@@ -205,6 +260,7 @@ def search(
                 learning_rate=learning_rate,
                 weight_decay=weight_decay,
                 warm_up=warm_up,
+                reports_per_epoch=reports_per_epoch,
             ),
             start_from=starts,
             start_files=tuple(map(str, start_from or ())),

@@ -60,6 +60,8 @@ def best(
 ) -> None:
     """Show the study's answer: the layout chosen in the finals, or the incumbent before them.
 
+    Of a study that set the score against a cost it shows the Pareto front, cheapest first.
+
     Example: placement-search best --format json
     """
     with exit_codes():
@@ -72,6 +74,9 @@ def best(
         trial = answer.chosen.trial if answer else record.incumbent
         if trial is None:
             raise StudyError(f"study {record.name!r} has no complete trial that its space admits")
+        if record.definition.cost:
+            print_rows(_front_rows(record, trial), form, title=f"Pareto front of {record.name}")
+            return
         facts: dict[str, str | int | float | bool | None] = {
             "layout": trial.layout,
             "layout_id": trial.layout_id,
@@ -101,6 +106,25 @@ def _status_facts(record: "StudyRecord") -> Row:
         "incumbent_score": incumbent.score if incumbent else None,
         "command": record.command,
     }
+
+
+def _front_rows(record: "StudyRecord", answer: "TrialRecord") -> list[Row]:
+    from placement_search.study.front import pareto_front
+    from placement_search.study.objective import cost_of
+
+    cost = record.definition.cost or ""
+    return [
+        {
+            "trial": trial.number,
+            "score": trial.score,
+            cost: cost_of(trial.card, cost) if trial.card else None,
+            "is_answer": trial.number == answer.number,
+            "role": trial.role,
+            "layout_id": trial.layout_id,
+            "layout": trial.layout,
+        }
+        for trial in pareto_front(record, cost)
+    ]
 
 
 def _trial_row(trial: "TrialRecord") -> Row:

@@ -19,19 +19,21 @@ class Infeasible(Exception):  # noqa: N818 - an outcome with a reason, not an er
 
 @dataclass(frozen=True, slots=True)
 class Reported:
-    """An evaluation has finished an epoch and goes on, unless it is stopped.
+    """An evaluation has been scored and goes on, unless it is stopped.
 
     Args:
         ticket: Which evaluation.
-        epoch: From 1; an evaluation's epochs are reported in order, the last one too.
-        score: The validation score after it.
+        report: From 1; an evaluation's reports come in order, that of its end too.
+        score: The validation score.
         seconds: Time that the evaluation has taken so far; its share where several ran together.
+        n_steps: Optimizer steps that it has taken so far.
     """
 
     ticket: int
-    epoch: int
+    report: int
     score: float
     seconds: float
+    n_steps: int
 
 
 @dataclass(frozen=True, slots=True)

@@ -34,7 +34,7 @@ class _Underway:
     Args:
         ticket: Which one.
         request: What is evaluated.
-        n_told: Epochs reported already; more than it has trained where it had to start again.
+        n_told: Reports made already; more than it has reached where it had to start again.
     """
 
     ticket: int
@@ -78,7 +78,7 @@ class InProcessEngine:
                 queue.remove(each)
 
     def events(self) -> Sequence[Event]:
-        """Train those who are under way for an epoch, and say what came out; see `Engine`."""
+        """Train those who are under way to their next report, and pass it on; see `Engine`."""
         events: list[Event] = []
         while not events:
             if not self._admit(events) and not events:
@@ -111,19 +111,26 @@ class InProcessEngine:
 
     def _admit(self, events: list[Event]) -> bool:
         """Let evaluations begin where there is room; whether any is under way."""
-        while self._waiting and self._has_room():
-            self._begin(self._waiting.popleft(), events)
+        while self._has_room() and (fitting := self._first_fitting()):
+            self._waiting.remove(fitting)
+            self._begin(fitting, events)
         if self._alone and not self._training:
             self._retried = self._alone[0].ticket
             self._begin(self._alone.popleft(), events)
         return bool(self._training)
 
     def _has_room(self) -> bool:
-        """Whether one more may join; nobody joins one that failed in company."""
+        """Whether one more may join now; nobody joins one that failed in company."""
         is_retrying = any(each.ticket == self._retried for each, _ in self._training)
-        if self._alone or is_retrying:
+        if self._alone or is_retrying or not self._population.is_between_epochs:
             return False
         return not self._training or len(self._training) < self._size
+
+    def _first_fitting(self) -> _Underway | None:
+        """Who has waited longest of those who train on the same batches as who trains now."""
+        training = {_pace(each.request) for each, _ in self._training}
+        fitting = (each for each in self._waiting if training <= {_pace(each.request)})
+        return next(fitting, None)
 
     @property
     def _size(self) -> int:
@@ -141,17 +148,17 @@ class InProcessEngine:
             self._training.append((underway, member))
 
     def _trained(self) -> list[Event]:
-        """One epoch of all members."""
+        """The way to the next report of all members."""
         try:
             with memory_errors_told():
-                self._population.run_epoch()
+                self._population.run_part()
         except Exception as error:  # noqa: BLE001 - told to who asked, with its traceback
             return self._broken(error)
         told = [self._told(each, member) for each, member in list(self._training)]
         return [event for events in told for event in events]
 
     def _broken(self, error: Exception) -> list[Event]:
-        """What a failed epoch means: the end of one who was alone, a new start for several."""
+        """What a failure means: the end of one who was alone, a new start for several."""
         broken = list(self._training)
         for each, member in broken:
             self._let_go(each, member)
@@ -163,11 +170,11 @@ class InProcessEngine:
         return []
 
     def _told(self, each: _Underway, member: Member) -> list[Event]:
-        """What an epoch gave one member; the last one ends with its score card."""
+        """What a report says of one member; the last one ends with its score card."""
         events: list[Event] = []
         if member.error is None and len(member.history) > each.n_told:
             each.n_told = len(member.history)
-            events.append(Reported(each.ticket, each.n_told, member.history[-1], member.seconds))
+            events.append(_report(each, member))
         if member.is_done:
             self._let_go(each, member)
             events.append(self._ended(each, member))
@@ -183,6 +190,16 @@ class InProcessEngine:
     def _let_go(self, each: _Underway, member: Member) -> None:
         self._training.remove((each, member))
         self._population.leave(member)
+
+
+def _pace(request: Evaluation) -> tuple[int, int, int]:
+    """What members of one population have in common."""
+    return request.one_in, request.plan.batch_size, request.plan.reports_per_epoch
+
+
+def _report(each: _Underway, member: Member) -> Reported:
+    score = member.history[-1]
+    return Reported(each.ticket, each.n_told, score, member.seconds, member.n_steps)
 
 
 def _let_go_of_tensors(error: Exception) -> Exception:

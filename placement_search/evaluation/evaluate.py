@@ -24,7 +24,7 @@ from placement_search.layout import Layout
 from placement_search.profile import Work
 
 Report = Callable[[int, float], None]
-"""Is told the epoch, from 1, and the validation score after it; may raise to stop the training."""
+"""Is told each report, from 1, with its validation score; may raise to stop the training."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +38,7 @@ class Evaluation:
         is_final: Whether to read the test split, once.
         is_timed: Whether to measure latency, which depends on the layout and not on the seed.
         order_seed: Fixes the order of examples; None for what ``seed`` gives.
+        one_in: Trains on one in so many training examples; the head was probed on all of them.
     """
 
     layout: Layout
@@ -46,6 +47,7 @@ class Evaluation:
     is_final: bool = False
     is_timed: bool = False
     order_seed: int | None = None
+    one_in: int = 1
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -89,7 +91,7 @@ def begin(population: Population, bench: Workbench, request: Evaluation) -> Memb
     """
     model = bench.adapted(request.layout, seed=request.seed)
     order = request.seed if request.order_seed is None else request.order_seed
-    return population.join(model, request.plan, order)
+    return population.join(model, request.plan, order, one_in=request.one_in)
 
 
 def finish(bench: Workbench, request: Evaluation, member: Member) -> Evaluated:
@@ -126,7 +128,7 @@ def evaluate(bench: Workbench, request: Evaluation, report: Report) -> Evaluated
     Args:
         bench: Backbone and data.
         request: Layout, seed and plan.
-        report: Is told the validation score after every epoch; what it raises passes through.
+        report: Is told every validation score; what it raises passes through.
 
     Raises:
         LayoutError: If the layout reaches beyond the backbone's last node.
@@ -135,7 +137,7 @@ def evaluate(bench: Workbench, request: Evaluation, report: Report) -> Evaluated
     population = new_population(bench)
     member = begin(population, bench, request)
     while not member.is_done:
-        population.run_epoch()
+        population.run_part()
         if member.error is None:
             report(len(member.history), member.history[-1])
     population.leave(member)

@@ -1,10 +1,12 @@
 """One training under way: a model, its place in the schedule, and its scores so far."""
 
+import itertools
 import math
 
 import torch
 from torch import nn
 
+from placement_search.adapted.batches import Batch, Batches
 from placement_search.errors import EvaluationError
 from placement_search.evaluation.flat import FlatParameters
 from placement_search.evaluation.plan import TrainingPlan
@@ -16,20 +18,21 @@ class Member:
     Args:
         model: Its parameters are trained in place; its head has been probed already.
         plan: How it is trained.
-        n_examples: Training examples.
+        batches: The ways to go through its training examples.
         seed: Fixes the order of examples.
 
     Attributes:
-        history: Validation score after each epoch so far.
-        losses: Mean training loss of each epoch so far.
+        history: Validation score at each report so far.
+        losses: Mean training loss before each report so far, since the one before it.
         error: Why there will be no usable score; None while all is well.
         n_steps: Optimizer steps taken.
         seconds: Time spent; its share where several trained together.
     """
 
-    def __init__(self, model: nn.Module, plan: TrainingPlan, n_examples: int, seed: int) -> None:
+    def __init__(self, model: nn.Module, plan: TrainingPlan, batches: Batches, seed: int) -> None:
         self.model = model
         self.plan = plan
+        self.batches = batches
         self.generator = torch.Generator().manual_seed(seed)
         self.parameters = FlatParameters(model)
         self.history: list[float] = []
@@ -37,12 +40,12 @@ class Member:
         self.error: EvaluationError | None = None
         self.n_steps = 0
         self.seconds = 0.0
-        self._n_all_steps = plan.epochs * math.ceil(n_examples / plan.batch_size)
+        self._n_all_steps = plan.epochs * plan.steps_per_epoch(batches.n_examples)
 
     @property
     def is_done(self) -> bool:
         """Whether all epochs are trained, or nothing is to be gained by more."""
-        return self.error is not None or len(self.history) == self.plan.epochs
+        return self.error is not None or len(self.history) == self.plan.n_reports
 
     @property
     def learning_rate(self) -> float:
@@ -53,14 +56,28 @@ class Member:
         done = (self.n_steps - n_warm) / max(1, self._n_all_steps - n_warm)
         return self.plan.learning_rate * 0.5 * (1 + math.cos(math.pi * done))
 
+    def epoch(self) -> list[list[Batch]]:
+        """The batches of another epoch, in as many parts as it has reports."""
+        batches = self.batches.shuffled(self.plan.batch_size, self.generator)
+        n_parts = self.plan.reports_per_epoch
+        bounds = [part * len(batches) // n_parts for part in range(n_parts + 1)]
+        return [batches[start:end] for start, end in itertools.pairwise(bounds)]
+
+    def has_pace_of(self, other: "Member") -> bool:
+        """Whether the batches of both have the same shapes, one after another."""
+        ours, theirs = self.plan, other.plan
+        return self.batches is other.batches and (ours.batch_size, ours.reports_per_epoch) == (
+            theirs.batch_size, theirs.reports_per_epoch,
+        )  # fmt: skip
+
     def learned(self, loss: float, score: float) -> None:
-        """Note the end of an epoch.
+        """Note a report.
 
         Args:
             loss: Mean training loss.
             score: Validation score.
         """
-        epoch = len(self.history) + 1
+        epoch = len(self.history) // self.plan.reports_per_epoch + 1
         values = {f"training loss in epoch {epoch}": loss, "score of a trained layout": score}
         wrong = next((what for what, value in values.items() if not math.isfinite(value)), None)
         if wrong is not None:

@@ -18,6 +18,7 @@ class TrainingPlan:
         learning_rate: Peak of the schedule, for adapters and head.
         weight_decay: AdamW's decoupled weight decay.
         warm_up: Share of all steps over which the rate rises linearly; then it falls by a cosine.
+        reports_per_epoch: Validation scores in each epoch, at equal distances, one at its end.
     """
 
     epochs: int = 4
@@ -25,6 +26,7 @@ class TrainingPlan:
     learning_rate: float = 1e-2
     weight_decay: float = 0.01
     warm_up: float = 0.1
+    reports_per_epoch: int = 1
 
     def __post_init__(self) -> None:
         """Check the ranges.
@@ -38,6 +40,7 @@ class TrainingPlan:
             "learning_rate must be above 0 and finite": 0 < self.learning_rate < math.inf,
             "weight_decay must be at least 0 and finite": 0 <= self.weight_decay < math.inf,
             "warm_up must lie within 0 and 1": 0 <= self.warm_up <= 1,
+            "reports_per_epoch must be at least 1": self.reports_per_epoch >= 1,
         }
         broken = [
             f"{rule}, got {getattr(self, rule.split()[0])}"
@@ -50,3 +53,23 @@ class TrainingPlan:
     def with_choice(self, choice: TrainingChoice) -> Self:
         """The same plan with the settings that were chosen for one layout."""
         return replace(self, **{k: v for k, v in asdict(choice).items() if v is not None})
+
+    @property
+    def n_reports(self) -> int:
+        """Validation scores of a whole training."""
+        return self.epochs * self.reports_per_epoch
+
+    def steps_per_epoch(self, n_examples: int) -> int:
+        """Optimizer steps of an epoch over so many examples.
+
+        Raises:
+            EvaluationError: If there is to be more than one report in a step.
+        """
+        n_steps = math.ceil(n_examples / self.batch_size)
+        if self.reports_per_epoch > n_steps:
+            raise EvaluationError(
+                f"reports_per_epoch must be at most the steps of an epoch, {n_steps} for "
+                f"{n_examples} training examples in batches of {self.batch_size}, got "
+                f"{self.reports_per_epoch}; ask for fewer (--reports-per-epoch)"
+            )
+        return n_steps

@@ -1,9 +1,9 @@
 """Several trainings that share every pass of the backbone, each as if it were alone.
 
 Each member has its own examples in every step, its own loss, its own place in the schedule; one
-backward pass and one optimizer step serve all. Members come and go between epochs. No member's
-numbers depend on the others: their rows never mix, and batches of one epoch have the same shapes
-as those of any other.
+backward pass and one optimizer step serve all. Members join between epochs and leave after any
+report. No member's numbers depend on the others: their rows never mix, and batches of one epoch
+have the same shapes as those of any other.
 """
 
 import time
@@ -26,7 +26,7 @@ BATCH_ON_CPU, BATCH_ON_ACCELERATORS = 64, 512
 
 
 class Population:
-    """Trains its members, one epoch of all at a time.
+    """Trains its members, all to their next report at a time.
 
     Args:
         bench: Training and validation split, loss and metric.
@@ -37,23 +37,33 @@ class Population:
         self.members: list[Member] = []
         self._bench = bench
         self._logits = logits
+        self._ahead: list[list[list[Batch]]] = []
         # Members' groups come after one without parameters, which an optimizer needs to exist.
         self._optimizer = torch.optim.AdamW([{"params": []}], fused=True)
 
-    def join(self, model: nn.Module, plan: TrainingPlan, seed: int) -> Member:
-        """Take a model in; it trains from the next epoch on.
+    @property
+    def is_between_epochs(self) -> bool:
+        """Whether others may join."""
+        return not any(self._ahead)
+
+    def join(self, model: nn.Module, plan: TrainingPlan, seed: int, *, one_in: int = 1) -> Member:
+        """Take a model in, between two epochs; it trains from the next one on.
 
         Args:
             model: Its parameters are trained in place, and lie in one vector meanwhile.
-            plan: How; the batch size is that of the other members.
+            plan: How; batch size and reports per epoch are those of the other members.
             seed: Fixes the order of examples.
+            one_in: Trains on one in so many training examples, as the other members do.
 
         Raises:
-            ValueError: If the batch size is another one.
+            ValueError: If an epoch is under way, or the others train on other batches.
         """
-        if any(member.plan.batch_size != plan.batch_size for member in self.members):
-            raise ValueError("members of a population have one batch size")
-        member = Member(model, plan, len(self._bench.train.labels), seed)
+        if not self.is_between_epochs:
+            raise ValueError("a population takes members in between two epochs")
+        member = Member(model, plan, self._bench.training_batches(one_in), seed)
+        if not all(member.has_pace_of(other) for other in self.members):
+            raise ValueError("members of a population have one batch size and the same examples")
+        self._ahead.append([])
         self._optimizer.add_param_group({
             "params": [member.parameters.vector], "weight_decay": plan.weight_decay,
         })  # fmt: skip
@@ -64,12 +74,19 @@ class Population:
         """Let a member go; its model keeps what it has learned."""
         index = self.members.index(member)
         self.members.pop(index)
+        self._ahead.pop(index)
         self._optimizer.param_groups.pop(index + 1)
         self._optimizer.state.pop(member.parameters.vector, None)
         member.parameters.release()
 
     def run_epoch(self) -> None:
-        """Train every member for an epoch and score it on the validation split.
+        """Train every member to the end of an epoch."""
+        self.run_part()
+        while not self.is_between_epochs:
+            self.run_part()
+
+    def run_part(self) -> None:
+        """Train every member to its next report and score it on the validation split.
 
         Models are in training mode while they train, and in evaluation mode afterwards.
         """
@@ -87,16 +104,14 @@ class Population:
             member.learned(loss, score)
 
     def _train(self) -> list[float]:
-        """One epoch of steps; the mean training loss of each member."""
-        train = self._bench.train
-        orders = [
-            train.batches.shuffled(member.plan.batch_size, member.generator)
-            for member in self.members
-        ]
-        totals = torch.zeros(len(self.members), device=train.labels.device)
-        for batches in zip(*orders, strict=True):
+        """The steps up to the next report; the mean training loss of each member."""
+        if self.is_between_epochs:
+            self._ahead = [member.epoch() for member in self.members]
+        parts = [ahead.pop(0) for ahead in self._ahead]
+        totals = torch.zeros(len(self.members), device=self._bench.train.labels.device)
+        for batches in zip(*parts, strict=True):
             totals += self._step(batches) * len(batches[0])
-        return (totals / len(train.labels)).tolist()
+        return (totals / sum(map(len, parts[0]))).tolist()
 
     def _step(self, batches: Sequence[Batch]) -> Tensor:
         """One step of every member; their losses, shape ``(n_members,)``."""

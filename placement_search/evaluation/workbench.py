@@ -14,8 +14,10 @@ from placement_search.adapted.probe import ProbedHead, probe_head
 from placement_search.backbones.families import Pooling
 from placement_search.backbones.loading import Backbone
 from placement_search.errors import BackboneError
-from placement_search.evaluation.cost import count_flops
+from placement_search.evaluation.cost import count_costs, count_flops
 from placement_search.evaluation.pooling import AUTO, PoolingChoice, choose_pooling
+from placement_search.evaluation.score_card import Costs
+from placement_search.evaluation.subsets import nested_part
 from placement_search.layout import Layout
 from placement_search.profile import NoProfile, Profile, Work
 from placement_search.tasks.task import Examples, Task
@@ -78,12 +80,22 @@ class Workbench:
         self.profile = profile or NoProfile()
         self._asked_pooling = pooling
         self._flops: dict[str, int] = {}
+        self._parts: dict[int, Batches] = {}
         self.memory_limit = memory_limit
 
     @cached_property
     def train(self) -> Split:
         """The training split."""
         return self._prepared(self.task.train)
+
+    def training_batches(self, one_in: int) -> Batches:
+        """The ways to go through one in so many training examples; see `nested_part`."""
+        if one_in == 1:
+            return self.train.batches
+        if one_in not in self._parts:
+            chosen = nested_part(self.train.labels, self.task.target, one_in)
+            self._parts[one_in] = Batches(self.train.inputs, chosen)
+        return self._parts[one_in]
 
     @cached_property
     def validation(self) -> Split:
@@ -131,6 +143,11 @@ class Workbench:
         if key not in self._flops:
             self._flops[key] = count_flops(model, self.first(1))
         return self._flops[key]
+
+    def costs(self, layout: Layout) -> Costs:
+        """What a layout costs, counted without training it."""
+        model = self.adapted(layout)
+        return count_costs(model, n_flops=self.n_flops(model), n_bare_flops=self.n_bare_flops)
 
     def adapted(self, layout: Layout, *, seed: int = 0) -> AdaptedBackbone:
         """The backbone with a fresh layout and the probed head."""

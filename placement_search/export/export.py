@@ -112,11 +112,12 @@ def export_layout(
     trial = choose_trial(record, number)
     held = [final for final in record.finals if final.layout_id == trial.layout_id]
     finals = [final.card for final in held]
-    known = finals[0] if finals else _card(trial)
+    known = finals[0] if finals else _first_training(trial, record)
     replicate = held[0].replicate if held else 0
     layout = parse_layout(trial.layout, MODULE_TYPES)
     request = retraining(record.definition, layout, replicate, trial.training)
-    request = replace(request, is_final=False)
+    plan = replace(request.plan, reports_per_epoch=1)
+    request = replace(request, seed=known.seed, plan=plan, is_final=False)
     told = progress or Silence()
     evaluated = InProcessEngine(bench).train(
         request, lambda epoch, score: told.advance(f"export: epoch {epoch}, {score:.4f}")
@@ -224,6 +225,12 @@ def _card(trial: TrialRecord) -> ScoreCard:
     if trial.card is None:
         raise ExportError(f"trial {trial.number} has no score card")
     return trial.card
+
+
+def _first_training(trial: TrialRecord, record: StudyRecord) -> ScoreCard:
+    """The card of the trial's own training; of replicates, whose mean it holds, the first one."""
+    card = _card(trial)
+    return card if record.definition.replicates == 1 else replace(card, score=trial.history[0])
 
 
 def _score(card: ScoreCard) -> ScoreEntry:

@@ -13,6 +13,7 @@ from placement_search.report.random_words import random_facts
 from placement_search.report.transfers import transfer_facts
 from placement_search.study.answer import Finalist
 from placement_search.study.comparisons import Comparison
+from placement_search.study.front import pareto_front
 from placement_search.study.records import StudyRecord, TrialEnd
 
 SCHEMA_VERSION = 2
@@ -20,7 +21,7 @@ SCHEMA_VERSION = 2
 CSV_COLUMNS = (
     "rank", "trial", "role", "end", "is_eligible", "score", "n_adapter_parameters",
     "n_head_parameters", "n_bytes", "n_flops", "flops_factor", "train_seconds", "n_steps", "seed",
-    "n_epochs", "last_score", "started", "layout_id", "layout", "reason",
+    "n_reports", "last_score", "started", "layout_id", "layout", "reason",
 )  # fmt: skip
 
 
@@ -52,6 +53,7 @@ def as_json(findings: Findings) -> str:
         "finalists": [_finalist(finalist) for finalist in findings.finalists],
         "finals": [asdict(final) for final in record.finals],
         "trials": [{"rank": ranked.rank, **asdict(ranked.trial)} for ranked in findings.trials],
+        "front": _front(findings),
         "measured_connections": [asdict(connection) for connection in findings.measured],
         "correlations": [
             {**asdict(proxy), "verdict": proxy.verdict} for proxy in findings.correlations
@@ -76,9 +78,10 @@ def _csv_row(ranked: RankedTrial) -> dict[str, object]:
         "end": trial.end.value,
         "is_eligible": trial.is_eligible,
         "n_adapter_parameters": trial.n_adapter_parameters,
-        "n_epochs": len(trial.history),
+        "n_reports": len(trial.history),
         "last_score": trial.history[-1] if trial.history else None,
         "train_seconds": trial.seconds,
+        "n_steps": trial.n_steps if card is None else card.n_steps,
         "started": trial.started.isoformat() if trial.started else None,
         "layout_id": trial.layout_id,
         "layout": trial.layout,
@@ -91,7 +94,6 @@ def _csv_row(ranked: RankedTrial) -> dict[str, object]:
             "n_bytes": card.costs.n_bytes,
             "n_flops": card.costs.n_flops,
             "flops_factor": card.costs.flops_factor,
-            "n_steps": card.n_steps,
             "seed": card.seed,
         }
     return row
@@ -106,6 +108,12 @@ def _answer(findings: Findings) -> dict[str, object] | None:
         "best": _finalist(answer.best),
         "comparisons": [_comparison(c) for c in answer.comparisons],
     }
+
+
+def _front(findings: Findings) -> list[int] | None:
+    """The trials on the Pareto front, cheapest first; None where the score was all."""
+    cost = findings.record.definition.cost
+    return [t.number for t in pareto_front(findings.record, cost)] if cost else None
 
 
 def _finalist(finalist: Finalist) -> dict[str, object]:
@@ -139,6 +147,7 @@ def _costs(record: StudyRecord) -> dict[str, object]:
         "trials_seconds": math.fsum(card.train_seconds for card in trials),
         "pruned_seconds": math.fsum(t.seconds or 0 for t in record.ended(TrialEnd.PRUNED)),
         "trials_steps": sum(card.n_steps for card in trials),
+        "pruned_steps": sum(t.n_steps or 0 for t in record.ended(TrialEnd.PRUNED)),
         "finals_seconds": math.fsum(card.train_seconds for card in finals),
         "finals_steps": sum(card.n_steps for card in finals),
         "references_seconds": math.fsum(r.card.train_seconds for r in record.references),

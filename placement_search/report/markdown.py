@@ -5,6 +5,7 @@ from collections.abc import Iterable, Iterator
 
 from placement_search.report import tables
 from placement_search.report.findings import Findings
+from placement_search.report.front import front_table
 from placement_search.report.primer import PRIMER
 from placement_search.report.proxy_table import proxies_table
 from placement_search.report.random_words import interval_sentence, random_sentence
@@ -16,6 +17,7 @@ from placement_search.report.words import (
     headline,
     key_figures,
     proxy_sentences,
+    search_seeds,
 )
 
 
@@ -59,6 +61,11 @@ def _blocks(findings: Findings) -> Iterator[str]:
         yield f"## {TITLE}"
         yield markdown_table(transfers_table(findings))
         yield _list(escaped(sentence) for sentence in transfer_sentences(findings))
+    front = front_table(findings)
+    if front:
+        yield "## Pareto front"
+        yield f"The admitted complete trials that no other beats, {search_seeds(findings)} each."
+        yield markdown_table(front)
     yield "## Ranking of all trials"
     yield tables.ranking_note(findings)
     yield markdown_table(tables.ranking_table(findings))

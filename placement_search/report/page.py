@@ -6,6 +6,7 @@ from markupsafe import Markup
 from placement_search.report import tables, words
 from placement_search.report.curves import draw_gains, draw_history, draw_sizes
 from placement_search.report.findings import Findings
+from placement_search.report.front import draw_front, front_table
 from placement_search.report.heat_maps import draw_measured_map, draw_proxy_maps
 from placement_search.report.layout_picture import draw_layout
 from placement_search.report.primer import PRIMER
@@ -48,6 +49,7 @@ def _said(findings: Findings) -> dict[str, object]:
         "choice": words.choice_sentences(findings),
         "primer": PRIMER,
         "proxy_words": words.proxy_sentences(findings),
+        "search_seeds": words.search_seeds(findings),
         "ranking_note": tables.ranking_note(findings),
         "n_hidden_failures": max(0, len(findings.failures) - tables.SHOWN_FAILURES),
     }
@@ -61,9 +63,10 @@ def _comparisons(findings: Findings) -> list[tuple[str, str]]:
     return [(c.verdict, words.comparison_sentence(c, chosen)) for c in findings.answer.comparisons]
 
 
-def _tables(findings: Findings) -> dict[str, tables.Table]:
+def _tables(findings: Findings) -> dict[str, tables.Table | None]:
     return {
         "connections": tables.connections_table(findings),
+        "front": front_table(findings),
         "finalists": tables.finalists_table(findings),
         "transfers": transfers_table(findings),
         "ranking": tables.ranking_table(findings),
@@ -85,5 +88,6 @@ def _pictures(findings: Findings) -> dict[str, Markup | None]:
         "measured": draw_measured_map(findings),
         "history": draw_history(findings),
         "sizes": draw_sizes(findings),
+        "front": draw_front(findings),
     }
     return {name: Markup(svg) if svg else None for name, svg in drawn.items()}  # noqa: S704

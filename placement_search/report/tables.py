@@ -17,6 +17,7 @@ from placement_search.report.formats import (
     as_seconds,
     short_notation,
 )
+from placement_search.report.words import course_words
 from placement_search.study.answer import Finalist
 from placement_search.study.records import ReferenceRecord, TrialEnd
 
@@ -132,7 +133,9 @@ def costs_table(findings: Findings) -> Table:
     ]  # fmt: skip
     pruned = record.ended(TrialEnd.PRUNED)
     seconds = as_seconds(sum(trial.seconds or 0 for trial in pruned))
-    rows.insert(1, ("pruned trials", as_count(len(pruned)), seconds, UNKNOWN))
+    counted = [trial.n_steps for trial in pruned if trial.n_steps is not None]
+    steps = as_count(sum(counted)) if len(counted) == len(pruned) else UNKNOWN
+    rows.insert(1, ("pruned trials", as_count(len(pruned)), seconds, steps))
     references = [reference.card for reference in record.references]
     if references:
         rows.append(
@@ -171,11 +174,11 @@ def facts_table(findings: Findings) -> Table:
         ("connections per layout", (f"{count.get('at_least', UNKNOWN)} to "
          f"{count.get('at_most', UNKNOWN)}")),
         ("budget of a layout", asked.budget or "no limit"),
-        ("sampler and pruner", f"{asked.sampler}, {asked.pruner}"),
+        ("sampler and pruner", f"{asked.sampler}, {asked.pruner}{course_words(asked)}"),
         ("seed", str(asked.seed)),
-        ("training", (f"{plan.epochs} epochs, batch size {plan.batch_size}, "
-         f"learning rate {plan.learning_rate:g}, weight decay {plan.weight_decay:g}, "
-         f"warm-up over {plan.warm_up:.0%} of the steps")),
+        ("training", (f"{plan.epochs} epochs, {plan.n_reports} validation scores, "
+         f"batch size {plan.batch_size}, learning rate {plan.learning_rate:g}, "
+         f"weight decay {plan.weight_decay:g}, warm-up over {plan.warm_up:.0%} of the steps")),
         ("training that the space says", asked.space_training or "nothing of its own"),
     )  # fmt: skip
     return Table((Column("what"), Column("value")), rows)
@@ -275,5 +278,5 @@ def _yes(*, is_so: bool) -> str:
 
 def _finalist_notation(finalist: Finalist) -> str:
     """Baselines have a name; their connections stand in the ranking."""
-    trial = finalist.trial
-    return short_notation(trial.layout, 1) if trial.is_baseline else short_notation(trial.layout)
+    layout, is_short = finalist.trial.layout, finalist.trial.is_baseline
+    return short_notation(layout, 1) if is_short else short_notation(layout)

@@ -18,6 +18,8 @@ from placement_search.study.baselines import HEAD_ONLY
 from placement_search.study.combined_proxy import COMBINED
 from placement_search.study.comparisons import Comparison, Method
 from placement_search.study.correlations import N_PARAMETERS
+from placement_search.study.course import DATA
+from placement_search.study.definition import StudyDefinition
 from placement_search.study.records import SEARCHED, TrialRecord
 from placement_search.study.starts import is_start
 
@@ -27,7 +29,7 @@ FEW_TRIALS = 20
 def headline(findings: Findings) -> str:
     """The whole answer in one sentence."""
     if findings.answer is None:
-        return _headline_without_finals(findings.recommended)
+        return _headline_without_finals(findings)
     told = _names_by_verdict(findings.answer)
     parts = [_counted(verdict, names) for verdict, names in told.items()]
     total = sum(len(names) for names in told.values())
@@ -55,7 +57,7 @@ def key_figures(findings: Findings) -> list[tuple[str, str]]:
     if trial is None or trial.card is None:
         return []
     return [
-        ("validation score, one seed", as_score(trial.score)),
+        (f"validation score, {search_seeds(findings)}", as_score(trial.score)),
         _size(trial, findings),
         ("forward FLOPs of the bare backbone", as_factor(trial.card.costs.flops_factor)),
     ]
@@ -95,6 +97,15 @@ def comparison_sentence(comparison: Comparison, chosen: Finalist) -> str:
         f"{method}95 % interval {as_interval(comparison.gain)}; {as_score(chosen.test.mean)} "
         f"against {as_score(comparison.test.mean)}."
     )
+
+
+def course_words(asked: StudyDefinition) -> str:
+    """What a trial consists of, where it is more than one training; begins with a comma."""
+    if asked.fidelity == DATA:
+        return ", over parts of the training data: a ninth, a third, all"
+    if asked.replicates > 1:
+        return f", over the mean of {asked.replicates} seeds per trial"
+    return ""
 
 
 def proxy_sentences(findings: Findings) -> list[str]:
@@ -165,12 +176,19 @@ def _counted(verdict: str, names: Sequence[str]) -> str:
     return counted if verdict == "better" else f"{counted} ({'; '.join(names)})"
 
 
-def _headline_without_finals(trial: TrialRecord | None) -> str:
+def search_seeds(findings: Findings) -> str:
+    """How many seeds stand behind a score of the search."""
+    n_seeds = findings.record.definition.replicates
+    return "one seed" if n_seeds == 1 else _plural(n_seeds, "seed")
+
+
+def _headline_without_finals(findings: Findings) -> str:
+    trial = findings.recommended
     if trial is None:
         return "No layout that the space and the budget admit is complete yet."
     return (
         "There is no final answer yet; the best layout so far scored "
-        f"{as_score(trial.score)} on the validation split with one seed."
+        f"{as_score(trial.score)} on the validation split with {search_seeds(findings)}."
     )
 
 
@@ -185,8 +203,8 @@ def _without_finals(findings: Findings) -> list[str]:
         ),
         (
             "That score is optimistic: it is the best of "
-            f"{_plural(n_admitted, 'score')}, each from a single seed, and luck is part of what "
-            "made it the best."
+            f"{_plural(n_admitted, 'score')}, each from {search_seeds(findings)}, and luck is part "
+            "of what made it the best."
         ),
     ]
 

@@ -132,7 +132,7 @@ class SearchSpace:
         if self.is_module_shared and len({module for _, module in chosen}) > 1:
             broken.append("its connections have different modules, in the space all have the same")
         if excess := self.budget.excess(self.predicted(layout)):
-            broken.append(excess)
+            broken.append(f"over budget: {excess}")
         return broken or ["a condition of the space forbids it"]
 
     def chosen(self, layout: Layout) -> list[Choice] | None:

@@ -2,11 +2,15 @@
 
 import shlex
 from dataclasses import dataclass, fields
+from typing import TypeVar
 
 from placement_search.backbones.settings import ModelSettings
 from placement_search.study.definition import StudyDefinition
 from placement_search.study.settings import SearchSettings
 from placement_search.tasks.settings import DataSettings
+
+Limit = TypeVar("Limit", int | None, float | None)
+Said = TypeVar("Said", int, str)
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,12 +22,16 @@ class Goal:
         n_finalists: Layouts of the search in the finals.
         n_seeds: Seeds per finalist.
         full_fine_tuning: Whether the whole backbone is trained too, as a ceiling.
+        max_steps: Training steps of the search; None for no limit.
+        max_seconds: Time of the search; None for no limit.
     """
 
     n_trials: int
     n_finalists: int
     n_seeds: int
     full_fine_tuning: bool = False
+    max_steps: int | None = None
+    max_seconds: float | None = None
 
     def joined(self, other: "Goal") -> "Goal":
         """The larger of both, since what a study holds stays in it."""
@@ -32,7 +40,14 @@ class Goal:
             max(self.n_finalists, other.n_finalists),
             max(self.n_seeds, other.n_seeds),
             full_fine_tuning=self.full_fine_tuning or other.full_fine_tuning,
+            max_steps=_larger(self.max_steps, other.max_steps),
+            max_seconds=_larger(self.max_seconds, other.max_seconds),
         )
+
+
+def _larger(ours: Limit, theirs: Limit) -> Limit:
+    """The limit that lets more pass; None is no limit."""
+    return None if ours is None or theirs is None else max(ours, theirs)
 
 
 def search_command(asked: StudyDefinition, goal: Goal, name: str, storage: str) -> str:
@@ -51,8 +66,13 @@ def search_command(asked: StudyDefinition, goal: Goal, name: str, storage: str) 
         "study-name": name,
         "storage": storage,
         "n-trials": goal.n_trials,
+        "max-steps": goal.max_steps,
+        "max-seconds": goal.max_seconds,
         "sampler": asked.sampler,
         "pruner": asked.pruner,
+        "fidelity": _unless_default(asked.fidelity, "epochs"),
+        "replicates": _unless_default(asked.replicates, 1),
+        "objective": f"score,{asked.cost}" if asked.cost else None,
         "seed": asked.seed,
         "concurrency": _unless_default(asked.concurrency, SearchSettings().concurrency),
         "max-params": asked.max_params,
@@ -67,6 +87,7 @@ def search_command(asked: StudyDefinition, goal: Goal, name: str, storage: str) 
         "learning-rate": asked.training.learning_rate,
         "weight-decay": asked.training.weight_decay,
         "warm-up": asked.training.warm_up,
+        "reports-per-epoch": _unless_default(asked.training.reports_per_epoch, 1),
         "full-fine-tuning": goal.full_fine_tuning,
     }
     starts = [("start-from", file) for file in asked.start_files]
@@ -84,7 +105,7 @@ def _said(settings: object, default: object, main: str) -> dict[str, object]:
     }
 
 
-def _unless_default(value: int, default: int) -> int | None:
+def _unless_default(value: Said, default: Said) -> Said | None:
     return None if value == default else value
 
 

@@ -12,26 +12,30 @@ its seed, so running it again gives what it would have given.
 
 import traceback
 from collections import deque
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from functools import partial
 
 import optuna
-from optuna.study import StudyDirection
 from optuna.trial import FrozenTrial, TrialState
 
 from placement_search.engine.engine import Engine, Event, Failed, Infeasible, Reported
-from placement_search.evaluation.evaluate import Evaluation
 from placement_search.evaluation.plan import TrainingPlan
+from placement_search.evaluation.score_card import ScoreCard
 from placement_search.layout import Layout, parse_layout
 from placement_search.modules import MODULE_TYPES, count_parameters
 from placement_search.space.encoding import Encoding
 from placement_search.space.search_space import SearchSpace
 from placement_search.study import records
 from placement_search.study.baselines import Baseline
+from placement_search.study.course import EPOCHS, Course
 from placement_search.study.failures import Failures
 from placement_search.study.ledger import Entry, Ledger
 from placement_search.study.progress import Progress
-from placement_search.study.pruners import PRUNERS, Judge
+from placement_search.study.pruners import PRUNERS
+from placement_search.study.pruners.judge import Judge
+from placement_search.study.pruners.pareto import ParetoPruner
+from placement_search.study.pruners.pruner import Pruner
 from placement_search.study.samplers import SAMPLERS
 from placement_search.study.samplers.proposer import Proposer, SpaceExhaustedError
 from placement_search.study.samplers.sampler import (
@@ -41,8 +45,9 @@ from placement_search.study.samplers.sampler import (
     Setting,
     distribution,
 )
-from placement_search.study.seeds import derive_seed
+from placement_search.study.search_budget import Account, SearchBudget
 from placement_search.study.training_choices import stored, training_of
+from placement_search.study.under_way import UnderWay
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,6 +64,9 @@ class TrialSetup:
         pruner: Name of the pruner.
         concurrency: Trials that may be under way at once, which is how far knowledge lags.
         proxies: Scores of every connection, by proxy; empty where none were computed.
+        fidelity: What a trial gets more of from rung to rung; see `Course`.
+        replicates: Trainings of a layout from different seeds.
+        cost: What a layout costs, where the score is set against that.
     """
 
     space: SearchSpace
@@ -70,10 +78,18 @@ class TrialSetup:
     pruner: str
     concurrency: int
     proxies: Mapping[str, Scores] = field(default_factory=dict)
+    fidelity: str = EPOCHS
+    replicates: int = 1
+    cost: Callable[[Layout], float] | None = None
+
+    @property
+    def course(self) -> Course:
+        """How a trial runs."""
+        return Course(self.plan, self.fidelity, self.replicates)
 
 
 class Coordinator:
-    """Brings a study to a number of trials.
+    """Brings a study to its trials, within a search budget.
 
     Args:
         study: The Optuna study; its own sampler and pruner are not asked.
@@ -92,34 +108,53 @@ class Coordinator:
         distributions = {gene.name: distribution(gene) for gene in self._encoding.genes}
         self._ledger = Ledger(study, distributions)
         setting = Setting(
-            self._encoding, trials.seed, study.direction, trials.proxies, trials.concurrency
+            self._encoding,
+            trials.seed,
+            tuple(study.directions),
+            trials.proxies,
+            trials.concurrency,
         )
         self._proposer = Proposer(setting, SAMPLERS[trials.sampler](setting))
-        pruner = PRUNERS[trials.pruner](trials.plan.epochs, study.study_name)
-        sign = 1 if study.direction is StudyDirection.MAXIMIZE else -1
-        self._judge = Judge(pruner, sign)
+        self._course = trials.course
+        self._judge = Judge(self._new_pruner(study.study_name), setting.sign)
         self._failures = Failures(self._ledger)
         self._interrupted = deque(self._ledger.numbers(TrialState.RUNNING))
-        self._n_waiting = 0
-        self._under_way: dict[int, dict[int, float]] = {}
-        self._is_exhausted = False
+        self._waiting: deque[int] = deque()
+        self._under_way: dict[int, UnderWay] = {}
+        self._account = Account(SearchBudget(0), ())
+        self._why_ended = ""
 
-    def run(self, n_trials: int) -> None:
-        """Evaluate until the study has ``n_trials`` finished trials, or its space is exhausted.
+    def run(self, budget: SearchBudget) -> None:
+        """Evaluate until something of the budget is spent, or the space is exhausted.
 
         Raises:
             FailureError: If several trials in a row failed.
         """
         self._ledger.queue(self._missing_baselines())
-        self._n_waiting = len(self._ledger.numbers(TrialState.WAITING))
-        self._progress.start("search", n_trials, self._ledger.n_finished)
-        self._fill_slots(n_trials)
+        self._waiting = deque(self._ledger.numbers(TrialState.WAITING))
+        self._account = Account(budget, self._ledger.trials)
+        self._why_ended = ""
+        self._progress.start("search", budget.n_trials, self._ledger.n_finished)
+        self._fill_slots()
         while self._under_way:
             for event in self._engine.events():
                 self._heed(event)
             self._failures.check()
-            self._fill_slots(n_trials)
+            self._fill_slots()
+        self._progress.say(f"the search ends: {self._why_ended}")
         self._progress.finish()
+
+    def _new_pruner(self, study_name: str) -> Pruner:
+        """The pruner of the study's choice, made to mind costs where the study does."""
+        trials, course = self._trials, self._course
+        make = partial(PRUNERS[trials.pruner], course.horizon(study_name))
+        if trials.cost is None or trials.pruner == "none":
+            return make()
+        return ParetoPruner(make, self._cost_of, is_dominance_judged=course.replicates == 1)
+
+    def _cost_of(self, number: int) -> float:
+        cost: float = self._ledger.trials[number].user_attrs[records.COST]
+        return cost
 
     def _missing_baselines(self) -> list[Entry]:
         # One that failed, by a bug or the machine, is queued again when the search is.
@@ -155,40 +190,49 @@ class Coordinator:
             records.N_PARAMETERS: count_parameters(layout, self._trials.width),
             records.IS_ELIGIBLE: is_eligible,
         }
-        return Entry(proposal.params, attributes | stored(training))
+        attributes |= stored(training)
+        if self._trials.cost is not None:
+            attributes[records.COST] = self._trials.cost(layout)
+        return Entry(proposal.params, attributes)
 
-    def _fill_slots(self, n_trials: int) -> None:
-        """Start as many trials as may be under way, and as the total has room for."""
-        while (
-            len(self._under_way) < self._trials.concurrency
-            and self._ledger.n_finished + len(self._under_way) < n_trials
-        ):
+    def _fill_slots(self) -> None:
+        """Start as many trials as may be under way, and as the budget has room for."""
+        n_trials = self._account.budget.n_trials
+        while len(self._under_way) < self._trials.concurrency:
+            if self._ledger.n_finished + len(self._under_way) >= n_trials:
+                self._why_ended = f"the study has its {n_trials:,} trials (--n-trials)"
+                return
             trial = self._next()
             if trial is None:
                 return
             self._start(trial)
 
     def _next(self) -> FrozenTrial | None:
-        """An interrupted trial, else a queued one, else a new one; None where that has to wait."""
+        """An interrupted trial, else a queued one, else a new one; None where that has to wait.
+
+        What was begun is finished, whatever the budget says; so an interruption changes nothing.
+        """
         if self._interrupted:
             return self._ledger.resume(self._interrupted.popleft())
-        if self._n_waiting:
-            self._n_waiting -= 1
-            return self._ledger.take()
-        return self._proposed()
-
-    def _proposed(self) -> FrozenTrial | None:
-        """A new layout; None where a trial that it depends on has not ended, or there is none."""
-        number = len(self._ledger.trials)
-        if self._is_exhausted or self._ledger.n_settled <= number - self._trials.concurrency:
+        number = self._waiting[0] if self._waiting else len(self._ledger.trials)
+        if self._why_ended or self._ledger.n_settled <= number - self._trials.concurrency:
             return None
+        self._why_ended = self._account.reached(self._known_to(number)) or ""
+        if self._why_ended:
+            return None
+        if self._waiting:
+            self._waiting.popleft()
+            return self._ledger.take()
+        return self._proposed(number)
+
+    def _proposed(self, number: int) -> FrozenTrial | None:
+        """A new layout; None where there is none."""
         try:
             known = self._known_to(number)
             question = Question(number, known, self._ledger.trials[len(known) :])
             proposal = self._proposer.propose(question, self._ledger.seen)
         except SpaceExhaustedError as error:
-            self._is_exhausted = True
-            self._progress.say(str(error))
+            self._why_ended = str(error)
             return None
         entry = self._entry(records.SEARCHED, proposal, is_eligible=True)
         return self._ledger.start(entry)
@@ -199,18 +243,19 @@ class Coordinator:
 
     def _start(self, trial: FrozenTrial) -> None:
         layout = parse_layout(trial.user_attrs[records.LAYOUT], MODULE_TYPES)
+        training = training_of(trial.user_attrs)
+        course = replace(self._course, plan=self._course.plan.with_choice(training))
         excess = self._excess(trial, layout)
+        # A baseline is never stopped, so it needs no parts of the data before the whole.
+        first_report = course.n_reports
+        if trial.user_attrs[records.ROLE] == records.SEARCHED and not excess:
+            first_report = self._judge.begin(self._known_to(trial.number), trial.number)
+        under_way = UnderWay(course.legs(layout, self._trials.seed, first_report))
+        self._under_way[trial.number] = under_way
         if excess:
-            self._under_way[trial.number] = {}
-            self._ledger.fail(trial.number, records.TrialEnd.INFEASIBLE, excess)
-            self._ended(trial.number)
-            return
-        seed = derive_seed(self._trials.seed, layout.id, 0)
-        if trial.user_attrs[records.ROLE] == records.SEARCHED:
-            self._judge.begin(self._known_to(trial.number), trial.number)
-        self._under_way[trial.number] = {}
-        plan = self._trials.plan.with_choice(training_of(trial.user_attrs))
-        self._engine.start(trial.number, Evaluation(layout, seed, plan))
+            self._fail(trial.number, records.TrialEnd.INFEASIBLE, excess)
+        elif under_way.request is not None:
+            self._engine.start(trial.number, under_way.request)
 
     def _excess(self, trial: FrozenTrial, layout: Layout) -> str:
         """What of a layout that is to be within the budget is over it; baselines need not be."""
@@ -228,27 +273,41 @@ class Coordinator:
         if isinstance(event, Reported):
             self._hear(event)
             return
-        if not isinstance(event, Failed):
-            self._ledger.complete(number, event.card)
-        elif isinstance(event.error, Infeasible):
-            self._ledger.fail(number, records.TrialEnd.INFEASIBLE, str(event.error))
+        if isinstance(event, Failed):
+            self._fail(number, *_end_of(event.error))
         else:
-            # One layout's bug must not end a long search.
-            trace = "".join(traceback.format_exception(event.error))
-            self._ledger.fail(number, records.TrialEnd.FAILED, trace)
+            self._finish(number, event.card)
+
+    def _fail(self, number: int, end: records.TrialEnd, reason: str) -> None:
+        spent = self._under_way[number].spent
+        self._ledger.fail(number, end, reason, spent, self._account.elapsed)
+        self._ended(number)
+
+    def _finish(self, number: int, card: ScoreCard) -> None:
+        """Go on to the trial's next training, or end it after the last."""
+        under_way = self._under_way[number]
+        under_way.finish(card)
+        if under_way.request is not None:
+            self._engine.start(number, under_way.request)
+            return
+        self._ledger.complete(number, self._course.card(under_way.cards), self._account.elapsed)
         self._ended(number)
 
     def _hear(self, event: Reported) -> None:
         """Write a score down, and stop a proposal that is not worth finishing."""
-        number, scores = event.ticket, self._under_way[event.ticket]
-        self._ledger.report(number, event.epoch, event.score)
+        number, under_way = event.ticket, self._under_way[event.ticket]
+        report = under_way.report_of(event)
+        if report is None:
+            return
+        self._ledger.report(number, report, event.score)
         trial = self._ledger.trials[number]
-        scores[event.epoch] = trial.intermediate_values[event.epoch]
-        # After the last epoch there is nothing left to save.
-        is_open = event.epoch < self._trials.plan.epochs
+        under_way.scores[report] = trial.intermediate_values[report]
+        # After the last report there is nothing left to save.
+        is_open = report < self._course.n_reports
         may_stop = is_open and trial.user_attrs[records.ROLE] == records.SEARCHED
-        if may_stop and self._judge.is_hopeless(number, scores):
-            self._ledger.prune(number, event.seconds)
+        if may_stop and self._judge.is_hopeless(number, under_way.scores):
+            value = self._course.value(under_way.scores)
+            self._ledger.prune(number, value, under_way.spent, self._account.elapsed)
             self._engine.stop(number)
             self._ended(number)
 
@@ -258,9 +317,17 @@ class Coordinator:
         self._progress.advance(_line(self._ledger.trials[number]))
 
 
+def _end_of(error: Exception) -> tuple[records.TrialEnd, str]:
+    """How a trial ended that failed so, and why; one layout's bug must not end a long search."""
+    if isinstance(error, Infeasible):
+        return records.TrialEnd.INFEASIBLE, str(error)
+    return records.TrialEnd.FAILED, "".join(traceback.format_exception(error))
+
+
 def _line(trial: FrozenTrial) -> str:
     role, layout = trial.user_attrs[records.ROLE], trial.user_attrs[records.LAYOUT]
     what = layout if role == records.SEARCHED else role
     end = trial.user_attrs.get(records.END, trial.state.name.lower())
-    score = f"{trial.value:.4f}" if trial.state is TrialState.COMPLETE else end
+    is_complete = trial.state is TrialState.COMPLETE and trial.values
+    score = f"{trial.values[0]:.4f}" if is_complete else end
     return f"trial {trial.number}: {score}  {what}"

@@ -61,6 +61,9 @@ class StudyDefinition:
         max_bytes: Limit on bytes as given.
         max_flops: Limit on operations as given.
         max_latency: Limit on latency as given.
+        fidelity: What trials get more of from rung to rung.
+        replicates: Trainings of a trial from different seeds.
+        cost: What the score is set against; None where the score is all.
     """
 
     model: ModelSettings
@@ -88,6 +91,9 @@ class StudyDefinition:
     max_bytes: str | None = None
     max_flops: str | None = None
     max_latency: str | None = None
+    fidelity: str = "epochs"
+    replicates: int = 1
+    cost: str | None = None
 
     @property
     def sign(self) -> int:

@@ -15,6 +15,7 @@ from optuna.trial import FrozenTrial, Trial, TrialState
 
 from placement_search.evaluation.score_card import ScoreCard
 from placement_search.study import records
+from placement_search.study.search_budget import Spent
 from placement_search.study.trial_rows import TrialRows
 
 FINISHED = (TrialState.COMPLETE, TrialState.PRUNED, TrialState.FAIL)
@@ -137,27 +138,28 @@ class Ledger:
         added: int = self._study.get_trials(deepcopy=False)[-1]._trial_id  # noqa: SLF001
         return added
 
-    def report(self, number: int, epoch: int, score: float) -> None:
+    def report(self, number: int, report: int, score: float) -> None:
         """A score of a running trial; one that stands already, from an interrupted run, stays."""
         scores = self._trials[number].intermediate_values
-        if epoch not in scores:
-            self._storage.set_trial_intermediate_value(self._ids[number], epoch, score)
-            scores[epoch] = score
+        if report not in scores:
+            self._storage.set_trial_intermediate_value(self._ids[number], report, score)
+            scores[report] = score
 
-    def complete(self, number: int, card: ScoreCard) -> None:
-        """End a trial with its score card."""
+    def complete(self, number: int, card: ScoreCard, elapsed: float) -> None:
+        """End a trial with its score card, so many seconds into the search."""
         dumped = records.CARDS.dump_python(card, mode="json")
-        self._end(number, TrialState.COMPLETE, card.score, {records.CARD: dumped})
+        attributes = {records.CARD: dumped, records.ELAPSED: elapsed}
+        self._end(number, TrialState.COMPLETE, card.score, attributes)
 
-    def prune(self, number: int, seconds: float) -> None:
-        """End a trial with its last score; Optuna keeps pruned trials so."""
-        scores = self._trials[number].intermediate_values
-        last = scores[max(scores)]
-        self._end(number, TrialState.PRUNED, last, {records.SECONDS: seconds})
+    def prune(self, number: int, value: float, spent: Spent, elapsed: float) -> None:
+        """End a trial with what its score would be by now; Optuna keeps pruned trials so."""
+        self._end(number, TrialState.PRUNED, value, _told(spent, elapsed))
 
-    def fail(self, number: int, end: records.TrialEnd, reason: str) -> None:
+    def fail(
+        self, number: int, end: records.TrialEnd, reason: str, spent: Spent, elapsed: float
+    ) -> None:
         """End a trial without a score."""
-        attributes = {records.END: end.value, records.REASON: reason}
+        attributes = {records.END: end.value, records.REASON: reason, **_told(spent, elapsed)}
         self._end(number, TrialState.FAIL, None, attributes)
 
     def _end(
@@ -168,7 +170,17 @@ class Ledger:
         for key, attribute in attributes.items():
             self._storage.set_trial_user_attr(identifier, key, attribute)
             trial.set_user_attr(key, attribute)
-        values = None if value is None else [float(value)]
+        cost = trial.user_attrs.get(records.COST)
+        values = None if value is None else [float(v) for v in (value, cost) if v is not None]
         self._storage.set_trial_state_values(identifier, state, values)
         trial.state, trial.values = state, values
         self._n_finished += 1
+
+
+def _told(spent: Spent, elapsed: float) -> dict[str, Any]:
+    """The attributes that say what a trial without a score card took."""
+    return {
+        records.SECONDS: spent.seconds,
+        records.STEPS: spent.n_steps,
+        records.ELAPSED: elapsed,
+    }

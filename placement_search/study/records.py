@@ -32,7 +32,8 @@ FULL_FINE_TUNING = "full fine-tuning"
 LAYOUT, LAYOUT_ID, ROLE, N_PARAMETERS, IS_ELIGIBLE = (
     "layout", "layout_id", "role", "n_adapter_parameters", "is_eligible",
 )  # fmt: skip
-END, REASON, CARD, SECONDS = "end", "reason", "card", "seconds"
+END, REASON, CARD = "end", "reason", "card"
+SECONDS, STEPS, ELAPSED, COST = "seconds", "n_steps", "elapsed", "cost"
 
 
 class TrialEnd(StrEnum):
@@ -59,11 +60,12 @@ class TrialRecord:
         is_eligible: Whether the space and the budget admit it, so that it may be the answer.
         end: How it ended.
         reason: Why it failed or was infeasible; empty otherwise.
-        history: Validation score after each epoch that it reached.
+        history: Validation score at each report that it made.
         card: Its score card, where it is complete.
-        seconds: Wall-clock time of its training; None where it failed or was interrupted.
+        seconds: Wall-clock time of its training; None where it has not ended.
         started: When it was asked for, UTC; None while it waits.
         training: Settings in place of the study's own.
+        n_steps: Optimizer steps that it took; None where they were not counted.
     """
 
     number: int
@@ -79,6 +81,7 @@ class TrialRecord:
     seconds: float | None
     started: datetime | None
     training: TrainingChoice = TrainingChoice()  # noqa: RUF009 - frozen
+    n_steps: int | None = None
 
     @property
     def score(self) -> float | None:
@@ -305,6 +308,7 @@ def _record(trial: FrozenTrial) -> TrialRecord:
         seconds=card.train_seconds if card else attributes.get(SECONDS),
         started=trial.datetime_start,
         training=training_of(attributes),
+        n_steps=card.n_steps if card else attributes.get(STEPS),
     )
 
 

@@ -22,6 +22,7 @@ from placement_search.space.search_space import SearchSpace
 from placement_search.study import records
 from placement_search.study.command import Goal
 from placement_search.study.coordinator import Coordinator, TrialSetup
+from placement_search.study.course import FIDELITIES, Course
 from placement_search.study.definition import (
     NEWEST_BASELINES,
     StudyDefinition,
@@ -30,14 +31,16 @@ from placement_search.study.definition import (
 from placement_search.study.engines import engine_for
 from placement_search.study.finalists import Finals, choose_finalists, run_finals
 from placement_search.study.layout_proxies import store_layout_proxies
+from placement_search.study.objective import COSTS, parse_objective
 from placement_search.study.progress import Progress, Silence
 from placement_search.study.proxy_map import compute_proxy_map
 from placement_search.study.pruners import PRUNERS
 from placement_search.study.queue import check_starts, make_queue
 from placement_search.study.records import StudyRecord, read_study
 from placement_search.study.references import References
-from placement_search.study.samplers import NEED_PROXIES, SAMPLERS
+from placement_search.study.samplers import NEED_PROXIES, ONE_OBJECTIVE, SAMPLERS
 from placement_search.study.samplers.sampler import Setting
+from placement_search.study.search_budget import SearchBudget
 from placement_search.study.settings import DEFAULT_MEMORY, SearchSettings
 from placement_search.study.spaces import study_latency, study_space
 from placement_search.study.storage import (
@@ -71,6 +74,9 @@ def load_ingredients(settings: SearchSettings, bench: Workbench | None = None) -
     """
     _check_known("--sampler", settings.sampler, SAMPLERS.keys())
     _check_known("--pruner", settings.pruner, PRUNERS.keys())
+    _check_known("--fidelity", settings.fidelity, FIDELITIES)
+    parse_objective(settings.objective)
+    Course(settings.training, settings.fidelity, settings.replicates).check(settings.pruner)
     file = read_space(settings.space)
     bench = bench or load_bench(settings.model, settings.data, memory=settings.memory)
     if settings.full_fine_tuning and bench.backbone.is_quantised:
@@ -79,6 +85,7 @@ def load_ingredients(settings: SearchSettings, bench: Workbench | None = None) -
             "quantised; leave it out, or take the checkpoint in full precision"
         )
     backbone, task = bench.backbone, bench.task
+    settings.training.steps_per_epoch(len(task.train))
     definition = StudyDefinition(
         model=settings.model,
         data=settings.data,
@@ -105,6 +112,9 @@ def load_ingredients(settings: SearchSettings, bench: Workbench | None = None) -
         max_bytes=settings.max_bytes,
         max_flops=settings.max_flops,
         max_latency=settings.max_latency,
+        fidelity=settings.fidelity,
+        replicates=settings.replicates,
+        cost=parse_objective(settings.objective),
     )
     check_starts(settings.start_from, backbone.n_nodes, settings.model.model)
     space = study_space(settings, bench)
@@ -176,8 +186,9 @@ def search(
         if settings.proxy_map:
             _store_proxy_map(study, ingredients.bench, settings.seed, progress)
         with closing(engine_for(settings, ingredients.space, ingredients.bench)) as engine:
-            trials = _trials(study, settings, ingredients.space, progress)
-            Coordinator(study, trials, engine, progress).run(settings.n_trials)
+            trials = _trials(study, settings, ingredients, progress)
+            budget = SearchBudget(settings.n_trials, settings.max_steps, settings.max_seconds)
+            Coordinator(study, trials, engine, progress).run(budget)
             if settings.proxy_map:
                 store_layout_proxies(study, ingredients.bench, settings.seed, progress)
             if settings.n_finalists:
@@ -202,12 +213,13 @@ def _hold_finals(
 
 
 def _trials(
-    study: optuna.Study, settings: SearchSettings, space: SearchSpace, progress: Progress
+    study: optuna.Study, settings: SearchSettings, ingredients: Ingredients, progress: Progress
 ) -> TrialSetup:
     """What the study's trials are made of; says why a layout is missing from its queue."""
     attributes = study.user_attrs
     asked = StudyDefinition.from_json(attributes[records.DEFINITION])
     proxy_map = records.read_proxy_map(attributes)
+    space, cost = ingredients.space, parse_objective(settings.objective)
     queue = make_queue(asked, space, proxy_map)
     study.set_user_attr(records.QUEUE_NOTES, queue.notes)
     for role, note in queue.notes.items():
@@ -222,6 +234,9 @@ def _trials(
         pruner=settings.pruner,
         concurrency=settings.concurrency,
         proxies=proxy_map.scores if proxy_map else {},
+        fidelity=settings.fidelity,
+        replicates=settings.replicates,
+        cost=(lambda layout: COSTS[cost](ingredients.bench.costs(layout))) if cost else None,
     )
 
 
@@ -229,10 +244,11 @@ def _open_study(settings: SearchSettings, ingredients: Ingredients) -> optuna.St
     """The study of this name, made where it is new, checked to be the same where it is not."""
     storage = open_storage(settings.storage, must_exist=False)
     name, definition = settings.resolved_name, ingredients.definition
+    up = StudyDirection.MAXIMIZE if definition.is_higher_better else StudyDirection.MINIMIZE
     study = optuna.create_study(
         study_name=name,
         storage=storage,
-        direction="maximize" if definition.is_higher_better else "minimize",
+        directions=[up, StudyDirection.MINIMIZE] if definition.cost else [up],
         sampler=RandomSampler(seed=0),
         load_if_exists=True,
     )
@@ -250,8 +266,9 @@ def _open_study(settings: SearchSettings, ingredients: Ingredients) -> optuna.St
         study.set_user_attr(records.NOTES, list(ingredients.bench.task.notes))
         study.set_user_attr(records.DEFINITION, definition.as_json())
     goal = Goal(
-        settings.n_trials, settings.n_finalists, settings.n_seeds, settings.full_fine_tuning
-    )
+        settings.n_trials, settings.n_finalists, settings.n_seeds, settings.full_fine_tuning,
+        settings.max_steps, settings.max_seconds,
+    )  # fmt: skip
     former = study.user_attrs.get(records.GOAL)
     if former is not None:
         goal = goal.joined(records.GOALS.validate_python(former))
@@ -305,7 +322,12 @@ def _check_sampler(settings: SearchSettings, space: SearchSpace) -> None:
             f"--sampler {settings.sampler} goes by the proxy map, which --no-map leaves out; "
             "drop one of them"
         )
-    SAMPLERS[settings.sampler](Setting(Encoding(space), settings.seed, StudyDirection.MAXIMIZE))
+    if settings.sampler in ONE_OBJECTIVE and parse_objective(settings.objective):
+        raise StudyError(
+            f"--sampler {settings.sampler} looks for the best score alone, got --objective "
+            f"{settings.objective!r}; take another sampler, or --objective score"
+        )
+    SAMPLERS[settings.sampler](Setting(Encoding(space), settings.seed, (StudyDirection.MAXIMIZE,)))
 
 
 def _check_known(option: str, name: str, known: object) -> None:

@@ -25,8 +25,13 @@ class SearchSettings:
         study_name: Name within the storage; None for one made from data and space.
         storage: SQLite address, e.g. ``sqlite:///study.db``.
         n_trials: Layouts of the study in total, baselines included.
+        max_seconds: Time after which the search begins no more trials; None for no limit.
+        max_steps: Training steps of all trials after which it does; None for no limit.
         sampler: What proposes layouts.
         pruner: What stops hopeless trials.
+        fidelity: What trials get more of from rung to rung: ``epochs``, or ``data``.
+        replicates: Trainings of a trial from different seeds, whose mean is its score.
+        objective: ``score``, or the score against a cost, such as ``score,parameters``.
         seed: Everything random derives from it.
         concurrency: Trials that may be under way at once; sampler and pruner know less of the last
             ones the more there are, on every machine alike.
@@ -57,8 +62,13 @@ class SearchSettings:
     study_name: str | None = None
     storage: str = DEFAULT_STORAGE
     n_trials: int = 32
+    max_seconds: float | None = None
+    max_steps: int | None = None
     sampler: str = "tpe"
     pruner: str = "median"
+    fidelity: str = "epochs"
+    replicates: int = 1
+    objective: str = "score"
     seed: int = 0
     concurrency: int = 4
     max_params: str | None = None
@@ -84,12 +94,12 @@ class SearchSettings:
         """
         least = {
             "n_trials": 1, "concurrency": 1, "n_finalists": 0, "n_seeds": 2, "n_random": 3,
-            "memory": 0, "workers": 1,
+            "memory": 0, "workers": 1, "max_seconds": 0, "max_steps": 1, "replicates": 1,
         }  # fmt: skip
         wrong = [
             f"{name} must be at least {low}, got {getattr(self, name)}"
             for name, low in least.items()
-            if getattr(self, name) < low
+            if (value := getattr(self, name)) is not None and value < low
         ]
         if self.workers > self.concurrency:
             wrong.append(

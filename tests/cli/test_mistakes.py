@@ -35,7 +35,7 @@ def _inside(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         (["search", "--pruner", "mediam"], "did you mean 'median'"),
         (["search", "--storage", "mysql://x"], "an SQLite address"),
         (["search", "--max-params", "ten"], "got 'ten'"),
-        (["search", "--max-params", "10"], "over budget: 708 parameters, the most is 10"),
+        (["search", "--max-params", "10"], "cost at least 708 parameters"),
         (["search", "--start-from", "absent.json"], "absent.json can't be read"),
         (["search", "--n-trials", "0"], "greater than or equal to 1"),
         (["status"], "there is no storage"),

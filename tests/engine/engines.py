@@ -33,7 +33,7 @@ class Heard:
         """Take in the next events."""
         for event in engine.events():
             if isinstance(event, Reported):
-                self.reports.setdefault(event.ticket, []).append((event.epoch, event.score))
+                self.reports.setdefault(event.ticket, []).append((event.report, event.score))
             elif isinstance(event, Finished):
                 self.cards[event.ticket] = event.card
             elif isinstance(event, Failed):

@@ -1,5 +1,8 @@
 """The engine in this process: populations, failures that stay alone, and stops."""
 
+from dataclasses import replace
+from typing import Any
+
 import pytest
 import torch
 
@@ -32,6 +35,17 @@ def test_populations_of_any_size_give_the_same_cards(bench: Workbench, populatio
         assert [score for _, score in together.reports[ticket]] == list(card.history)
 
 
+def test_who_trains_on_other_batches_waits(bench: Workbench) -> None:
+    """Parts of the data, and more reports, give what they give alone; nobody waits for ever."""
+    often = replace(requests()[0].plan, reports_per_epoch=2)
+    changes: list[dict[str, Any]] = [{}, {"one_in": 2}, {"plan": often}]
+    asked = [replace(request, **change) for request in requests()[:2] for change in changes]
+    together = see_through(InProcessEngine(bench, 4), asked)
+
+    assert together.reports == see_through(InProcessEngine(bench, 1), asked).reports
+    assert together.cards.keys() == set(range(6))
+
+
 def test_what_is_stopped_is_not_heard_of_again(bench: Workbench) -> None:
     """Neither one that trains nor one that waits; the others go on."""
     engine, heard = InProcessEngine(bench, 2), Heard()
@@ -61,7 +75,7 @@ def test_a_layout_that_does_not_fit_fails_alone(bench: Workbench) -> None:
 
 def fail_where(monkeypatch: pytest.MonkeyPatch, size: int, error: Exception) -> None:
     """Let epochs of at least so many members end in an error, after a step."""
-    run = Population.run_epoch
+    run = Population.run_part
 
     def run_or_fail(self: Population) -> None:
         if len(self.members) >= size:
@@ -69,13 +83,13 @@ def fail_where(monkeypatch: pytest.MonkeyPatch, size: int, error: Exception) -> 
             raise error
         run(self)
 
-    monkeypatch.setattr(Population, "run_epoch", run_or_fail)
+    monkeypatch.setattr(Population, "run_part", run_or_fail)
 
 
 def test_what_fails_together_is_tried_alone(
     bench: Workbench, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Memory that suffices for one but not for two: same scores, every epoch reported once."""
+    """Memory that suffices for one but not for two: same scores, every report made once."""
     expected = see_through(InProcessEngine(bench, 1), requests())
     fail_where(monkeypatch, 2, torch.OutOfMemoryError("too much"))
     heard = see_through(InProcessEngine(bench, 3), requests())

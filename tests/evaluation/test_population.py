@@ -1,5 +1,7 @@
 """Populations: several trainings share every pass, and none can tell."""
 
+from dataclasses import replace
+
 import pytest
 import torch
 
@@ -100,13 +102,57 @@ def test_one_that_diverges_takes_nobody_with_it(bench: Workbench) -> None:
     assert members[1].history == trained(bench, [calm])[0].history
 
 
-def test_members_have_one_batch_size(bench: Workbench) -> None:
-    """Another one could not share their batches."""
+@pytest.mark.parametrize(
+    ("plan", "one_in"),
+    [(TrainingPlan(batch_size=8), 1), (PLAN, 3), (replace(PLAN, reports_per_epoch=2), 1)],
+)
+def test_members_share_their_batches(bench: Workbench, plan: TrainingPlan, one_in: int) -> None:
+    """Other sizes, examples or ends of parts could not."""
     population = new_population(bench)
     begin(population, bench, requests()[0])
 
     with pytest.raises(ValueError, match="one batch size"):
-        begin(population, bench, Evaluation(requests()[0].layout, 0, TrainingPlan(batch_size=8)))
+        begin(population, bench, Evaluation(requests()[0].layout, 0, plan, one_in=one_in))
+
+
+def test_reports_change_no_training(bench: Workbench) -> None:
+    """Scored twice an epoch, a layout learns what it does when scored once."""
+    once = requests()[1:4]
+    plan = replace(PLAN, reports_per_epoch=2)
+    often = [replace(request, plan=plan) for request in once]
+
+    for seldom, ours in zip(trained(bench, once), trained(bench, often), strict=True):
+        assert ours.history[1::2] == seldom.history
+        assert len(ours.history) == len(ours.losses) == 2 * len(seldom.history)
+
+
+def test_members_leave_after_any_report_and_join_between_epochs(bench: Workbench) -> None:
+    """Batches within an epoch have shapes of their own, which all members go through together."""
+    first, second, third = (
+        replace(request, plan=replace(PLAN, reports_per_epoch=2)) for request in requests()[1:4]
+    )
+    population = new_population(bench)
+    stays, leaves = (begin(population, bench, request) for request in (first, second))
+    population.run_part()
+    population.leave(leaves)
+    with pytest.raises(ValueError, match="between two epochs"):
+        begin(population, bench, third)
+    population.run_part()
+    joins = begin(population, bench, third)
+    population.run_epoch()
+
+    assert stays.history == trained(bench, [first])[0].history[:4]
+    assert joins.history == trained(bench, [third])[0].history[:2]
+
+
+def test_a_part_of_the_examples_is_learned_alike_alone_and_in_company(bench: Workbench) -> None:
+    """One in three, in fewer steps, with the same scores whoever trains beside."""
+    asked = [replace(request, one_in=3) for request in requests()[1:4]]
+    together, whole = trained(bench, asked), trained(bench, requests()[1:2])[0]
+
+    for ours, request in zip(together, asked, strict=True):
+        assert ours.history == trained(bench, [request])[0].history
+        assert ours.n_steps < whole.n_steps
 
 
 def test_who_leaves_owns_its_weights(bench: Workbench) -> None:

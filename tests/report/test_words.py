@@ -1,14 +1,20 @@
 from dataclasses import replace
+from typing import Any
+
+import pytest
 
 from placement_search.report.findings import Findings, gather_findings
 from placement_search.report.words import (
     choice_sentences,
     comparison_sentence,
+    course_words,
     headline,
     key_figures,
     proxy_sentences,
+    search_seeds,
 )
 from placement_search.study.records import FinalRecord, StudyRecord
+from tests.tiny_records import DEFINITION
 
 
 def with_test_scores(record: StudyRecord, layout_id: str, score: float) -> Findings:
@@ -27,6 +33,19 @@ def sentences_of(findings: Findings) -> list[str]:
     assert findings.answer is not None
     chosen = findings.answer.chosen
     return [comparison_sentence(c, chosen) for c in findings.answer.comparisons]
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        ({}, ""),
+        ({"fidelity": "data"}, ", over parts of the training data: a ninth, a third, all"),
+        ({"replicates": 5}, ", over the mean of 5 seeds per trial"),
+    ],
+)
+def test_trials_of_several_trainings_are_told(change: dict[str, Any], said: str) -> None:
+    """One training is what everybody expects, and needs no words."""
+    assert course_words(replace(DEFINITION, **change)) == said
 
 
 def test_each_baseline_gets_an_honest_sentence(record: StudyRecord) -> None:
@@ -101,3 +120,11 @@ def test_few_trials_or_no_map_are_said(record: StudyRecord) -> None:
     assert proxy_sentences(few)[0].startswith("Too few admitted trials")
     without = gather_findings(replace(record, proxy_map=None))
     assert proxy_sentences(without) == ["The study has no proxy map yet."]
+
+
+def test_seeds_behind_a_score_of_the_search_are_told(record: StudyRecord) -> None:
+    """One, or as many as there were replicates."""
+    several = replace(record, definition=replace(record.definition, replicates=5))
+
+    assert search_seeds(gather_findings(record)) == "one seed"
+    assert search_seeds(gather_findings(several)) == "5 seeds"

@@ -11,7 +11,7 @@ from placement_search.evaluation.score_card import Costs, ScoreCard
 
 
 class StubEngine:
-    """Gives every layout a fixed score within [0, 1), rising over three epochs.
+    """Gives every layout a fixed score within [0, 1), rising over three epochs and with the data.
 
     Args:
         before: Called with the number of the evaluation, from 1, before it; may raise.
@@ -74,9 +74,10 @@ class StubEngine:
             yield Failed(ticket, error)
             return
         final = zlib.crc32(f"{request.layout.id}{request.seed}".encode()) % 1000 / 1000
+        final /= request.one_in**0.1
         history = tuple(final * share for share in (0.5, 0.9, 1.0))
         for epoch, score in enumerate(history, start=1):
-            yield Reported(ticket, epoch, score, 0.1 * epoch)
+            yield Reported(ticket, epoch, score, 0.1 * epoch, 10 * epoch)
             self._at_epoch(number, epoch)
         costs = Costs(100, 10, 440, 1000, 1.5, 1.2 if request.is_timed else None)
         test = final if request.is_final else None

@@ -6,6 +6,7 @@ from pathlib import Path
 import optuna
 
 from placement_search.evaluation.plan import TrainingPlan
+from placement_search.layout import Layout
 from placement_search.modules import MODULE_TYPES
 from placement_search.space.budget import Budget
 from placement_search.space.file import read_space
@@ -13,7 +14,8 @@ from placement_search.space.search_space import SearchSpace, bind_space
 from placement_search.study import records
 from placement_search.study.baselines import make_baselines
 from placement_search.study.coordinator import Coordinator, TrialSetup
-from placement_search.study.progress import Silence
+from placement_search.study.progress import Progress, Silence
+from placement_search.study.search_budget import SearchBudget
 from placement_search.study.storage import open_storage
 from tests.study.stub_engine import StubEngine
 
@@ -31,7 +33,13 @@ def run(
     sampler: str = "tpe",
     pruner: str = "median",
     concurrency: int = 1,
+    fidelity: str = "epochs",
+    replicates: int = 1,
+    cost: Callable[[Layout], float] | None = None,
     searched: SearchSpace | None = None,
+    progress: Progress | None = None,
+    max_steps: int | None = None,
+    max_seconds: float | None = None,
 ) -> list[optuna.trial.FrozenTrial]:
     """What a process that starts the search does: open, continue, and give the trials."""
     optuna.logging.set_verbosity(optuna.logging.WARNING)
@@ -39,7 +47,7 @@ def run(
     study = optuna.create_study(
         study_name="study",
         storage=open_storage(f"sqlite:///{folder}/study.db", must_exist=False),
-        direction="maximize",
+        directions=["maximize"] if cost is None else ["maximize", "minimize"],
         sampler=optuna.samplers.RandomSampler(seed=0),
         load_if_exists=True,
     )
@@ -47,9 +55,10 @@ def run(
     plan = TrainingPlan(epochs=3)
     trials = TrialSetup(
         searched, 16, baselines, plan, seed=0, sampler=sampler, pruner=pruner,
-        concurrency=concurrency,
+        concurrency=concurrency, fidelity=fidelity, replicates=replicates, cost=cost,
     )  # fmt: skip
-    Coordinator(study, trials, engine, Silence()).run(n_trials)
+    budget = SearchBudget(n_trials, max_steps, max_seconds)
+    Coordinator(study, trials, engine, progress or Silence()).run(budget)
     return study.get_trials()
 
 

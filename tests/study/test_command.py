@@ -47,7 +47,7 @@ def test_every_option_is_said_and_quoted() -> None:
         max_latency="120%",
         start_files=("my runs/layout.json", "b"),
     )
-    goal = Goal(n_trials=12, n_finalists=2, n_seeds=4, full_fine_tuning=True)
+    goal = Goal(n_trials=12, n_finalists=2, n_seeds=4, full_fine_tuning=True, max_steps=900)
     params = understood(search_command(asked, goal, "a study", "sqlite:///x y.db"))
     expected = {f.name: getattr(s, f.name) for s in (MODEL, DATA) for f in fields(s)}
 
@@ -62,8 +62,21 @@ def test_every_option_is_said_and_quoted() -> None:
         12, 2, 4, 5,
     )  # fmt: skip
     assert params["full_fine_tuning"] is True
+    assert (params["max_steps"], params["max_seconds"]) == (900, None)
     assert params["concurrency"] == 7
     assert params["start_from"] == [Path("my runs/layout.json"), Path("b")]
+
+
+def test_what_a_trial_is_is_said() -> None:
+    """Its trainings, its reports, and what the score is set against."""
+    training = replace(DEFINITION.training, reports_per_epoch=3)
+    asked = replace(
+        DEFINITION, fidelity="data", replicates=5, cost="flops", training=training, n_random=4
+    )
+    params = understood(search_command(asked, Goal(12, 1, 3), "tiny", "sqlite:///tiny.db"))
+
+    assert (params["fidelity"], params["replicates"]) == ("data", 5)
+    assert (params["objective"], params["reports_per_epoch"]) == ("score,flops", 3)
 
 
 def test_a_goal_never_shrinks() -> None:
@@ -71,6 +84,14 @@ def test_a_goal_never_shrinks() -> None:
     large = Goal(n_trials=20, n_finalists=3, n_seeds=2, full_fine_tuning=True)
 
     assert Goal(12, 0, 5).joined(large) == Goal(20, 3, 5, full_fine_tuning=True)
+
+
+def test_no_limit_is_the_largest_one() -> None:
+    """A study that was ever searched without one may hold more than a later limit lets pass."""
+    limited = Goal(12, 0, 3, max_steps=100, max_seconds=5.5)
+
+    assert limited.joined(Goal(12, 0, 3, max_steps=70)) == Goal(12, 0, 3, max_steps=100)
+    assert limited.joined(limited) == limited
 
 
 def test_defaults_are_left_unsaid() -> None:

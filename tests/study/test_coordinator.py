@@ -16,6 +16,7 @@ from placement_search.study import records
 from placement_search.study.baselines import EVERY_PARALLEL, Baseline
 from placement_search.study.coordinator import Coordinator, TrialSetup
 from placement_search.study.progress import Silence
+from placement_search.study.search_budget import SearchBudget
 from tests.study.stub_engine import StubEngine
 from tests.study.stub_search import interrupt_at, outcome, run, space
 
@@ -179,6 +180,6 @@ def test_a_baseline_that_was_proposed_before_is_not_evaluated_again(tmp_path: Pa
         concurrency=1,
     )  # fmt: skip
     study = optuna.load_study(study_name="study", storage=f"sqlite:///{tmp_path}/study.db")
-    Coordinator(study, setup, StubEngine(), Silence()).run(13)
+    Coordinator(study, setup, StubEngine(), Silence()).run(SearchBudget(13))
 
     assert [t.user_attrs[records.ROLE] for t in study.get_trials()[12:]] == ["new"]

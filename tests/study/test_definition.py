@@ -41,6 +41,9 @@ CHANGES: Mapping[str, Mapping[str, Any]] = {
     "data_fingerprint": {"data_fingerprint": "0123"},
     "metric": {"metric": "macro F1"},
     "concurrency": {"concurrency": 4},
+    "fidelity": {"fidelity": "data"},
+    "replicates": {"replicates": 5},
+    "cost": {"cost": "flops"},
 }
 """One changed fact each, by the key that a user should read."""
 

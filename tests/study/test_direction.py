@@ -6,12 +6,15 @@ import optuna
 import pytest
 from optuna.study import StudyDirection
 
+from placement_search.evaluation.plan import TrainingPlan
 from placement_search.report.curves import incumbents
 from placement_search.space.encoding import Encoding
 from placement_search.study.answer import find_answer
 from placement_search.study.correlations import proxy_correlations
+from placement_search.study.course import Course
 from placement_search.study.finalists import choose_finalists
-from placement_search.study.pruners import PRUNERS, Judge
+from placement_search.study.pruners import PRUNERS
+from placement_search.study.pruners.judge import Judge
 from placement_search.study.records import ROLE, SEARCHED, ProxyMap, StudyRecord
 from placement_search.study.samplers import SAMPLERS
 from placement_search.study.samplers.proposer import Proposer
@@ -88,7 +91,7 @@ def test_the_sampler_goes_where_errors_are_low() -> None:
         history.append(optuna.create_trial(value=error, params=params, distributions=distributions))
     means = {}
     for direction in (StudyDirection.MINIMIZE, StudyDirection.MAXIMIZE):
-        setting = Setting(encoding, 0, direction)
+        setting = Setting(encoding, 0, (direction,))
         proposer = Proposer(setting, SAMPLERS["tpe"](setting))
         values = [proposer.propose(Question(60 + i, history), ()).params for i in range(10)]
         means[direction] = sum(sum(v for v in p.values() if isinstance(v, float)) for p in values)
@@ -99,7 +102,7 @@ def test_the_sampler_goes_where_errors_are_low() -> None:
 @pytest.mark.parametrize(("error", "is_hopeless"), [(0.9, True), (0.1, False)])
 def test_the_pruner_stops_large_errors(error: float, *, is_hopeless: bool) -> None:
     """The median rule, turned round."""
-    judge = Judge(PRUNERS["median"](8, "errors"), sign=-1)
+    judge = Judge(PRUNERS["median"](Course(TrainingPlan(epochs=8)).horizon("errors")), sign=-1)
     history = [
         optuna.create_trial(
             value=0.5,

@@ -10,6 +10,7 @@ from optuna.trial import FrozenTrial, TrialState
 from placement_search.evaluation.score_card import Costs, ScoreCard
 from placement_search.study import records, trial_rows
 from placement_search.study.ledger import Entry, Ledger
+from placement_search.study.search_budget import Spent
 from placement_search.study.storage import open_storage
 
 DISTRIBUTIONS = {"source_0": FloatDistribution(0.0, 1.0), "module": IntDistribution(0, 2)}
@@ -46,9 +47,9 @@ def written(ledger: Ledger) -> None:
         ledger.start(entry(layout_id))
         ledger.report(number, 1, 0.4)
     ledger.report(1, 2, 0.7)
-    ledger.complete(1, CARD)
-    ledger.prune(2, 0.5)
-    ledger.fail(3, records.TrialEnd.INFEASIBLE, "out of memory")
+    ledger.complete(1, CARD, 2.0)
+    ledger.prune(2, 0.4, Spent(0.5, 4), 3.0)
+    ledger.fail(3, records.TrialEnd.INFEASIBLE, "out of memory", Spent(), 4.0)
 
 
 def held(trials: list[FrozenTrial]) -> list[tuple[object, ...]]:
@@ -116,9 +117,9 @@ def test_what_has_settled_is_counted_from_the_first_trial_on(tmp_path: Path) -> 
     ledger = Ledger(study_in(tmp_path), DISTRIBUTIONS)
     for layout_id in ("a", "b", "c"):
         ledger.start(entry(layout_id))
-    ledger.complete(1, CARD)
+    ledger.complete(1, CARD, 2.0)
     assert (ledger.n_finished, ledger.n_settled) == (1, 0)
-    ledger.complete(0, CARD)
+    ledger.complete(0, CARD, 2.0)
     assert (ledger.n_finished, ledger.n_settled) == (2, 2)
     assert ledger.seen == {"a", "b", "c"}
 

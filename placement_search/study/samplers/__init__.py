@@ -66,3 +66,5 @@ SAMPLERS: Mapping[str, MakeSampler] = {
 """What ``--sampler`` takes."""
 NEED_PROXIES = frozenset({"gradient-guided"})
 """Samplers that are nothing without a proxy map."""
+ONE_OBJECTIVE = frozenset({"cma-es"})
+"""Samplers that can't set a score against a cost."""

@@ -36,7 +36,8 @@ class GenerationalSampler:
 
     def _begin(self) -> None:
         self._copy = optuna.create_study(
-            direction=self._setting.direction, sampler=self._make(self._setting.seed_of("state"))
+            directions=self._setting.directions,
+            sampler=self._make(self._setting.seed_of("state")),
         )
         self._asked: dict[int, Trial] = {}
         self._n_learned = self._next = 0
@@ -81,7 +82,7 @@ class GenerationalSampler:
         is_scored = is_telling(trial, self._distributions)
         if asked is not None and is_scored:
             # A pruned layout's last score stands for it, since generations are made of whole ones.
-            self._copy.tell(asked, trial.value)
+            self._copy.tell(asked, trial.values)
         elif asked is not None:
             self._copy.tell(asked, state=TrialState.FAIL)
         elif is_scored:

@@ -42,6 +42,8 @@ N_ROUNDS = 4
 """Times that small changes are made of what looks best."""
 N_PROPOSED = 50
 """Candidates that are named, best first; most are new to the study."""
+LEAST_SHARE = 0.05
+"""Of the sum of two objectives, beside the smaller of them; Knowles's choice."""
 N_LEARNED = 400
 """Trials that are learned from at most, the best and the latest; fitting takes their cube."""
 
@@ -79,7 +81,7 @@ class Guided:
     def proposals(self, question: Question) -> Iterator[Proposal]:
         """See `Sampler`."""
         generator = random.Random(self._setting.seed_of(question.number, "guided"))  # noqa: S311
-        observed = observations(question.trials, self._setting)
+        observed = observations(question.trials, self._setting, generator)
         candidates = (
             self._first(generator)
             if len(observed) < N_INITIAL
@@ -157,16 +159,21 @@ def candidate_of(trial: FrozenTrial) -> Candidate:
     return Candidate(layout, training_of(attributes))
 
 
-def observations(trials: Sequence[FrozenTrial], setting: Setting) -> list[Observation]:
+def observations(
+    trials: Sequence[FrozenTrial], setting: Setting, generator: random.Random
+) -> list[Observation]:
     """What the trials of a space say of their layouts.
 
     A pruned trial's last score counts as if it had gained what the complete ones gained from that
-    epoch on, in the median, and is doubted by how much they differ in that.
+    report on, in the median, and is doubted by how much they differ in that. Where a cost is an
+    objective too, both are one number by weights that are drawn anew, after ParEGO (Knowles 2006):
+    proposal by proposal another part of the Pareto front is looked for.
     """
     complete = [trial for trial in trials if trial.state is TrialState.COMPLETE]
     found = []
+    costs = []
     for trial in trials:
-        if trial.state not in SCORED or trial.value is None:
+        if trial.state not in SCORED or not trial.values:
             continue
         candidate = candidate_of(trial)
         if not setting.encoding.space.contains(candidate.layout):
@@ -174,17 +181,42 @@ def observations(trials: Sequence[FrozenTrial], setting: Setting) -> list[Observ
         gain, doubt = (
             (0.0, 0.0) if trial.state is TrialState.COMPLETE else _gain_from(trial, complete)
         )
-        found.append(Observation(candidate, setting.sign * (trial.value + gain), doubt))
-    return found
+        found.append(Observation(candidate, setting.sign * (trial.values[0] + gain), doubt))
+        costs.append(trial.values[1:])
+    return _weighed(found, costs, generator) if len(setting.directions) > 1 else found
+
+
+def _weighed(
+    found: Sequence[Observation], costs: Sequence[Sequence[float]], generator: random.Random
+) -> list[Observation]:
+    """Scores set against costs, of which smaller ones are better, by a weight that is drawn."""
+    if not found:
+        return []
+    scores = np.array([each.score for each in found])
+    cheapness = -np.array([cost[0] for cost in costs])
+    weight = generator.random()
+    parts = np.stack([weight * _within_range(scores), (1 - weight) * _within_range(cheapness)])
+    worths = parts.min(0) + LEAST_SHARE * parts.sum(0)
+    factor = (weight / (float(np.ptp(scores)) or 1.0)) ** 2
+    return [
+        Observation(each.candidate, float(worth), each.doubt * factor)
+        for each, worth in zip(found, worths, strict=True)
+    ]
+
+
+def _within_range(values: Array) -> Array:
+    """Values moved and scaled to lie within 0 and 1."""
+    spread = float(np.ptp(values)) or 1.0
+    return np.asarray((values - values.min()) / spread)
 
 
 def _gain_from(pruned: FrozenTrial, complete: Sequence[FrozenTrial]) -> tuple[float, float]:
-    """What complete trials gained since the epoch at which one was pruned, and its variance."""
+    """What complete trials gained since the report at which one was pruned, and its variance."""
     last = max(pruned.intermediate_values, default=0)
     gains: Array = np.array([
-        trial.value - trial.intermediate_values[last]
+        trial.values[0] - trial.intermediate_values[last]
         for trial in complete
-        if trial.value is not None and last in trial.intermediate_values
+        if trial.values and last in trial.intermediate_values
     ])  # fmt: skip
     return (float(np.median(gains)), float(gains.var())) if len(gains) else (0.0, 0.0)
 

@@ -11,7 +11,6 @@ from collections.abc import Callable, Iterator, Sequence
 import optuna
 from optuna.distributions import BaseDistribution
 from optuna.samplers import BaseSampler, TPESampler
-from optuna.study import StudyDirection
 from optuna.trial import FrozenTrial, TrialState
 
 from placement_search.study.samplers.sampler import (
@@ -65,7 +64,7 @@ class OptunaSampler:
         self._n_learned = 0
         self._scored: list[FrozenTrial] = []
         self._n_left_out = 0
-        self._copy = optuna.create_study(direction=setting.direction)
+        self._copy = optuna.create_study(directions=setting.directions)
 
     def proposals(self, question: Question) -> Iterator[Proposal]:
         """See `Sampler`."""
@@ -92,15 +91,15 @@ class OptunaSampler:
         n_left_out = max(0, (len(self._scored) - N_RECENT) // STRIDE * STRIDE)
         if n_left_out > self._n_left_out:
             self._n_left_out = n_left_out
-            self._copy = optuna.create_study(direction=self._setting.direction)
+            self._copy = optuna.create_study(directions=self._setting.directions)
             fresh = [*self._best(n_left_out), *self._scored[n_left_out:]]
         self._copy.add_trials(fresh)
 
     def _best(self, n_first: int) -> list[FrozenTrial]:
         """The best complete ones of the first trials, in their order."""
-        sign = -1 if self._setting.direction is StudyDirection.MAXIMIZE else 1
+        sign = -self._setting.sign
         complete = [
-            (sign * (trial.value or 0.0), index)
+            (sign * (trial.values or [0.0])[0], index)
             for index, trial in enumerate(self._scored[:n_first])
             if trial.state is TrialState.COMPLETE
         ]
@@ -116,8 +115,9 @@ def template(trial: FrozenTrial, distributions: dict[str, BaseDistribution]) -> 
     """A trial as another study can take it in."""
     return optuna.create_trial(
         state=trial.state,
-        value=trial.value,
+        values=trial.values,
         params=trial.params,
         distributions=distributions,
-        intermediate_values=trial.intermediate_values,
+        # TPE compares pruned trials by these, and fails where there are several objectives.
+        intermediate_values=trial.intermediate_values if len(trial.values) == 1 else {},
     )

@@ -25,7 +25,7 @@ class Setting:
     Args:
         encoding: Of the search space.
         seed: The study's seed.
-        direction: Whether larger scores are better.
+        directions: Whether larger scores are better; that of a cost comes second.
         proxies: The proxy map, by proxy; empty where the study has none.
         concurrency: How far knowledge lags: the proposal of trial n may know trials up to
             n - concurrency.
@@ -33,14 +33,14 @@ class Setting:
 
     encoding: Encoding
     seed: int
-    direction: StudyDirection
+    directions: tuple[StudyDirection, ...]
     proxies: Mapping[str, Scores] = field(default_factory=dict)
     concurrency: int = 1
 
     @property
     def sign(self) -> int:
         """What a score is multiplied by so that larger is better."""
-        return 1 if self.direction is StudyDirection.MAXIMIZE else -1
+        return 1 if self.directions[0] is StudyDirection.MAXIMIZE else -1
 
     def seed_of(self, *what: str | int) -> int:
         """A seed for one use; the same whenever it is asked for."""

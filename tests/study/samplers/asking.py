@@ -52,7 +52,7 @@ def setting_of(
 ) -> Setting:
     """A study that looks for large scores."""
     proxies = made_up_proxies() if is_mapped else {}
-    return Setting(encoding, seed, StudyDirection.MAXIMIZE, proxies, concurrency)
+    return Setting(encoding, seed, (StudyDirection.MAXIMIZE,), proxies, concurrency)
 
 
 def proposer_of(sampler: str, setting: Setting) -> Proposer:
@@ -61,18 +61,19 @@ def proposer_of(sampler: str, setting: Setting) -> Proposer:
 
 
 def told(
-    encoding: Encoding,
+    setting: Setting,
     proposal: Proposal,
     state: TrialState = TrialState.COMPLETE,
     role: str = records.SEARCHED,
 ) -> FrozenTrial:
     """The trial as a study holds it once its proposal was evaluated."""
     score = closeness(proposal.layout)
+    values = [score, float(len(proposal.layout.connections))][: len(setting.directions)]
     return optuna.create_trial(
         state=state,
-        value=None if state is TrialState.FAIL else score,
+        values=None if state is TrialState.FAIL else values,
         params=proposal.params,
-        distributions={gene.name: distribution(gene) for gene in encoding.genes},
+        distributions={gene.name: distribution(gene) for gene in setting.encoding.genes},
         intermediate_values={1: score - 1, 2: score},
         user_attrs={
             records.ROLE: role,
@@ -102,7 +103,7 @@ def searched(
     for number in range(len(trials), n_trials):
         seen = {trial.user_attrs[records.LAYOUT_ID] for trial in trials}
         asked = question(trials, number, setting.concurrency)
-        trials.append(told(setting.encoding, proposer.propose(asked, seen), end_of(number)))
+        trials.append(told(setting, proposer.propose(asked, seen), end_of(number)))
     return trials
 
 

@@ -3,13 +3,14 @@ from dataclasses import replace
 import optuna
 import pytest
 from optuna.distributions import FloatDistribution, IntDistribution
+from optuna.study import StudyDirection
 from optuna.trial import FrozenTrial, TrialState
 
 from placement_search.layout import parse_layout
 from placement_search.modules import MODULE_TYPES
 from placement_search.space.encoding import Gene
 from placement_search.study import records
-from placement_search.study.samplers import SAMPLERS, optuna_samplers, proposer
+from placement_search.study.samplers import ONE_OBJECTIVE, SAMPLERS, optuna_samplers, proposer
 from placement_search.study.samplers.proposer import SpaceExhaustedError
 from placement_search.study.samplers.sampler import Setting, distribution
 from tests.study.samplers.asking import (
@@ -104,6 +105,17 @@ def test_asking_again_gives_the_same_proposal(name: str, setting: Setting) -> No
     latest = question(trials, len(trials))
 
     assert asked.propose(latest, ()) == asked.propose(latest, ())
+
+
+def test_a_score_may_be_set_against_a_cost(name: str, setting: Setting) -> None:
+    """Two objectives are searched, and a search that is resumed goes on as it would have."""
+    if name in ONE_OBJECTIVE:
+        pytest.skip("looks for the best score alone")
+    both = replace(setting, directions=(StudyDirection.MAXIMIZE, StudyDirection.MINIMIZE))
+    n_trials = n_of(setting, 12)
+    trials = searched(both, name, n_trials)
+
+    assert layouts_of(searched(both, name, n_trials, begun=trials[:-1])) == layouts_of(trials)
 
 
 def test_another_seed_searches_another_way(name: str, setting: Setting) -> None:

@@ -1,3 +1,5 @@
+import random
+
 import optuna
 import pytest
 from optuna.trial import TrialState
@@ -63,6 +65,7 @@ def test_a_pruned_score_counts_as_if_it_had_gained_what_others_did() -> None:
             trial([0.3], TrialState.PRUNED, "0>3:bottleneck(rank=4)"),
         ],
         SETTING,
+        random.Random(0),  # noqa: S311
     )
 
     assert [round(each.score, 6) for each in found] == [0.7, 0.8, 0.6]

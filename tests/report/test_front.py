@@ -1,0 +1,50 @@
+"""The Pareto front in a report: there where a study had a cost, and nowhere else."""
+
+import json
+from dataclasses import replace
+
+import pytest
+
+from placement_search.report.data import as_json
+from placement_search.report.findings import Findings, gather_findings
+from placement_search.report.front import draw_front, front_table
+from placement_search.report.markdown import as_markdown
+from placement_search.report.page import as_html
+from placement_search.study.front import pareto_front
+from placement_search.study.records import StudyRecord
+
+
+@pytest.fixture
+def findings(record: StudyRecord) -> Findings:
+    """A study that set the score against parameters."""
+    asked = replace(record.definition, cost="parameters")
+    return gather_findings(replace(record, definition=asked))
+
+
+def test_the_table_holds_the_front(findings: Findings) -> None:
+    """Cheapest first, with the cost in words above its column."""
+    table = front_table(findings)
+    assert table is not None
+    front = pareto_front(findings.record, "parameters")
+
+    assert [row[0] for row in table.rows] == [str(trial.number) for trial in front]
+    assert table.columns[-1].title == "trainable parameters of the adapters"
+
+
+def test_every_form_of_the_report_shows_it(findings: Findings) -> None:
+    """Page, Markdown and JSON."""
+    assert 'id="front"' in as_html(findings)
+    assert "## Pareto front" in as_markdown(findings)
+    assert json.loads(as_json(findings))["front"]
+    assert "<svg" in (draw_front(findings) or "")
+
+
+def test_a_study_of_the_score_alone_has_none(record: StudyRecord) -> None:
+    """Nothing of it is said."""
+    findings = gather_findings(record)
+
+    assert front_table(findings) is None
+    assert draw_front(findings) is None
+    assert 'id="front"' not in as_html(findings)
+    assert "## Pareto front" not in as_markdown(findings)
+    assert json.loads(as_json(findings))["front"] is None
