@@ -76,7 +76,7 @@ class SearchSettings:
     max_flops: str | None = None
     max_latency: str | None = None
     n_finalists: int = 3
-    n_seeds: int = 3
+    n_seeds: int = 5
     n_random: int = 6
     full_fine_tuning: bool = False
     proxy_map: bool = True
