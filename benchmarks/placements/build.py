@@ -6,7 +6,8 @@ Every training is a line of `runs/placements/TASK.jsonl` as soon as it has ended
 up, or with ``--pack``, all lines and what the table holds already become the table anew. Another
 backbone or other data make a table of the same form:
 
-    python -m benchmarks.placements.build --model PATH --data DATA --table my-table.parquet
+    python -m benchmarks.placements.build --model PATH --data DATA --table my-table.parquet \
+        --maps my-maps.parquet
 """
 
 import argparse
@@ -15,6 +16,7 @@ from collections.abc import Sequence
 from contextlib import closing
 from pathlib import Path
 
+from benchmarks.placements.maps import MAPS, add_maps
 from benchmarks.placements.protocol import TASKS, Run, stages
 from benchmarks.placements.table import (
     TABLE,
@@ -74,6 +76,10 @@ class Builder:
             self._benches[task] = load_bench(self._model, DataSettings(data=task))
         return self._benches[task]
 
+    def map(self, path: Path) -> None:
+        """Compute the proxy maps of all tasks."""
+        add_maps({task: self._bench(task) for task in self._tasks}, path, SEED)
+
     def run(self, deadline: float) -> bool:
         """Train what is missing until ``deadline``; whether all of it is there."""
         n_nodes = self._bench(self._tasks[0]).backbone.n_nodes
@@ -130,6 +136,7 @@ def main() -> None:
     parser.add_argument("--model", default=ModelSettings().model, help="backbone")
     parser.add_argument("--data", nargs="+", default=list(TASKS), help="tasks, as search takes")
     parser.add_argument("--table", type=Path, default=TABLE, help="Parquet file of the table")
+    parser.add_argument("--maps", type=Path, default=MAPS, help="Parquet file of the proxy maps")
     parser.add_argument("--journals", type=Path, default=JOURNALS, help="folder of new rows")
     parser.add_argument("--workers", type=int, default=2, help="processes beside each other")
     parser.add_argument("--seconds", type=float, default=float("inf"), help="stop after so long")
@@ -137,6 +144,7 @@ def main() -> None:
     given = parser.parse_args()
     if not given.pack:
         builder = Builder(given.model, given.data, given.table, given.journals, given.workers)
+        builder.map(given.maps)
         is_whole = builder.run(time.monotonic() + given.seconds)
         print("the table is whole" if is_whole else "stopped; the same command goes on")
     print(pack(given.journals, given.table))

@@ -34,7 +34,7 @@ def write_maps(maps: Maps, path: Path) -> None:
 
 
 def add_maps(benches: Mapping[str, Workbench], path: Path, seed: int) -> None:
-    """Compute the maps that a file lacks, or make them anew where proxies were added."""
+    """Compute the maps of some tasks; those of others that a file holds stay."""
     maps = read_maps(path)
     for task, bench in benches.items():
         maps[task] = compute_proxy_map(bench, seed).scores

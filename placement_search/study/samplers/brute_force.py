@@ -7,12 +7,15 @@ from collections.abc import Iterator
 
 from placement_search.errors import StudyError
 from placement_search.layout import Layout
+from placement_search.space.choices import Choice
 from placement_search.space.search_space import SearchSpace
 from placement_search.space.training import TrainingChoice, TrainingSpace
+from placement_search.study import records
+from placement_search.study.samplers.candidates import Candidate
 from placement_search.study.samplers.sampler import Proposal, Question, Setting
 
 MAX_LAYOUTS = 100_000
-"""Layouts that a space may have; nobody trains more."""
+"""Layouts, with their training settings, that a space may have; nobody trains more."""
 
 
 class BruteForce:
@@ -28,24 +31,43 @@ class BruteForce:
     def __init__(self, setting: Setting) -> None:
         self._encoding = setting.encoding
         space = setting.encoding.space
-        if any(searched.n_values is None for _, searched in space.training.settings):
-            raise StudyError(
-                f"--sampler brute-force takes lists of training settings, {space.name!r} has an "
-                "interval; list its values, or take another sampler"
-            )
-        if space.log10_size > math.log10(MAX_LAYOUTS):
-            raise StudyError(
-                f"--sampler brute-force takes spaces of at most {MAX_LAYOUTS:,} layouts; "
-                f"{space.name!r} has about 10^{space.log10_size:.1f}; narrow it, or take another"
-            )
-        found = list(itertools.product(all_layouts(space), all_trainings(space.training)))
+        _check_size(space)
+        found = list(map(Candidate, *zip(*_everything(space), strict=True)))
         random.Random(setting.seed_of("order")).shuffle(found)  # noqa: S311
-        self._found = found
+        self._found = {each.training.id_with(each.layout.id): each for each in found}
 
-    def proposals(self, question: Question) -> Iterator[Proposal]:  # noqa: ARG002 - the protocol's
+    def proposals(self, question: Question) -> Iterator[Proposal]:
         """See `Sampler`."""
-        for layout, training in self._found:
-            yield Proposal.of(self._encoding, layout, training)
+        before = (*question.trials, *question.pending)
+        seen = {trial.user_attrs[records.LAYOUT_ID] for trial in before}
+        for name, candidate in self._found.items():
+            if name not in seen:
+                yield Proposal.of(self._encoding, *candidate)
+
+
+def _check_size(space: SearchSpace) -> None:
+    """Check that a space can be gone through.
+
+    Raises:
+        StudyError: If it can't.
+    """
+    counts = [searched.n_values for _, searched in space.training.settings]
+    if None in counts:
+        raise StudyError(
+            f"--sampler brute-force takes lists of training settings, {space.name!r} has an "
+            "interval; list its values, or take another sampler"
+        )
+    n_trainings = math.prod(count for count in counts if count)
+    if space.n_layouts is None or space.n_layouts * n_trainings > MAX_LAYOUTS:
+        raise StudyError(
+            f"--sampler brute-force takes spaces of at most {MAX_LAYOUTS:,} layouts; "
+            f"{space.name!r} has about 10^{space.log10_size + math.log10(n_trainings):.1f}; "
+            "narrow it, or take another"
+        )
+
+
+def _everything(space: SearchSpace) -> Iterator[tuple[Layout, TrainingChoice]]:
+    return itertools.product(all_layouts(space), all_trainings(space.training))
 
 
 def all_trainings(space: TrainingSpace) -> Iterator[TrainingChoice]:
@@ -56,17 +78,28 @@ def all_trainings(space: TrainingSpace) -> Iterator[TrainingChoice]:
 
 
 def all_layouts(space: SearchSpace) -> Iterator[Layout]:
-    """Every layout of a space, the smallest first."""
+    """Every layout of a space."""
     always, numbers = sorted(space.choices.always), range(len(space.modules))
-    for size in range(max(0, space.at_least - len(always)), space.at_most - len(always) + 1):
-        for free in itertools.combinations(space.choices.free, size):
-            groups = [*always, *free]
-            sets = (
-                ((number,) * len(groups) for number in numbers)
-                if space.is_module_shared
-                else itertools.product(numbers, repeat=len(groups))
-            )
-            for modules in sets:
-                chosen = list(zip(groups, modules, strict=True))
+    sets = [(number,) for number in numbers] if space.is_module_shared else [tuple(numbers)]
+    for allowed in sets:
+        for modules in itertools.product(allowed, repeat=len(always)):
+            begun = list(zip(always, modules, strict=True))
+            for chosen in _grown(space, begun, allowed, 0):
                 if space.choices.contains(chosen):
                     yield space.layout_of(chosen)
+
+
+def _grown(
+    space: SearchSpace, chosen: list[Choice], allowed: tuple[int, ...], first: int
+) -> Iterator[list[Choice]]:
+    """A set of choices and all larger ones, as far as the rules allow.
+
+    What is legal stays legal when a choice is dropped, so nothing grows from what is not.
+    """
+    if not space.choices.legality.allows(space.choices.picks(chosen)):
+        return
+    yield chosen
+    free = space.choices.free
+    for index in range(first, len(free)):
+        for module in allowed:
+            yield from _grown(space, [*chosen, (free[index], module)], allowed, index + 1)

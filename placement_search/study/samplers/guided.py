@@ -28,10 +28,10 @@ from placement_search.study.samplers.set_features import Array
 from placement_search.study.samplers.set_model import SetModel, Vectoriser
 from placement_search.study.training_choices import training_of
 
-N_INITIAL = 6
-"""Scored layouts before the process is asked: until then greedy choices and random ones."""
-SHARE_RANDOM = 1 / 3
-"""Of these, how many are random."""
+N_GREEDY = 6
+"""Proposals that are greedy choices, each by another proxy, before the process is asked."""
+N_OBSERVED = 4
+"""Scored layouts that the process needs; until then layouts are random."""
 N_REFERENCE = 200
 """Random layouts that say what is usual."""
 N_RANDOM = 150
@@ -81,20 +81,19 @@ class Guided:
     def proposals(self, question: Question) -> Iterator[Proposal]:
         """See `Sampler`."""
         generator = random.Random(self._setting.seed_of(question.number, "guided"))  # noqa: S311
-        observed = observations(question.trials, self._setting, generator)
-        candidates = (
-            self._first(generator)
-            if len(observed) < N_INITIAL
-            else self._improving(observed, self._pending(question.pending), generator)
-        )
-        for candidate in candidates:
+        for candidate in self._candidates(question, generator):
             yield Proposal.of(self._setting.encoding, *candidate)
 
-    def _first(self, generator: random.Random) -> list[Candidate]:
-        """Greedy choices, and random candidates now and then."""
-        if not self._greedy or generator.random() < SHARE_RANDOM:
+    def _candidates(self, question: Question, generator: random.Random) -> list[Candidate]:
+        """Greedy choices first, then what the process likes, as soon as it knows enough."""
+        before = (*question.trials, *question.pending)
+        n_own = sum(trial.user_attrs[records.ROLE] == records.SEARCHED for trial in before)
+        if n_own < N_GREEDY and self._greedy:
+            return self._greedy_candidates(generator)
+        observed = observations(question.trials, self._setting, generator)
+        if len(observed) < N_OBSERVED:
             return random_candidates(self._space, generator, N_PROPOSED)
-        return self._greedy_candidates(generator)
+        return self._improving(observed, self._pending(question.pending), generator)
 
     def _greedy_candidates(self, generator: random.Random) -> list[Candidate]:
         training = self._space.training

@@ -67,7 +67,10 @@ class SetFeatures:
 
 
 def proxy_ranks(space: SearchSpace, proxies: Mapping[str, Scores]) -> Array:
-    """How each proxy ranks the connections of a space, with mean 0 and variance 1.
+    """How each proxy ranks the connections of a space, as normal scores.
+
+    Those are what a normal variable would be at the same rank, so that the best few differ from
+    each other as much as they differ from the rest.
 
     Returns:
         Shape ``(n_nodes, n_nodes, n_proxies)``; 0 for connections that the space leaves out.
@@ -77,8 +80,7 @@ def proxy_ranks(space: SearchSpace, proxies: Mapping[str, Scores]) -> Array:
     ranks = np.zeros((n_nodes, n_nodes, len(proxies)))
     for index, scores in enumerate(proxies.values()):
         ranked = stats.rankdata(np.asarray(scores, dtype=float)[sources, targets])
-        spread = ranked.std() or 1.0
-        ranks[sources, targets, index] = (ranked - ranked.mean()) / spread
+        ranks[sources, targets, index] = stats.norm.ppf((ranked - 0.5) / len(ranked))
     return ranks
 
 

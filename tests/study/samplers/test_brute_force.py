@@ -29,6 +29,30 @@ def test_the_budget_leaves_layouts_out() -> None:
     assert len(list(all_layouts(bound(space_file(**NARROW), max_parameters=N_RANK_4)))) == 4
 
 
+def test_conditions_and_ties_are_kept() -> None:
+    """Every layout is the space's own, and all that it counts come."""
+    space = bound(
+        space_file(
+            **{**NARROW, "connections": {"at_most": 3}},
+            always=["2>2"],
+            module_per="connection",
+            when=[{"has": "3>3", "in_all": 2}],
+        )
+    )
+    found = list(all_layouts(space))
+
+    assert len(set(found)) == len(found) == space.n_layouts
+    assert all(space.contains(layout) for layout in found)
+
+
+def test_a_large_space_of_few_layouts_is_gone_through() -> None:
+    """Six of twenty-five connections in any case, and one more at most: not 25 over 7 sets."""
+    always = [f"{node}>{node}" for node in range(6)]
+    space = bound(space_file(kinds=["sequential"], connections={"at_most": 7}, always=always))
+
+    assert len(list(all_layouts(space))) == 2 * (1 + 19)
+
+
 def test_a_large_space_is_refused_with_its_size() -> None:
     """Nobody waits for millions of trainings."""
     with pytest.raises(StudyError, match=r"'tiny' has about 10\^7\.\d"):
