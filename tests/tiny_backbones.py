@@ -8,8 +8,10 @@ from collections.abc import Callable
 from functools import partial
 from typing import Any
 
+import pytest
 import torch
 import transformers
+from _pytest.mark import ParameterSet
 
 from placement_search.backbones.loading import Backbone, as_backbone, load_backbone
 
@@ -105,3 +107,15 @@ BACKBONES: dict[str, Callable[[], Backbone]] = {
     "wav2vec2": partial(tiny, "Wav2Vec2", **AUDIO),
     "wav2vec2, stable": partial(tiny, "Wav2Vec2", do_stable_layer_norm=True, **AUDIO),
 }
+
+CORE = ("embedded", "vit", "bert", "gpt2", "llama")
+"""One of each kind of wiring; the fast tests know these, `make test` knows all."""
+
+
+def each_backbone() -> list[ParameterSet]:
+    """Every backbone of the table as a test's parameter, those beyond the core marked slow."""
+    unknown = set(CORE) - BACKBONES.keys()
+    assert not unknown, unknown
+    return [
+        pytest.param(name, marks=() if name in CORE else pytest.mark.slow) for name in BACKBONES
+    ]

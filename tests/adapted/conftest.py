@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 
 from placement_search.backbones.loading import Backbone
-from tests.tiny_backbones import BACKBONES
+from tests.tiny_backbones import BACKBONES, each_backbone
 
 Inputs = dict[str, Tensor]
 
@@ -18,7 +18,7 @@ def made(name: str) -> Backbone:
     return BACKBONES[name]()
 
 
-@pytest.fixture(params=BACKBONES)
+@pytest.fixture(params=each_backbone())
 def backbone(request: pytest.FixtureRequest) -> Backbone:
     """Each family in turn."""
     return made(request.param)

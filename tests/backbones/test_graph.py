@@ -10,10 +10,10 @@ from placement_search.backbones.families import FAMILIES, VARIANTS, Pooling
 from placement_search.backbones.graph import nodes_of
 from placement_search.backbones.loading import Backbone
 from placement_search.errors import BackboneError
-from tests.tiny_backbones import BACKBONES, tiny, tiny_bert, tiny_vit
+from tests.tiny_backbones import BACKBONES, each_backbone, tiny, tiny_bert, tiny_vit
 
 
-@pytest.fixture(params=BACKBONES)
+@pytest.fixture(params=each_backbone())
 def backbone(request: pytest.FixtureRequest) -> Backbone:
     """Each family in turn."""
     return BACKBONES[request.param]()

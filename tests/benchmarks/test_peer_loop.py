@@ -17,6 +17,8 @@ from placement_search.layout import FirstPass, Layout
 from placement_search.modules import parse_layout
 from tests.benchmarks.tiny_peers import saved, text_bench, vision_bench
 
+pytestmark = pytest.mark.slow
+
 PLAN = TrainingPlan(epochs=2, batch_size=16)
 MIXED = "0>0:bottleneck+0>3:bottleneck+1>2:bottleneck+1>6:bottleneck+5>1:bottleneck+6>3:bottleneck"
 CASES = [

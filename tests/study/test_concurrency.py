@@ -21,7 +21,7 @@ from tests.study.stub_search import interrupt_at, outcome, run
 N_BASELINES = 8
 COMBINATIONS = [
     ("tpe", "median"),
-    ("random", "hyperband"),
+    pytest.param("random", "hyperband", marks=pytest.mark.slow),
     pytest.param("tpe", "hyperband", marks=pytest.mark.slow),
     pytest.param("random", "median", marks=pytest.mark.slow),
 ]
@@ -43,7 +43,7 @@ def test_the_order_of_events_decides_nothing(tmp_path: Path, sampler: str, prune
 
 
 @pytest.mark.parametrize(("sampler", "pruner"), COMBINATIONS)
-@pytest.mark.parametrize("order", [None, 3])
+@pytest.mark.parametrize("order", [pytest.param(None, marks=pytest.mark.slow), 3])
 def test_an_interrupted_study_ends_as_an_uninterrupted_one(
     tmp_path: Path, sampler: str, pruner: str, order: int | None
 ) -> None:
@@ -81,7 +81,7 @@ def _interrupt(_number: int) -> None:
     raise KeyboardInterrupt
 
 
-@pytest.mark.parametrize("concurrency", [1, 2, 5])
+@pytest.mark.parametrize("concurrency", [1, pytest.param(2, marks=pytest.mark.slow), 5])
 def test_as_many_as_allowed_are_under_way(tmp_path: Path, concurrency: int) -> None:
     """No more, and all slots are used; the total is kept."""
     engine = StubEngine(order=0)

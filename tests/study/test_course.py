@@ -18,7 +18,14 @@ from tests.study.stub_search import interrupt_at, outcome, run
 
 N_BASELINES, N_STEPS = 8, 30
 PLAN = TrainingPlan(epochs=3)
-COURSES = [("successive-halving", "data", 1), ("hyperband", "data", 1), ("wilcoxon", "epochs", 5)]
+HALVED, BANDED, REPEATED = (
+    ("successive-halving", "data", 1), ("hyperband", "data", 1), ("wilcoxon", "epochs", 5)
+)  # fmt: skip
+COURSES = [
+    HALVED,
+    pytest.param(BANDED, marks=pytest.mark.slow),
+    pytest.param(REPEATED, marks=pytest.mark.slow),
+]
 
 
 def trials_of(
@@ -56,7 +63,7 @@ def test_the_order_of_events_decides_nothing(tmp_path: Path, course: tuple[str, 
 def test_a_promoted_trial_starts_anew_on_more_data(tmp_path: Path) -> None:
     """A ninth, a third, all; what is stopped has seen no more than its rung's part."""
     engine = StubEngine(order=0)
-    trials = trials_of(tmp_path, engine, COURSES[0])
+    trials = trials_of(tmp_path, engine, HALVED)
     parts = [parts_of(engine, trial) for trial in trials]
 
     assert parts[:N_BASELINES] == [[1]] * N_BASELINES
@@ -71,7 +78,7 @@ def test_a_promoted_trial_starts_anew_on_more_data(tmp_path: Path) -> None:
 def test_later_brackets_skip_the_smallest_parts(tmp_path: Path) -> None:
     """Hyperband's last one trains on all data at once."""
     engine = StubEngine(order=0)
-    trials = trials_of(tmp_path, engine, COURSES[1])
+    trials = trials_of(tmp_path, engine, BANDED)
     starts = {parts_of(engine, trial)[0] for trial in trials[N_BASELINES:]}
 
     assert starts == {9, 3, 1}
@@ -80,7 +87,7 @@ def test_later_brackets_skip_the_smallest_parts(tmp_path: Path) -> None:
 def test_a_trial_of_replicates_scores_their_mean(tmp_path: Path) -> None:
     """A baseline too; all layouts have the same seeds, and no layout has one twice."""
     engine = StubEngine(order=0)
-    trials = trials_of(tmp_path, engine, COURSES[2])
+    trials = trials_of(tmp_path, engine, REPEATED)
     seeds = {r.layout.id: [] for r in engine.requests}  # type: dict[str, list[int]]
     for request in engine.requests:
         seeds[request.layout.id].append(request.seed)

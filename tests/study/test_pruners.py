@@ -120,7 +120,9 @@ def capped(pruner: str, epochs: int) -> int:
 
 
 @pytest.mark.parametrize("sign", [1, -1])
-@pytest.mark.parametrize("epochs", [1, 2, 3, 8, 9, 30])
+@pytest.mark.parametrize(
+    "epochs", [1, 3, 9, *(pytest.param(n, marks=pytest.mark.slow) for n in (2, 8, 30))]
+)
 def test_ours_decide_like_optunas(name: str, epochs: int, sign: int) -> None:
     """Over noisy trials with ties, whether scores or errors."""
     epochs = capped(name, epochs)
@@ -135,7 +137,7 @@ def test_ours_decide_like_optunas(name: str, epochs: int, sign: int) -> None:
     assert name == "none" or epochs < (5 if name == "wilcoxon" else 3) or any(found)
 
 
-@pytest.mark.parametrize("epochs", [1, 2, 3, 8, 30])
+@pytest.mark.parametrize("epochs", [1, 3, 8, pytest.param(30, marks=pytest.mark.slow)])
 def test_a_trial_better_than_all_before_is_never_stopped(name: str, epochs: int) -> None:
     """Whatever else a pruner does, it keeps the best, for short and long trainings."""
     epochs = capped(name, epochs)
