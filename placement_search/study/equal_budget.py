@@ -1,5 +1,6 @@
 """Baselines that spend what an answer may: spread evenly, chosen greedily, thin in every layer."""
 
+import random
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -11,8 +12,9 @@ from placement_search.study.baselines import (
     dearest,
     every_layer,
     parallel,
+    random_of,
 )
-from placement_search.study.greedy import greedy_pairs
+from placement_search.study.greedy import greedy_groups
 
 EVENLY_SPREAD = "evenly spread"
 GREEDY = "greedy by numerical rank (GGA)"
@@ -42,6 +44,7 @@ def equal_budget_baselines(
     n_nodes: int,
     width: int,
     scores: Sequence[Sequence[float]] | None,
+    seed: int = 0,
 ) -> EqualBudget:
     """Baselines that cost at most what an answer may, each by its own rule for the places.
 
@@ -51,6 +54,7 @@ def equal_budget_baselines(
         n_nodes: Nodes of the backbone.
         width: Its channels.
         scores: ``GREEDY_PROXY`` by ``[source][target]``; None where the study has no proxy map.
+        seed: That of the random baselines, whose number of connections the spread ones have.
     """
     number, most = dearest(space)
     module = space.modules[number]
@@ -66,13 +70,23 @@ def equal_budget_baselines(
             notes[role] = f"left out: {reason}"
         else:
             baselines.append(Baseline(role, every_layer(n_nodes, thin)[base]))
-    baselines.append(Baseline(EVENLY_SPREAD, parallel(spread(most, n_nodes - 1), module)))
+    alike = random_of(space, number, most, random.Random(seed))  # noqa: S311 - reproducible
+    places = spread(len(alike.connections), n_nodes - 1)
+    baselines.append(Baseline(EVENLY_SPREAD, parallel(places, module)))
     if scores is None:
         notes[GREEDY] = "left out: the study has no proxy map"
     else:
-        pairs = greedy_pairs(scores, space.pairs, most)
-        baselines.append(Baseline(GREEDY, space.layout(pairs, [module] * len(pairs))))
+        baselines.append(Baseline(GREEDY, _greedy(space, scores, number, most)))
     return EqualBudget(tuple(baselines), notes)
+
+
+def _greedy(
+    space: SearchSpace, scores: Sequence[Sequence[float]], module: int, n: int
+) -> Layout:
+    """``n`` groups with one module, those that are always there first, as conditions allow."""
+    always = sorted(space.choices.always)
+    groups = greedy_groups(scores, space.groups, n, taken=always)
+    return space.layout_of(space.choices.repaired([(group, module) for group in groups]))
 
 
 def affordable(space: SearchSpace) -> int:

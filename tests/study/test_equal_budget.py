@@ -147,3 +147,22 @@ def test_without_a_proxy_map_there_is_no_greedy_choice() -> None:
 
     assert GREEDY not in {b.role for b in found.baselines}
     assert "no proxy map" in found.notes[GREEDY]
+
+
+def test_in_a_tied_space_they_have_as_many_connections_as_random_layouts() -> None:
+    """Groups of one connection in each of twelve blocks: three of them, 36 connections."""
+    file = space_file(kinds=["sequential", "parallel"], tied="blocks")
+    layouts = {b.role: b.layout for b in made(bound(file)).baselines}
+
+    assert {len(layouts[GREEDY].connections)} == {36}
+    assert {len(layouts[EVENLY_SPREAD].connections)} == {24}
+    assert bound(file).contains(layouts[GREEDY])
+
+
+def test_the_greedy_choice_has_what_is_always_there() -> None:
+    """Else no study over the space could propose it."""
+    space = bound(space_file(always=["7>9"]))
+    greedy = {b.role: b.layout for b in made(space).baselines}[GREEDY]
+
+    assert space.contains(greedy)
+    assert (7, 9) in {(c.source, c.target) for c in greedy.connections}
