@@ -46,14 +46,6 @@ def coverage(scores: Grid, layout: Layout, strength: float = DISCOUNT) -> float:
     return covered
 
 
-def discounted(scores: Grid, chosen: Pair, strength: float = DISCOUNT) -> list[list[float]]:
-    """The scores of all connections once ``chosen`` is taken: one step of the greedy search."""
-    return [
-        [score * kept_share((source, target), chosen, strength) for target, score in enumerate(row)]
-        for source, row in enumerate(scores)
-    ]
-
-
 def kept_share(pair: Pair, chosen: Pair, strength: float = DISCOUNT) -> float:
     """``1 - gamma^d``: the share of a score that is left at distance d of a taken connection.
 

@@ -1,3 +1,5 @@
+import math
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -6,11 +8,11 @@ from placement_search.layout import Connection, Layout, ModuleSpec
 from placement_search.layout_scores import (
     AGGREGATES,
     coverage,
-    discounted,
     distance,
     kept_share,
     layout_sum,
 )
+from placement_search.study.greedy import greedy_pairs
 
 N_NODES = 6
 SCORES = [
@@ -69,14 +71,12 @@ def test_neighbours_cover_less_than_distant_places() -> None:
 def test_coverage_is_what_the_greedy_search_would_collect() -> None:
     """The highest first, each later one at its discounted score."""
     made = layout((0, 0), (1, 2), (5, 3))
-    scores: list[list[float]] = SCORES
-    collected, left = 0.0, {(0, 0), (1, 2), (5, 3)}
-    while left:
-        best = max(sorted(left), key=lambda pair: scores[pair[0]][pair[1]])
-        collected += scores[best[0]][best[1]]
-        scores, left = discounted(scores, best), left - {best}
+    chosen = greedy_pairs(SCORES, [(0, 0), (1, 2), (5, 3)], 3)
+    collected = sum(
+        SCORES[pair[0]][pair[1]] * math.prod(kept_share(pair, former) for former in chosen[:n])
+        for n, pair in enumerate(chosen)
+    )
 
-    # Products of the same factors.
     assert coverage(SCORES, made) == pytest.approx(collected)
 
 

@@ -28,16 +28,6 @@ class Budget:
     max_flops: Fraction | None = None
     max_latency: Fraction | None = None
 
-    def allows(self, n_parameters: int) -> bool:
-        """Whether adapters of ``n_parameters`` trainable parameters are within the budget."""
-        return self.max_parameters is None or n_parameters <= self.max_parameters
-
-    def how_many(self, cost: int, at_most: int) -> int:
-        """How many connections of ``cost`` parameters the budget pays for, up to ``at_most``."""
-        if self.max_parameters is None:
-            return at_most
-        return min(at_most, self.max_parameters // cost)
-
     def limits(self, table: CostTable) -> list[tuple[Price, Fraction]]:
         """The prices that are limited, each with the most that a layout may use.
 
@@ -48,7 +38,7 @@ class Budget:
         counts = (self.max_parameters, table.parameters), (self.max_bytes, table.n_bytes)
         limited = [(price, Fraction(limit)) for limit, price in counts if limit is not None]
         limited += [
-            (price, limit * Fraction(price.fixed) if price else limit)
+            (price, _highest(limit) * Fraction(price.fixed) if price else limit)
             for limit, price in factors
             if limit is not None
         ]
@@ -67,7 +57,7 @@ class Budget:
         return "; ".join(
             f"{_shown(cost)} {what}, the most is {_shown(limit)}"
             for cost, limit, what in found
-            if cost is not None and limit is not None and cost > limit
+            if cost is not None and limit is not None and cost > _highest(limit)
         )
 
     def describe(self) -> str:
@@ -80,6 +70,11 @@ class Budget:
         ]
         words = [f"{_shown(limit)} {what}" for limit, what in said if limit is not None]
         return ", ".join(words) or "unlimited"
+
+
+def _highest(limit: int | Fraction) -> Fraction:
+    """The largest cost within a limit: a float that rounds to it, such as 1.1, is within it."""
+    return limit if isinstance(limit, int) else max(limit, Fraction(float(limit)))
 
 
 def _shown(number: float | Fraction) -> str:

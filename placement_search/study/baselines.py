@@ -46,7 +46,7 @@ def make_baselines(
     """
     number, most = dearest(space)
     module, generator = space.modules[number], random.Random(seed)  # noqa: S311 - reproducible
-    drawn = [_random(space, number, most, generator) for _ in range(n_random)]
+    drawn = [random_of(space, number, most, generator) for _ in range(n_random)]
     n_last = len(drawn[0].connections) if drawn else most
     made = [
         Baseline(HEAD_ONLY, Layout()),
@@ -74,7 +74,7 @@ def dearest(space: SearchSpace) -> tuple[int, int]:
     return number, counts[number]
 
 
-def _random(space: SearchSpace, module: int, n: int, generator: random.Random) -> Layout:
+def random_of(space: SearchSpace, module: int, n: int, generator: random.Random) -> Layout:
     """A random layout of ``n`` groups with one module, as far as conditions allow."""
     always = sorted(space.choices.always)
     groups = always + generator.sample(space.choices.free, n - len(always))

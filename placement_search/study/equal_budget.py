@@ -1,17 +1,20 @@
 """Baselines that spend what an answer may: spread evenly, chosen greedily, thin in every layer."""
 
+import random
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from placement_search.layout import ModuleSpec, ModuleTypes, make_module
+from placement_search.layout import Layout, ModuleSpec, ModuleTypes, make_module
+from placement_search.space.cost_table import CostTable, Price, Usage
 from placement_search.space.search_space import SearchSpace
 from placement_search.study.baselines import (
     Baseline,
     dearest,
     every_layer,
     parallel,
+    random_of,
 )
-from placement_search.study.greedy import greedy_pairs
+from placement_search.study.greedy import greedy_groups
 
 EVENLY_SPREAD = "evenly spread"
 GREEDY = "greedy by numerical rank (GGA)"
@@ -41,6 +44,7 @@ def equal_budget_baselines(
     n_nodes: int,
     width: int,
     scores: Sequence[Sequence[float]] | None,
+    seed: int = 0,
 ) -> EqualBudget:
     """Baselines that cost at most what an answer may, each by its own rule for the places.
 
@@ -50,6 +54,7 @@ def equal_budget_baselines(
         n_nodes: Nodes of the backbone.
         width: Its channels.
         scores: ``GREEDY_PROXY`` by ``[source][target]``; None where the study has no proxy map.
+        seed: That of the random baselines, whose number of connections the spread ones have.
     """
     number, most = dearest(space)
     module = space.modules[number]
@@ -58,23 +63,74 @@ def equal_budget_baselines(
     for base, layout in every_layer(n_nodes, module).items():
         role, n = f"{base}, {SAME_BUDGET}", len(layout.connections)
         thin, reason = thinned(module, n, affordable(space), types, width)
-        if thin is None:
+        if thin is not None:
+            costs = _table_with(thin, number, space, types, width).costs_of(_forward(n))
+            reason = space.budget.excess(costs)
+        if thin is None or reason:
             notes[role] = f"left out: {reason}"
         else:
             baselines.append(Baseline(role, every_layer(n_nodes, thin)[base]))
-    baselines.append(Baseline(EVENLY_SPREAD, parallel(spread(most, n_nodes - 1), module)))
+    alike = random_of(space, number, most, random.Random(seed))  # noqa: S311 - reproducible
+    places = spread(len(alike.connections), n_nodes - 1)
+    baselines.append(Baseline(EVENLY_SPREAD, parallel(places, module)))
     if scores is None:
         notes[GREEDY] = "left out: the study has no proxy map"
     else:
-        pairs = greedy_pairs(scores, space.pairs, most)
-        baselines.append(Baseline(GREEDY, space.layout(pairs, [module] * len(pairs))))
+        baselines.append(Baseline(GREEDY, _greedy(space, scores, number, most)))
     return EqualBudget(tuple(baselines), notes)
+
+
+def _greedy(
+    space: SearchSpace, scores: Sequence[Sequence[float]], module: int, n: int
+) -> Layout:
+    """``n`` groups with one module, those that are always there first, as conditions allow."""
+    always = sorted(space.choices.always)
+    groups = greedy_groups(scores, space.groups, n, taken=always)
+    return space.layout_of(space.choices.repaired([(group, module) for group in groups]))
 
 
 def affordable(space: SearchSpace) -> int:
     """Parameters that a layout may have: the budget, or the space's dearest layout without one."""
     limit = space.budget.max_parameters
-    return space.at_most * max(space.costs) if limit is None else limit
+    return space.cost(_dearest_layout(space)) if limit is None else limit
+
+
+def _dearest_layout(space: SearchSpace) -> Layout:
+    """The dearest module as often as it goes, at groups without a first pass, large ones first."""
+    number, most = dearest(space)
+    always, traits = sorted(space.choices.always), space.choices.traits
+    free = sorted(space.choices.free, key=lambda g: (len(traits[g].sources), -len(space.groups[g])))
+    groups = [*always, *free[: most - len(always)]]
+    return space.layout_of(space.choices.repaired([(group, number) for group in groups]))
+
+
+def _forward(n: int) -> Usage:
+    """``n`` connections with the only module of a table, none of them recurrent."""
+    return Usage((n,), (0,), frozenset(), is_adapted=False)
+
+
+def _table_with(
+    thin: ModuleSpec, number: int, space: SearchSpace, types: ModuleTypes, width: int
+) -> CostTable:
+    """What a module costs that is the space's of this number with a lower rank.
+
+    Where the space has no such module, bytes and operations are taken to go with its parameters,
+    and it takes as long as the whole one: most of that is the same at every rank.
+    """
+    if thin in space.modules:
+        return space.table.only([thin])
+    kind, whole = types[thin.type], space.table
+    count = kind.count(kind.complete(thin.settings), width)
+
+    def shrunk(price: Price | None) -> Price | None:
+        if price is None:
+            return None
+        return Price((price.modules[number] * count / space.costs[number],), price.fixed)
+
+    latency = whole.latency and Price((whole.latency.modules[number],), whole.latency.fixed)
+    return CostTable(
+        (thin,), Price((count,)), shrunk(whole.n_bytes), shrunk(whole.flops), latency
+    )
 
 
 def thinned(

@@ -35,7 +35,7 @@ class Queue:
 def make_queue(asked: StudyDefinition, space: SearchSpace, proxy_map: ProxyMap | None) -> Queue:
     """The queue of a study, which depends on its definition and its proxy map alone."""
     n_nodes, seed = asked.backbone.n_nodes, derive_seed(asked.seed, "baselines")
-    more = _equal_budget(asked, space, proxy_map)
+    more = _equal_budget(asked, space, proxy_map, seed)
     baselines = make_baselines(space, n_nodes, asked.n_random, seed, more.baselines)
     starts = [
         Baseline(role, parse_layout(start.layout, MODULE_TYPES))
@@ -64,14 +64,15 @@ def check_starts(starts: Mapping[str, StartLayout], n_nodes: int, backbone: str)
 
 
 def _equal_budget(
-    asked: StudyDefinition, space: SearchSpace, proxy_map: ProxyMap | None
+    asked: StudyDefinition, space: SearchSpace, proxy_map: ProxyMap | None, seed: int
 ) -> EqualBudget:
     """None where the study was made before there were any."""
     if asked.baseline_set < 2:
         return EqualBudget((), {})
     scores = proxy_map.scores.get(GREEDY_PROXY) if proxy_map else None
     backbone = asked.backbone
-    return equal_budget_baselines(space, MODULE_TYPES, backbone.n_nodes, backbone.width, scores)
+    n_nodes, width = backbone.n_nodes, backbone.width
+    return equal_budget_baselines(space, MODULE_TYPES, n_nodes, width, scores, seed)
 
 
 def _notes(starts: list[Baseline], queued: list[Baseline], space: SearchSpace) -> dict[str, str]:

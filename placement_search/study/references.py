@@ -135,9 +135,9 @@ class References:
 
     def _shuffled(self, layout: Layout, generator: random.Random) -> Layout | None:
         """Its modules at random places; None where the space forbids these places."""
-        if self._space.chosen(layout) is not None:
+        if self._space.contains(layout):
             return self._space.shuffled(layout, generator)
-        # A layout from elsewhere, with modules or connections of its own.
+        # A layout from elsewhere: its own modules or connections, too many of them, or too dear.
         modules = [connection.module for connection in layout.connections]
         return self._space.layout(generator.sample(self._space.pairs, len(modules)), modules)
 

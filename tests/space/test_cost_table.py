@@ -1,3 +1,4 @@
+from dataclasses import replace
 from fractions import Fraction
 
 import pytest
@@ -7,6 +8,7 @@ from hypothesis import strategies as st
 from placement_search.errors import SpaceError
 from placement_search.modules import MODULE_TYPES, count_parameters, parse_layout
 from placement_search.space.budget import Budget
+from placement_search.space.cost_table import Price, Usage
 from placement_search.space.encoding import Encoding
 from placement_search.space.search_space import SearchSpace, bind_space
 from tests.space.test_encoding import drawn_genes, spaces
@@ -89,3 +91,27 @@ def test_a_budget_that_pays_for_no_pass_leaves_a_recurrent_space_empty() -> None
     """The error shows both factors."""
     with pytest.raises(SpaceError, match=r"times the bare backbone's latency, the most is 1.5"):
         bound(space_file(kinds=["recurrent"]), budget=Budget(max_latency=Fraction("1.5")))
+
+
+@given(st.integers(100, 400), st.integers(10**4, 10**13), st.integers(-2, 2))
+@settings(deadline=None)
+def test_what_may_be_proposed_is_not_over_the_budget(percent: int, bare: int, more: int) -> None:
+    """At a limit such as 1.1, which no float is, as well as beside it."""
+    limit = Fraction(percent, 100)
+    added = int(limit * bare) - bare + more
+    table = replace(TABLE, flops=Price((added, added), fixed=bare))
+    budget, usage = Budget(max_flops=limit), Usage((1, 0), (0, 0), frozenset(), is_adapted=False)
+    ((price, most),) = budget.limits(table)
+
+    assert (price.of(usage) <= most) == (not budget.excess(table.costs_of(usage)))
+    assert (price.of(usage) <= most) == (more <= 0)
+
+
+def test_a_layout_just_at_a_limit_is_within_it() -> None:
+    """As a sum of floats gives it: 1.1 is more than 11/10 by what a float can't hold."""
+    table = replace(TABLE, latency=Price((0.1, 0.2), fixed=1.0))
+    budget, usage = Budget(max_latency=Fraction("1.1")), Usage((1, 0), (0, 0), frozenset(), False)
+    ((price, most),) = budget.limits(table)
+
+    assert price.of(usage) <= most
+    assert budget.excess(table.costs_of(usage)) == ""

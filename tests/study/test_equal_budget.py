@@ -1,5 +1,6 @@
 """Baselines at the budget: every layer made thin, evenly spread places, a greedy choice."""
 
+from fractions import Fraction
 from itertools import pairwise
 
 import pytest
@@ -8,6 +9,7 @@ from hypothesis import strategies as st
 
 from placement_search.layout import Kind, make_module
 from placement_search.modules import MODULE_TYPES, count_parameters
+from placement_search.space.budget import Budget
 from placement_search.space.search_space import SearchSpace
 from placement_search.study.equal_budget import (
     EVENLY_SPREAD,
@@ -18,7 +20,7 @@ from placement_search.study.equal_budget import (
     spread,
     thinned,
 )
-from tests.tiny_spaces import N_NODES, N_RANK_8, WIDTH, bound, space_file
+from tests.tiny_spaces import N_NODES, N_RANK_4, N_RANK_8, WIDTH, bound, space_file
 
 PARALLEL, SEQUENTIAL = (f"every layer, {kind}, same budget" for kind in ("parallel", "sequential"))
 SCORES = [
@@ -72,6 +74,30 @@ def test_without_a_budget_the_dearest_layout_of_the_space_is_the_limit() -> None
     assert affordable(bound(max_parameters=2000)) == 2000
 
 
+def test_under_another_budget_the_dearest_layout_counts_the_modules_it_can_pay_for() -> None:
+    """Seven of rank 4, or four of rank 8 with fewer parameters, and not seven of rank 8."""
+    file = space_file(connections={"at_most": 24})
+    space = bound(file, budget=Budget(max_bytes=1000 + 4 * 7 * N_RANK_4))
+
+    assert affordable(space) == 7 * N_RANK_4
+
+
+def test_without_a_budget_tied_connections_are_all_counted() -> None:
+    """Parallel ones of one sort in all twelve blocks are a single group."""
+    file = space_file(kinds=["parallel"], tied="blocks", connections={"at_most": 1})
+
+    assert affordable(bound(file)) == 12 * N_RANK_8
+
+
+def test_a_thin_layout_over_another_budget_is_left_out() -> None:
+    """24 connections take 0.24 of the backbone's time at any rank; parameters would allow them."""
+    file = space_file(connections={"at_most": 24})
+    found = made(bound(file, budget=Budget(max_latency=Fraction("1.1"))))
+
+    assert {PARALLEL, SEQUENTIAL}.isdisjoint(b.role for b in found.baselines)
+    assert "1.24 times the bare backbone's latency, the most is 1.1" in found.notes[PARALLEL]
+
+
 @given(st.integers(1, 40), st.integers(1, 30))
 def test_evenly_spread_places_are_evenly_spread(n: int, last: int) -> None:
     """All different, within the backbone, gaps differ by 1 at most, and both ends by 1 as well."""
@@ -121,3 +147,22 @@ def test_without_a_proxy_map_there_is_no_greedy_choice() -> None:
 
     assert GREEDY not in {b.role for b in found.baselines}
     assert "no proxy map" in found.notes[GREEDY]
+
+
+def test_in_a_tied_space_they_have_as_many_connections_as_random_layouts() -> None:
+    """Groups of one connection in each of twelve blocks: three of them, 36 connections."""
+    file = space_file(kinds=["sequential", "parallel"], tied="blocks")
+    layouts = {b.role: b.layout for b in made(bound(file)).baselines}
+
+    assert {len(layouts[GREEDY].connections)} == {36}
+    assert {len(layouts[EVENLY_SPREAD].connections)} == {24}
+    assert bound(file).contains(layouts[GREEDY])
+
+
+def test_the_greedy_choice_has_what_is_always_there() -> None:
+    """Else no study over the space could propose it."""
+    space = bound(space_file(always=["7>9"]))
+    greedy = {b.role: b.layout for b in made(space).baselines}[GREEDY]
+
+    assert space.contains(greedy)
+    assert (7, 9) in {(c.source, c.target) for c in greedy.connections}

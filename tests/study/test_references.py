@@ -239,3 +239,14 @@ def test_the_order_of_events_decides_nothing(study: optuna.Study, order: int) ->
 
     assert engine.most_under_way == 3 * record.definition.n_random
     assert mixed.references == in_order.references
+
+
+def test_a_start_that_is_too_large_for_the_space_has_random_ones_too(study: optuna.Study) -> None:
+    """Though the space knows all its modules and connections, it admits no layout of that size."""
+    large = LARGER + "+8>9:bottleneck(rank=8)"
+    started = trial(0, large, 0.4, role="start: digits", is_eligible=False)
+    record = with_starts(study_record([started], retrained(large, (0.4, 0.41, 0.42))), large)
+    engine = StubEngine()
+    References(study, engine, bound(), Silence()).run(record)
+
+    assert sizes(engine.requests) == {("bottleneck(rank=8)",) * 4}
