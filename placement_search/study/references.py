@@ -104,8 +104,8 @@ class References:
         """Random layouts by the id of the layout whose size they have.
 
         For the answer and for each layout from elsewhere that was retrained; where the baselines or
-        those of another one have its modules and its training already, there are none of its own. An answer that is
-        a random baseline itself has them in any case, see `random_gain`.
+        those of another one have its modules and its training already, there are none of its own.
+        An answer that is a random baseline itself has them in any case, see `random_gain`.
         """
         answer = find_answer(record)
         ours = [answer.chosen.trial] if answer else []
@@ -237,7 +237,7 @@ def _named(drawn: Sequence[Layout]) -> list[tuple[str, Layout]]:
 
 
 def _known_cards(record: StudyRecord) -> dict[Trained, ScoreCard]:
-    """Score cards by layout, training and replicate that the study holds; none of them is made twice."""
+    """Score cards that the study holds; none of them is made twice."""
     trained = {trial.layout_id: (trial.layout, trial.training) for trial in record.trials}
     return {(r.layout, r.training, r.replicate): r.card for r in record.references if r.layout} | {
         (*trained[final.layout_id], final.replicate): final.card for final in record.finals
