@@ -100,8 +100,11 @@ class TrialRecord:
 
     @property
     def name(self) -> str:
-        """The role where it has one of its own, the layout's notation where it was proposed."""
-        return self.layout if self.role == SEARCHED else self.role
+        """The role where it has one of its own, the layout's notation where it was proposed.
+
+        With the training settings behind it where the space proposes those.
+        """
+        return self.training.name_with(self.layout if self.role == SEARCHED else self.role)
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,6 +8,7 @@ import pytest
 
 from placement_search.evaluation.plan import TrainingPlan
 from placement_search.export.export import export_layout
+from placement_search.export.layout_file import LAYOUT_NAME, read_layout_file
 from placement_search.layout import parse_layout
 from placement_search.modules import MODULE_TYPES
 from placement_search.space.budget import Budget
@@ -110,6 +111,12 @@ def test_an_interrupted_trial_keeps_its_settings(tmp_path: Path) -> None:
     assert second.requests[0] == first.requests[-1]
 
 
+def test_a_name_says_how_a_trial_is_trained() -> None:
+    """Where the space proposes that; in other spaces it is the role or the notation alone."""
+    assert trial(0, "1>2:bottleneck", training=CHOICE).name.endswith(" @ learning_rate=0.5")
+    assert trial(0, "1>2:bottleneck", role="random 1").name == "random 1"
+
+
 def test_a_choice_survives_a_trials_attributes() -> None:
     """One that changes nothing leaves none, as in studies of spaces without training settings."""
     assert training_of(stored(CHOICE)) == CHOICE
@@ -177,3 +184,6 @@ def test_a_whole_search_with_settings_and_budgets_can_be_exported(tmp_path: Path
     assert again.trials == record.trials
     assert len({t.training.learning_rate for t in proposed}) == len(proposed) > 1
     assert exported.reproduced == exported.recorded
+    said = read_layout_file(tmp_path / "layout" / LAYOUT_NAME).training
+    assert said is not None
+    assert said.learning_rate == proposed[0].training.learning_rate
