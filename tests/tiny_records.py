@@ -7,6 +7,7 @@ from placement_search.backbones.settings import ModelSettings
 from placement_search.evaluation.plan import TrainingPlan
 from placement_search.evaluation.score_card import Costs, ScoreCard
 from placement_search.modules import count_parameters, parse_layout
+from placement_search.space.training import NO_CHOICE, TrainingChoice
 from placement_search.study.command import Goal
 from placement_search.study.definition import StudyDefinition
 from placement_search.study.records import (
@@ -70,6 +71,7 @@ def trial(
     *,
     role: str = SEARCHED,
     is_eligible: bool = True,
+    training: TrainingChoice = NO_CHOICE,
 ) -> TrialRecord:
     """A complete trial; one without a score is pruned."""
     layout = parse_layout(notation)
@@ -77,7 +79,7 @@ def trial(
         number=number,
         role=role,
         layout=layout.notation,
-        layout_id=layout.id,
+        layout_id=training.id_with(layout.id),
         n_adapter_parameters=count_parameters(layout, WIDTH),
         is_eligible=is_eligible,
         end=TrialEnd.PRUNED if score is None else TrialEnd.COMPLETE,
@@ -86,16 +88,20 @@ def trial(
         card=None if score is None else score_card(notation, score),
         seconds=0.5,
         started=None,
+        training=training,
     )
 
 
 def finals(
-    notation: str, validation: Sequence[float], test: Sequence[float] | None = None
+    notation: str,
+    validation: Sequence[float],
+    test: Sequence[float] | None = None,
+    training: TrainingChoice = NO_CHOICE,
 ) -> list[FinalRecord]:
     """Retrainings of a layout, one per score; without test scores of their own these are equal."""
-    layout = parse_layout(notation)
+    layout_id = training.id_with(parse_layout(notation).id)
     return [
-        FinalRecord(layout.id, replicate, score_card(notation, score, tested))
+        FinalRecord(layout_id, replicate, score_card(notation, score, tested))
         for replicate, (score, tested) in enumerate(
             zip(validation, test or validation, strict=True), start=1
         )

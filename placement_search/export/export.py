@@ -30,6 +30,7 @@ from placement_search.export.layout_file import (
     ScoreEntry,
     ScoresEntry,
     TaskEntry,
+    TrainingEntry,
     connection_entries,
     layout_json,
 )
@@ -202,7 +203,12 @@ def _describe(source: _Source, evaluated: Evaluated, weights_sha256: str) -> Lay
             command=record.command,
             packages=record.provenance,
         ),
+        training=_training(source.trial),
     )
+
+
+def _training(trial: TrialRecord) -> TrainingEntry | None:
+    return TrainingEntry(**asdict(trial.training)) if trial.training.notation else None
 
 
 def _scores(source: _Source, evaluated: Evaluated) -> ScoresEntry:

@@ -136,6 +136,13 @@ class CheckEntry(_Strict):
     logits: list[list[Finite]]
 
 
+class TrainingEntry(_Strict):
+    """Training settings of the layout in place of those of the search that found it."""
+
+    learning_rate: float | None = Field(None, description="Null for the search's own.")
+    weight_decay: float | None = Field(None, description="Null for the search's own.")
+
+
 class ProvenanceEntry(_Strict):
     """Where the layout comes from."""
 
@@ -163,6 +170,9 @@ class LayoutFile(_Strict):
     scores: ScoresEntry
     check: CheckEntry
     provenance: ProvenanceEntry
+    training: TrainingEntry | None = Field(
+        None, description="How it was trained where its space proposes that; null elsewhere."
+    )
 
     def layout(self) -> Layout:
         """The layout itself, checked to be what kinds, id and notation say.

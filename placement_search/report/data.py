@@ -21,7 +21,8 @@ SCHEMA_VERSION = 2
 CSV_COLUMNS = (
     "rank", "trial", "role", "end", "is_eligible", "score", "n_adapter_parameters",
     "n_head_parameters", "n_bytes", "n_flops", "flops_factor", "train_seconds", "n_steps", "seed",
-    "n_reports", "last_score", "started", "layout_id", "layout", "reason",
+    "n_reports", "last_score", "started", "layout_id", "layout", "training",
+    "reason",
 )  # fmt: skip
 
 
@@ -85,6 +86,7 @@ def _csv_row(ranked: RankedTrial) -> dict[str, object]:
         "started": trial.started.isoformat() if trial.started else None,
         "layout_id": trial.layout_id,
         "layout": trial.layout,
+        "training": trial.training.notation or None,
         "reason": reason_line(trial.reason) if trial.reason else None,
     }
     if card:
@@ -123,6 +125,7 @@ def _finalist(finalist: Finalist) -> dict[str, object]:
         "trial": finalist.trial.number,
         "layout_id": finalist.trial.layout_id,
         "layout": finalist.trial.layout,
+        "training": asdict(finalist.trial.training),
         "is_eligible": finalist.trial.is_eligible,
         "n_seeds": len(finalist.cards),
         "validation": asdict(finalist.validation),

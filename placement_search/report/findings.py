@@ -111,7 +111,9 @@ class Findings:
         """How often the test split was read: once for each layout and seed, and no more."""
         finals = {(f.layout_id, f.replicate): f.card.test_score for f in self.record.finals}
         references = {
-            (layout_of(r).id if r.layout else r.role, r.replicate): r.card.test_score
+            (r.training.id_with(layout_of(r).id) if r.layout else r.role, r.replicate): (
+                r.card.test_score
+            )
             for r in self.record.references
         }
         return sum(score is not None for score in (finals | references).values())

@@ -5,6 +5,7 @@ import math
 from placement_search.evaluation.estimates import Estimate
 from placement_search.layout import parse_layout
 from placement_search.modules import MODULE_TYPES
+from placement_search.study.records import ReferenceRecord, TrialRecord
 
 UNKNOWN = "–"
 MINUS = "−"
@@ -54,6 +55,13 @@ def as_estimate(estimate: Estimate) -> str:
 def as_interval(estimate: Estimate) -> str:
     """Both ends with signs, e.g. ``−0.0100 to +0.0300``."""
     return f"{as_signed(estimate.low)} to {as_signed(estimate.high)}"
+
+
+def trained_notation(
+    trained: TrialRecord | ReferenceRecord, at_most: int = SHOWN_CONNECTIONS
+) -> str:
+    """The shortened notation of a layout, and how it was trained where the space proposes that."""
+    return trained.training.name_with(short_notation(trained.layout, at_most))
 
 
 def short_notation(notation: str, at_most: int = SHOWN_CONNECTIONS) -> str:

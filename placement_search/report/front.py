@@ -5,7 +5,7 @@ from matplotlib.ticker import FuncFormatter
 
 from placement_search.report.curves import BASELINE_COLOUR, SEARCHED_COLOUR
 from placement_search.report.findings import Findings
-from placement_search.report.formats import as_count, as_score, short_notation
+from placement_search.report.formats import as_count, as_score, trained_notation
 from placement_search.report.pictures import ACCENT, draw_svg
 from placement_search.report.tables import Column, Table
 from placement_search.study.front import pareto_front
@@ -19,7 +19,7 @@ def front_table(findings: Findings) -> Table | None:
     if cost is None:
         return None
     rows = [
-        (str(t.number), t.role, short_notation(t.layout), as_score(t.score),
+        (str(t.number), t.role, trained_notation(t), as_score(t.score),
          as_count(cost_of(t.card, cost)))
         for t in pareto_front(findings.record, cost)
         if t.card

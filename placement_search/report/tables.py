@@ -15,7 +15,7 @@ from placement_search.report.formats import (
     as_factor,
     as_score,
     as_seconds,
-    short_notation,
+    trained_notation,
 )
 from placement_search.report.words import course_words
 from placement_search.study.answer import Finalist
@@ -108,7 +108,7 @@ def ends_table(findings: Findings) -> Table:
 def failures_table(findings: Findings, limit: int = SHOWN_FAILURES) -> Table:
     """The first ``limit`` trials that failed or were infeasible, each with its reason's line."""
     rows = [
-        (str(t.number), t.role, short_notation(t.layout), t.end.value, reason_line(t.reason))
+        (str(t.number), t.role, trained_notation(t), t.end.value, reason_line(t.reason))
         for t in findings.failures[:limit]
     ]
     columns = (
@@ -240,7 +240,7 @@ def _reference_rows(findings: Findings) -> Iterator[tuple[str, ...]]:
         tests = [card.test_score for card in cards if card.test_score is not None]
         yield (
             role,
-            short_notation(group[0].layout, 1) if group[0].layout else UNKNOWN,
+            trained_notation(group[0], 1) if group[0].layout else UNKNOWN,
             "reference",
             as_count(cards[0].costs.n_adapter_parameters),
             as_estimate(mean_estimate([card.score for card in cards])),
@@ -262,7 +262,7 @@ def _trial_row(ranked: RankedTrial) -> tuple[str, ...]:
         UNKNOWN if ranked.rank is None else str(ranked.rank),
         str(trial.number),
         trial.role,
-        short_notation(trial.layout),
+        trained_notation(trial),
         as_score(trial.score),
         as_count(trial.n_adapter_parameters),
         as_factor(card.costs.flops_factor if card else None),
@@ -278,5 +278,5 @@ def _yes(*, is_so: bool) -> str:
 
 def _finalist_notation(finalist: Finalist) -> str:
     """Baselines have a name; their connections stand in the ranking."""
-    layout, is_short = finalist.trial.layout, finalist.trial.is_baseline
-    return short_notation(layout, 1) if is_short else short_notation(layout)
+    trial = finalist.trial
+    return trained_notation(trial, 1) if trial.is_baseline else trained_notation(trial)

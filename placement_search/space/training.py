@@ -32,6 +32,10 @@ class TrainingChoice:
         """What names a layout trained so: its own id, and the settings where there are any."""
         return f"{layout_id}@{self.notation}" if self.notation else layout_id
 
+    def name_with(self, name: str) -> str:
+        """The same for readers: what a layout is called, and the settings where there are any."""
+        return f"{name} @ {self.notation}" if self.notation else name
+
 
 NO_CHOICE = TrainingChoice()
 """As the study says."""

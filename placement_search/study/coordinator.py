@@ -26,6 +26,7 @@ from placement_search.layout import Layout, parse_layout
 from placement_search.modules import MODULE_TYPES, count_parameters
 from placement_search.space.encoding import Encoding
 from placement_search.space.search_space import SearchSpace
+from placement_search.space.training import TrainingChoice
 from placement_search.study import records
 from placement_search.study.baselines import Baseline
 from placement_search.study.course import EPOCHS, Course
@@ -169,14 +170,20 @@ class Coordinator:
         missing = [
             baseline
             for baseline in self._trials.baselines
-            if baseline.role not in queued and baseline.layout.id not in known
+            if baseline.role not in queued
+            and self._baseline_training.id_with(baseline.layout.id) not in known
         ]
         return [self._baseline_entry(baseline) for baseline in missing]
 
+    @property
+    def _baseline_training(self) -> TrainingChoice:
+        """How all baselines are trained: of what the space proposes, nearest to the study's own."""
+        plan = self._trials.plan
+        return self._trials.space.training.nearest(plan.learning_rate, plan.weight_decay)
+
     def _baseline_entry(self, baseline: Baseline) -> Entry:
         contained = self._trials.space.contains(baseline.layout)
-        plan = self._trials.plan
-        training = self._trials.space.training.nearest(plan.learning_rate, plan.weight_decay)
+        training = self._baseline_training
         params = self._encoding.encode(baseline.layout, training) if contained else {}
         proposal = Proposal(baseline.layout, params, training)
         return self._entry(baseline.role, proposal, is_eligible=contained)

@@ -144,8 +144,8 @@ def _columns(record: StudyRecord, layouts: Sequence[Layout]) -> dict[str, list[f
 def _of_layout_proxies(record: StudyRecord, measured: _Measured) -> list[ProxyCorrelation]:
     """Over the trials that have such scores, which may be the first ones alone."""
     known = record.layout_proxies
-    part = measured.at([i for i, trial in enumerate(measured.trials) if trial.layout_id in known])
-    scores = [known[trial.layout_id] for trial in part.trials]
+    part = measured.at([i for i, layout in enumerate(measured.layouts) if layout.id in known])
+    scores = [known[layout.id] for layout in part.layouts]
     names = scores[0] if scores else {}
     return [_correlation(name, [row[name] for row in scores], part) for name in names]
 

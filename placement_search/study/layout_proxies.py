@@ -53,16 +53,13 @@ def store_layout_proxies(
 
 
 def _due(study: optuna.Study) -> list[Layout]:
-    """Layouts of admitted complete trials, each once, in the trials' order."""
+    """Layouts of admitted complete trials, each once however it is trained, in their order."""
     known: Mapping[str, Any] = study.user_attrs
     complete = (optuna.trial.TrialState.COMPLETE,)
-    found = {
-        trial.user_attrs[records.LAYOUT_ID]: trial.user_attrs[records.LAYOUT]
+    notations = [
+        trial.user_attrs[records.LAYOUT]
         for trial in study.get_trials(deepcopy=False, states=complete)
         if trial.user_attrs[records.IS_ELIGIBLE]
-    }
-    return [
-        parse_layout(notation, MODULE_TYPES)
-        for layout_id, notation in list(found.items())[:MAX_LAYOUTS]
-        if f"{records.LAYOUT_PROXIES}{layout_id}" not in known
     ]
+    found = [parse_layout(n, MODULE_TYPES) for n in list(dict.fromkeys(notations))[:MAX_LAYOUTS]]
+    return [layout for layout in found if f"{records.LAYOUT_PROXIES}{layout.id}" not in known]

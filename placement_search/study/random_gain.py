@@ -5,12 +5,16 @@ from dataclasses import dataclass
 
 from placement_search.layout import parse_layout
 from placement_search.modules import MODULE_TYPES
+from placement_search.space.training import TrainingChoice
 from placement_search.study.baselines import RANDOM
 from placement_search.study.comparisons import Against, Comparison
-from placement_search.study.records import StudyRecord, TrialRecord
+from placement_search.study.records import ReferenceRecord, StudyRecord, TrialRecord
 
 MIN_LAYOUTS = 2
 """Random layouts that an interval needs."""
+
+Size = tuple[tuple[str, ...], TrainingChoice]
+"""Modules of a layout's connections, and how it is trained."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,10 +61,10 @@ def random_gain(
     return RandomGain(comparison, len(scores), n_seeds)
 
 
-def modules_of(notation: str) -> list[str]:
-    """The modules of a layout's connections, sorted: layouts of equal ones cost the same."""
-    layout = parse_layout(notation, MODULE_TYPES)
-    return sorted(connection.module.notation for connection in layout.connections)
+def size_of(trained: TrialRecord | ReferenceRecord) -> Size:
+    """What layouts share whose scores differ by their places alone; modules are sorted."""
+    layout = parse_layout(trained.layout, MODULE_TYPES)
+    return tuple(sorted(c.module.notation for c in layout.connections)), trained.training
 
 
 def random_baselines(record: StudyRecord) -> list[TrialRecord]:
@@ -76,22 +80,18 @@ def is_random(trial: TrialRecord) -> bool:
 def _scores_of_its_size(
     record: StudyRecord, trial: TrialRecord, *, is_picked: bool
 ) -> list[list[float]]:
-    """Test scores by seed of each random layout with the modules of ``trial``, and not itself."""
-    random_ones = {} if is_picked else {t.layout_id: t.layout for t in random_baselines(record)}
+    """Test scores by seed of each random layout of the size of ``trial``, and not itself."""
+    wanted = size_of(trial)
+    baselines = [] if is_picked else random_baselines(record)
+    layouts = {t.layout_id: t.layout for t in baselines if size_of(t) == wanted}
     tested = [
-        (random_ones[f.layout_id], f.card.test_score)
-        for f in record.finals
-        if f.layout_id in random_ones
+        (layouts[f.layout_id], f.card.test_score) for f in record.finals if f.layout_id in layouts
     ]
-    tested += [(r.layout, r.card.test_score) for r in record.references if r.layout]
-    wanted = modules_of(trial.layout)
-    of_its_size = {
-        layout for layout in {each for each, _ in tested}
-        if layout != trial.layout and modules_of(layout) == wanted
-    }  # fmt: skip
+    references = [r for r in record.references if r.layout and size_of(r) == wanted]
+    tested += [(r.layout, r.card.test_score) for r in references]
     scores: dict[str, list[float]] = {}
     for layout, score in tested:
-        if layout in of_its_size and score is not None:
+        if layout != trial.layout and score is not None:
             scores.setdefault(layout, []).append(score)
     return list(scores.values())
 

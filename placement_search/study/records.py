@@ -12,7 +12,7 @@ from pydantic import TypeAdapter
 
 from placement_search.errors import StudyError
 from placement_search.evaluation.score_card import ScoreCard
-from placement_search.space.training import TrainingChoice
+from placement_search.space.training import NO_CHOICE, TrainingChoice
 from placement_search.study.command import Goal, search_command
 from placement_search.study.definition import StudyDefinition
 from placement_search.study.map_record import ProxyMap as ProxyMap  # noqa: PLC0414 - its home
@@ -80,7 +80,7 @@ class TrialRecord:
     card: ScoreCard | None
     seconds: float | None
     started: datetime | None
-    training: TrainingChoice = TrainingChoice()  # noqa: RUF009 - frozen
+    training: TrainingChoice = NO_CHOICE
     n_steps: int | None = None
 
     @property
@@ -100,8 +100,11 @@ class TrialRecord:
 
     @property
     def name(self) -> str:
-        """The role where it has one of its own, the layout's notation where it was proposed."""
-        return self.layout if self.role == SEARCHED else self.role
+        """The role where it has one of its own, the layout's notation where it was proposed.
+
+        With the training settings behind it where the space proposes those.
+        """
+        return self.training.name_with(self.layout if self.role == SEARCHED else self.role)
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,6 +126,7 @@ class ReferenceRecord:
         like: Id of the answer whose size it has; empty where it is for any answer.
         replicate: From 1; 0 for trainings that only helped to choose a setting.
         card: Its score card.
+        training: Settings in place of the study's own: those of the layout that it is like.
     """
 
     role: str
@@ -130,6 +134,7 @@ class ReferenceRecord:
     like: str
     replicate: int
     card: ScoreCard
+    training: TrainingChoice = NO_CHOICE
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,11 +17,12 @@ from placement_search.evaluation.score_card import ScoreCard
 from placement_search.layout import Layout, parse_layout
 from placement_search.modules import MODULE_TYPES
 from placement_search.space.search_space import SearchSpace
+from placement_search.space.training import NO_CHOICE, TrainingChoice
 from placement_search.study import records
 from placement_search.study.answer import find_answer
 from placement_search.study.definition import StudyDefinition
 from placement_search.study.progress import Progress
-from placement_search.study.random_gain import is_random, modules_of, random_baselines
+from placement_search.study.random_gain import is_random, random_baselines, size_of
 from placement_search.study.records import (
     FULL_FINE_TUNING,
     ReferenceRecord,
@@ -39,6 +40,9 @@ LEARNING_RATES = (3e-5, 1e-4, 3e-4, 1e-3)
 N_DRAWN = 1000
 """Draws before a space counts as having no more layouts of a size."""
 
+Trained = tuple[str, TrainingChoice, int]
+"""A layout's notation, how it is trained, and the replicate."""
+
 
 @dataclass(frozen=True, slots=True)
 class Reference:
@@ -48,6 +52,7 @@ class Reference:
     replicate: int
     layout: str = ""
     like: str = ""
+    training: TrainingChoice = NO_CHOICE
 
     @property
     def key(self) -> str:
@@ -99,22 +104,22 @@ class References:
         """Random layouts by the id of the layout whose size they have.
 
         For the answer and for each layout from elsewhere that was retrained; where the baselines or
-        those of another one have its modules already, there are none of its own. An answer that is
-        a random baseline itself has them in any case, see `random_gain`.
+        those of another one have its modules and its training already, there are none of its own.
+        An answer that is a random baseline itself has them in any case, see `random_gain`.
         """
         answer = find_answer(record)
         ours = [answer.chosen.trial] if answer else []
         starts = [t.finalist.trial for t in find_transfers(record) if t.finalist]
         due: dict[str, list[Layout]] = {}
-        known = [modules_of(t.layout) for t in random_baselines(record)]
-        known = known[:1] if all(modules == known[0] for modules in known) else []
+        known = [size_of(t) for t in random_baselines(record)]
+        known = known[:1] if all(size == known[0] for size in known) else []
         for trial in ours + starts:
             layout = parse_layout(trial.layout, MODULE_TYPES)
-            modules = modules_of(trial.layout)
+            size = size_of(trial)
             is_picked = trial in ours and is_random(trial)
-            if layout.connections and (modules not in known or is_picked):
+            if layout.connections and (size not in known or is_picked):
                 due[trial.layout_id] = self._draw(record, layout)
-                known.append(modules)
+                known.append(size)
         return due
 
     def _draw(self, record: StudyRecord, layout: Layout) -> list[Layout]:
@@ -145,7 +150,7 @@ class References:
         """Train every layout as the other one was, from as many seeds as the finals have."""
         asked = record.definition
         due = [
-            (Reference(role, replicate, layout.notation, like.layout_id), layout)
+            (Reference(role, replicate, layout.notation, like.layout_id, like.training), layout)
             for role, layout in _named(drawn)
             for replicate in range(1, record.goal.n_seeds + 1)
         ]
@@ -188,11 +193,11 @@ class References:
             outcome = error
         return self._keep(reference, outcome)
 
-    def _has(self, reference: Reference, known: Mapping[tuple[str, int], ScoreCard]) -> bool:
+    def _has(self, reference: Reference, known: Mapping[Trained, ScoreCard]) -> bool:
         """Whether the study holds this training, in whatever role; it then has this role too."""
         if self._held(reference):
             return True
-        card = known.get((reference.layout, reference.replicate))
+        card = known.get((reference.layout, reference.training, reference.replicate))
         return card is not None and self._keep(reference, card) is not None
 
     def _held(self, reference: Reference) -> ScoreCard | None:
@@ -211,7 +216,12 @@ class References:
         if isinstance(outcome, Exception):
             raise outcome
         held = ReferenceRecord(
-            reference.role, reference.layout, reference.like, reference.replicate, outcome
+            reference.role,
+            reference.layout,
+            reference.like,
+            reference.replicate,
+            outcome,
+            reference.training,
         )
         dumped = records.REFERENCES.dump_python(held, mode="json")
         self._study.set_user_attr(reference.key, dumped)
@@ -226,9 +236,9 @@ def _named(drawn: Sequence[Layout]) -> list[tuple[str, Layout]]:
     ]
 
 
-def _known_cards(record: StudyRecord) -> dict[tuple[str, int], ScoreCard]:
-    """Score cards by layout and replicate that the study holds; none of them is made twice."""
-    layouts = {trial.layout_id: trial.layout for trial in record.trials}
-    return {(r.layout, r.replicate): r.card for r in record.references if r.layout} | {
-        (layouts[final.layout_id], final.replicate): final.card for final in record.finals
+def _known_cards(record: StudyRecord) -> dict[Trained, ScoreCard]:
+    """Score cards that the study holds; none of them is made twice."""
+    trained = {trial.layout_id: (trial.layout, trial.training) for trial in record.trials}
+    return {(r.layout, r.training, r.replicate): r.card for r in record.references if r.layout} | {
+        (*trained[final.layout_id], final.replicate): final.card for final in record.finals
     }

@@ -37,12 +37,11 @@ class Transfer:
 
 def find_transfers(record: StudyRecord) -> list[Transfer]:
     """Every layout that the study was to start from, in the order of their roles."""
-    ranks = {trial.layout_id: rank for rank, trial in reversed([*enumerate(record.ranking, 1)])}
     finalists = {finalist.trial.layout_id: finalist for finalist in read_finalists(record)}
     found = []
     for role, start in record.definition.start_from.items():
-        layout_id = parse_layout(start.layout, MODULE_TYPES).id
-        rank, finalist = ranks.get(layout_id), finalists.get(layout_id)
+        rank, trial = _place(record, role, start)
+        finalist = finalists.get(trial.layout_id) if trial else None
         is_measured = finalist is not None and len(finalist.tests) >= MIN_SEEDS
         found.append(
             Transfer(
@@ -50,13 +49,23 @@ def find_transfers(record: StudyRecord) -> list[Transfer]:
                 start=start,
                 note=record.queue_notes.get(role, ""),
                 is_same_backbone=start.backbone == record.definition.backbone.fingerprint,
-                trial=record.ranking[rank - 1] if rank else None,
+                trial=trial,
                 rank=rank,
                 finalist=finalist,
                 random=_gain(record, finalist) if finalist and is_measured else None,
             )
         )
     return found
+
+
+def _place(
+    record: StudyRecord, role: str, start: StartLayout
+) -> tuple[int, TrialRecord] | tuple[None, None]:
+    """Rank and trial of a start's layout: in its own role, else the best, however it is trained."""
+    notation = parse_layout(start.layout, MODULE_TYPES).notation
+    ranked = [(n, t) for n, t in enumerate(record.ranking, 1) if t.layout == notation]
+    own = [(rank, trial) for rank, trial in ranked if trial.role == role]
+    return next(iter(own + ranked), (None, None))
 
 
 def _gain(record: StudyRecord, finalist: Finalist) -> RandomGain:

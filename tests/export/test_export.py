@@ -91,3 +91,12 @@ def test_another_backbone_or_data_set_is_refused(record: StudyRecord, tmp_path: 
     with pytest.raises(ExportError, match="backbone has changed"):
         export_layout(record, tiny_bench(), tmp_path / "out")
     assert not (tmp_path / "out").exists()
+
+
+def test_files_of_earlier_versions_are_read(exported: Path, tmp_path: Path) -> None:
+    """They do not say how the layout was trained."""
+    data = json.loads((exported / "layout.json").read_text())
+    assert data.pop("training") is None
+    (tmp_path / "layout.json").write_text(json.dumps(data))
+
+    assert read_layout_file(tmp_path / "layout.json").training is None

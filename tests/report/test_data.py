@@ -7,7 +7,9 @@ import pytest
 
 from placement_search.report.data import CSV_COLUMNS, as_csv, as_json
 from placement_search.report.findings import gather_findings
+from placement_search.space.training import TrainingChoice
 from placement_search.study.records import StudyRecord
+from tests.tiny_records import finals, study_record, trial
 
 
 def test_the_csv_has_every_trial_once(record: StudyRecord) -> None:
@@ -58,3 +60,16 @@ def test_keys_are_sorted(record: StudyRecord) -> None:
     """Two reports can be compared line by line."""
     data = json.loads(as_json(gather_findings(record)))
     assert list(data) == sorted(data)
+
+
+def test_both_files_say_how_layouts_were_trained() -> None:
+    """Where the space proposes that."""
+    notation, fast = "3>9:bottleneck(rank=4)", TrainingChoice(0.1)
+    held = finals(notation, (0.5, 0.6), training=fast)
+    findings = gather_findings(study_record([trial(0, notation, training=fast)], held))
+    (row,) = csv.DictReader(StringIO(as_csv(findings)))
+    data = json.loads(as_json(findings))
+
+    assert row["training"] == "learning_rate=0.1"
+    assert data["trials"][0]["training"] == {"learning_rate": 0.1, "weight_decay": None}
+    assert data["answer"]["chosen"]["training"] == data["trials"][0]["training"]

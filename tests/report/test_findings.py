@@ -4,7 +4,9 @@ import pytest
 
 from placement_search.errors import ReportError
 from placement_search.report.findings import gather_findings, measure_connections, reason_line
-from placement_search.study.records import StudyRecord, TrialEnd
+from placement_search.space.training import TrainingChoice
+from placement_search.study.records import ReferenceRecord, StudyRecord, TrialEnd
+from tests.tiny_records import finals, study_record, trial
 
 
 def test_the_answer_is_the_finals_choice(record: StudyRecord) -> None:
@@ -69,3 +71,21 @@ def test_a_measured_connection_averages_admitted_complete_trials(record: StudyRe
 def test_a_reason_is_told_in_one_line(reason: str, line: str) -> None:
     """A traceback's first line says nothing, so its last one is taken."""
     assert reason_line(reason) == line
+
+
+def test_a_card_that_references_take_over_is_one_reading_of_the_test_split() -> None:
+    """In a space that proposes training, too; trained otherwise the layout is read once more."""
+    fast, slow = TrainingChoice(0.1), TrainingChoice(0.01)
+    trials = [trial(0, "3>9:bottleneck(rank=4)", training=fast)]
+    held = finals(trials[0].layout, (0.5, 0.6), training=fast)
+    taken, other = (
+        ReferenceRecord("random", trials[0].layout, "answer", 1, held[0].card, training)
+        for training in (fast, slow)
+    )
+    record = study_record(trials, held)
+    counts = [
+        gather_findings(replace(record, references=each)).n_test_reads
+        for each in ((), (taken,), (other,))
+    ]
+
+    assert counts == [2, 2, 3]

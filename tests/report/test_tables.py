@@ -4,7 +4,9 @@ from placement_search.report import tables
 from placement_search.report.findings import Findings, gather_findings
 from placement_search.report.proxy_table import proxies_table
 from placement_search.report.tables import Table
+from placement_search.space.training import TrainingChoice
 from placement_search.study.records import StudyRecord
+from tests.tiny_records import finals, study_record, trial
 
 ALL = [
     tables.connections_table,
@@ -85,3 +87,14 @@ def test_costs_add_up(record: StudyRecord) -> None:
     assert table.rows[1] == ("pruned trials", "3", "4.5", "–")
     assert table.rows[2] == ("retrainings of finalists", "18", "27.0", "468")
     assert table.rows[3][0] == "proxy map, from 256 examples"
+
+
+def test_tables_say_how_layouts_were_trained() -> None:
+    """Where the space proposes that, behind the notation."""
+    notation, fast = "3>9:bottleneck(rank=4)", TrainingChoice(0.1)
+    held = finals(notation, (0.5, 0.6), training=fast)
+    findings = gather_findings(study_record([trial(0, notation, training=fast)], held))
+    said = [f"{notation} @ learning_rate=0.1"]
+
+    assert column(tables.finalists_table(findings), "layout") == said
+    assert column(tables.ranking_table(findings), "layout") == said

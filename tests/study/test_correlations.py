@@ -5,6 +5,7 @@ import pytest
 from placement_search.evaluation.agreement import TopOverlap
 from placement_search.evaluation.estimates import Estimate
 from placement_search.modules import parse_layout
+from placement_search.space.training import TrainingChoice
 from placement_search.study.combined_proxy import COMBINED, layout_columns
 from placement_search.study.correlations import (
     N_PARAMETERS,
@@ -226,6 +227,19 @@ def test_layout_proxies_are_held_against_the_trials_that_have_them() -> None:
     assert found.n == 5
     # A correlation of ranks computed in float64.
     assert found.mean == pytest.approx(1, abs=1e-12)
+
+
+def test_layout_proxies_are_found_however_trials_are_trained() -> None:
+    """They are known by the layout alone."""
+    fast = TrainingChoice(0.1)
+    known = {t.layout_id: {"written_gradient": t.score or 0.0} for t in trials()}
+    trained = [replace(t, layout_id=fast.id_with(t.layout_id), training=fast) for t in trials()]
+    record = study_record(trained, proxy_map=proxy_map(same=on_diagonal(SCORES)))
+    made = by_name(proxy_correlations(replace(record, layout_proxies=known)))
+
+    found = made["written_gradient"].correlation
+    assert found is not None
+    assert found.n == len(trained)
 
 
 def test_the_combined_proxy_is_judged_by_trials_that_it_had_not_seen() -> None:

@@ -7,6 +7,7 @@ from optuna.trial import TrialState
 from placement_search.evaluation.workbench import Workbench
 from placement_search.modules import parse_layout
 from placement_search.proxies.layouts import LAYOUT_PROXIES
+from placement_search.space.training import NO_CHOICE, TrainingChoice
 from placement_search.study import layout_proxies as scored
 from placement_search.study import records
 from placement_search.study.progress import Silence
@@ -21,14 +22,16 @@ def bench() -> Workbench:
     return tiny_bench()
 
 
-def study_of(*ends: tuple[str, TrialState, bool]) -> optuna.Study:
+def study_of(
+    *ends: tuple[str, TrialState, bool], training: TrainingChoice = NO_CHOICE
+) -> optuna.Study:
     """A study with trials of these layouts; the last word says whether the space admits it."""
     study = optuna.create_study(direction="maximize")
     for notation, state, is_eligible in ends:
         layout = parse_layout(notation)
         attributes = {
             records.LAYOUT: layout.notation,
-            records.LAYOUT_ID: layout.id,
+            records.LAYOUT_ID: training.id_with(layout.id),
             records.IS_ELIGIBLE: is_eligible,
         }
         value = 0.5 if state is TrialState.COMPLETE else None
@@ -67,3 +70,15 @@ def test_scores_are_computed_once(bench: Workbench, monkeypatch: pytest.MonkeyPa
 
     assert first.keys() == {parse_layout(notation).id for notation in NOTATIONS[:2]}
     assert stored(study) == first
+
+
+def test_a_layout_is_scored_once_however_it_is_trained(
+    bench: Workbench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its scores are those of the untrained layout, and a continued search finds them."""
+    study = study_of((NOTATIONS[0], TrialState.COMPLETE, True), training=TrainingChoice(0.1))
+    scored.store_layout_proxies(study, bench, 0, Silence())
+    monkeypatch.setattr(scored, "layout_proxies", lambda *_: pytest.fail("computed again"))
+    scored.store_layout_proxies(study, bench, 0, Silence())
+
+    assert stored(study).keys() == {parse_layout(NOTATIONS[0]).id}

@@ -5,6 +5,7 @@ from dataclasses import replace
 
 import pytest
 
+from placement_search.space.training import TrainingChoice
 from placement_search.study.answer import find_answer
 from placement_search.study.random_gain import RandomGain
 from placement_search.study.records import ReferenceRecord, StudyRecord
@@ -87,6 +88,20 @@ def test_random_baselines_of_its_size_count_too() -> None:
     gain = gain_of(replace(record, trials=(*record.trials, baseline, same), finals=tuple(held)))
 
     assert gain.n_layouts == 3
+
+
+def test_layouts_trained_otherwise_do_not_count() -> None:
+    """Neither baselines nor references: else a gain would be one of the learning rate."""
+    other, record = TrainingChoice(0.5), with_references((0.5, 0.6), (0.6, 0.7))
+    randoms = [
+        trial(n, f"{n}>5:bottleneck(rank=4)", role=f"random {n}", training=other) for n in (1, 2)
+    ]
+    held = [f for t in randoms for f in finals(t.layout, (0.5, 0.6), training=other)]
+    references = tuple(replace(each, training=other) for each in record.references)
+    whole = replace(record, trials=(*record.trials, *randoms), finals=(*record.finals, *held))
+
+    assert gain_of(whole).n_layouts == 2
+    assert gain_of(replace(whole, references=references)).n_layouts == 0
 
 
 def test_a_picked_random_layout_is_not_compared_with_those_it_was_picked_from() -> None:

@@ -9,11 +9,13 @@ import pytest
 from placement_search.evaluation.evaluate import Evaluation
 from placement_search.layout import parse_layout as parse
 from placement_search.modules import MODULE_TYPES
+from placement_search.space.training import TrainingChoice
 from placement_search.study.answer import find_answer
 from placement_search.study.command import Goal
 from placement_search.study.progress import Silence
 from placement_search.study.records import (
     FULL_FINE_TUNING,
+    REFERENCES,
     FinalRecord,
     StudyRecord,
     read_references,
@@ -134,6 +136,56 @@ def test_no_layout_is_trained_twice_from_one_seed(study: optuna.Study) -> None:
 
     assert drawn.id not in {request.layout.id for request in engine.requests}
     assert [r.card.score for r in references if r.layout == drawn.notation] == [0.5, 0.51, 0.52]
+
+
+def trained_apart() -> StudyRecord:
+    """An answer found at one learning rate, beside baselines of its size trained at another."""
+    fast, slow = TrainingChoice(0.1), TrainingChoice(0.01)
+    alike = "5>9:bottleneck(rank=8)+7>7:bottleneck(rank=4)"
+    trials = [
+        trial(0, alike, 0.5, role="random 1", training=slow),
+        trial(1, ANSWER, 0.8, training=fast),
+    ]
+    held = [
+        *retrained(alike, (0.5, 0.51, 0.52), training=slow),
+        *retrained(ANSWER, (0.8, 0.81, 0.82), training=fast),
+    ]
+    return study_record(trials, held)
+
+
+def test_baselines_trained_otherwise_are_not_enough(study: optuna.Study) -> None:
+    """Random layouts of the answer's size are trained as it was, and the study says so."""
+    engine = StubEngine()
+    record = made(study, trained_apart(), engine)
+    answer = find_answer(record)
+
+    assert {request.plan.learning_rate for request in engine.requests} == {0.1}
+    assert {r.training for r in record.references} == {TrainingChoice(0.1)}
+    assert answer is not None
+    assert answer.random.n_layouts == record.definition.n_random
+
+
+def test_cards_of_another_training_are_not_taken_over(study: optuna.Study) -> None:
+    """A drawn layout that was in the finals at another learning rate is trained again."""
+    first, again, slow = StubEngine(), StubEngine(), TrainingChoice(0.01)
+    record = made(study, trained_apart(), first)
+    drawn = record.references[0].layout
+    known = trial(2, drawn, 0.5, training=slow)
+    held = retrained(drawn, (0.5, 0.51, 0.52), training=slow)
+    record = trained_apart()
+    record = replace(record, trials=(*record.trials, known), finals=(*record.finals, *held))
+    made(optuna.create_study(), record, again)
+
+    assert again.requests == first.requests
+
+
+def test_references_of_earlier_versions_are_read(study: optuna.Study) -> None:
+    """They were trained as the study says."""
+    (reference, *_) = made(study, with_finals(LARGER), StubEngine()).references
+    stored = REFERENCES.dump_python(reference, mode="json")
+    del stored["training"]
+
+    assert REFERENCES.validate_python(stored) == reference
 
 
 def test_more_connections_than_places_have_nothing_to_compare_with(study: optuna.Study) -> None:

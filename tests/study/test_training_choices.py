@@ -8,6 +8,8 @@ import pytest
 
 from placement_search.evaluation.plan import TrainingPlan
 from placement_search.export.export import export_layout
+from placement_search.export.layout_file import LAYOUT_NAME, read_layout_file
+from placement_search.layout import parse_layout
 from placement_search.modules import MODULE_TYPES
 from placement_search.space.budget import Budget
 from placement_search.space.file import read_space
@@ -15,11 +17,13 @@ from placement_search.space.format import ConnectionCount, ModuleChoice, Trainin
 from placement_search.space.search_space import SearchSpace, bind_space
 from placement_search.space.training import TrainingChoice
 from placement_search.study import records
-from placement_search.study.baselines import HEAD_ONLY
+from placement_search.study.baselines import HEAD_ONLY, Baseline
+from placement_search.study.coordinator import Coordinator, TrialSetup
 from placement_search.study.finalists import Finals, choose_finalists, run_finals
 from placement_search.study.progress import Silence
 from placement_search.study.references import References
 from placement_search.study.search import load_bench, search
+from placement_search.study.search_budget import SearchBudget
 from placement_search.study.settings import SearchSettings
 from placement_search.study.training_choices import stored, training_of
 from placement_search.tasks.settings import DataSettings
@@ -71,6 +75,28 @@ def test_baselines_take_the_settings_nearest_to_the_studys_own(tmp_path: Path) -
     assert training_of(trials[0].user_attrs) == TrainingChoice(0.01, 0.2)
 
 
+def test_a_baseline_that_was_tried_with_its_settings_is_not_evaluated_again(
+    tmp_path: Path,
+) -> None:
+    """One that a later proxy map adds may have been proposed, trained as baselines are."""
+    trials = run(tmp_path, StubEngine(), 30, searched=one_layout())
+    (known,) = {
+        t.user_attrs[records.LAYOUT]
+        for t in trials
+        if t.user_attrs[records.LAYOUT].startswith("3>5:")
+        and "+" not in t.user_attrs[records.LAYOUT]
+    }
+    later = Baseline("later", parse_layout(known, MODULE_TYPES))
+    setup = TrialSetup(
+        one_layout(), 16, [later], TrainingPlan(epochs=3), seed=0, sampler="tpe", pruner="median",
+        concurrency=1,
+    )  # fmt: skip
+    study = optuna.load_study(study_name="study", storage=f"sqlite:///{tmp_path}/study.db")
+    Coordinator(study, setup, StubEngine(), Silence()).run(SearchBudget(40))
+
+    assert "later" not in {t.user_attrs[records.ROLE] for t in study.get_trials()}
+
+
 def test_an_interrupted_trial_keeps_its_settings(tmp_path: Path) -> None:
     """The trials are those of a study that was not interrupted."""
     (tmp_path / "whole").mkdir()
@@ -83,6 +109,12 @@ def test_an_interrupted_trial_keeps_its_settings(tmp_path: Path) -> None:
 
     assert outcome(parts) == outcome(whole)
     assert second.requests[0] == first.requests[-1]
+
+
+def test_a_name_says_how_a_trial_is_trained() -> None:
+    """Where the space proposes that; in other spaces it is the role or the notation alone."""
+    assert trial(0, "1>2:bottleneck", training=CHOICE).name.endswith(" @ learning_rate=0.5")
+    assert trial(0, "1>2:bottleneck", role="random 1").name == "random 1"
 
 
 def test_a_choice_survives_a_trials_attributes() -> None:
@@ -152,3 +184,6 @@ def test_a_whole_search_with_settings_and_budgets_can_be_exported(tmp_path: Path
     assert again.trials == record.trials
     assert len({t.training.learning_rate for t in proposed}) == len(proposed) > 1
     assert exported.reproduced == exported.recorded
+    said = read_layout_file(tmp_path / "layout" / LAYOUT_NAME).training
+    assert said is not None
+    assert said.learning_rate == proposed[0].training.learning_rate

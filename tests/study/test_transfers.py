@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 
+from placement_search.space.training import TrainingChoice
 from placement_search.study.records import StudyRecord
 from placement_search.study.starts import StartLayout, named_starts
 from placement_search.study.transfers import find_transfers
@@ -42,6 +43,27 @@ def test_it_is_ranked_and_compared_here() -> None:
     assert transfer.random.comparison.verdict == "better"
     assert transfer.random.n_layouts == 3
     assert transfer.is_same_backbone
+
+
+def test_its_own_trial_tells_how_it_did_where_the_space_proposes_training() -> None:
+    """It has a learning rate there; the search may have found a better one for the same layout."""
+    near, better = TrainingChoice(0.01), TrainingChoice(0.1)
+    trials = [
+        *(
+            trial(n, each, 0.5, role=f"random {n + 1}", training=near)
+            for n, each in enumerate(RANDOMS)
+        ),
+        trial(3, GIVEN, 0.6, training=better),
+        trial(4, GIVEN, 0.55, role="start: digits", training=near),
+    ]
+    held = [f for t in trials for f in finals(t.layout, (0.5, 0.51), training=t.training)]
+    given = replace(DEFINITION, start_from={"start: digits": START})
+    (transfer,) = find_transfers(replace(study_record(trials, held), definition=given))
+
+    assert transfer.trial == trials[4]
+    assert transfer.rank == 2
+    assert transfer.random is not None
+    assert transfer.random.n_layouts == 3
 
 
 def test_without_finals_its_trial_is_known() -> None:
