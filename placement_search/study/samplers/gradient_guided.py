@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 
 from placement_search.layout import Layout
 from placement_search.space.search_space import SearchSpace
-from placement_search.study.greedy import GAMMA, greedy_pairs
+from placement_search.study.greedy import GAMMA, greedy_groups
 from placement_search.study.samplers.candidates import random_training
 from placement_search.study.samplers.sampler import Proposal, Question, Scores, Setting
 
@@ -50,13 +50,16 @@ def greedy_layouts(space: SearchSpace, proxies: Mapping[str, Scores]) -> Iterato
     """
     known = [name for name in PROXY_ORDER if name in proxies]
     names = [*known, *(name for name in proxies if name not in known)]
+    always = sorted(space.choices.always)
     # A greedy choice of few connections is the beginning of one of more.
     chosen = {
-        (gamma, name): greedy_pairs(proxies[name], space.pairs, space.at_most, gamma)
+        (gamma, name): greedy_groups(proxies[name], space.groups, space.at_most, gamma, always)
         for gamma, name in itertools.product(GAMMAS, names)
     }
-    for size in range(space.at_most, space.at_least - 1, -1):
-        for pairs, module in itertools.product(chosen.values(), reversed(space.modules)):
-            layout = space.layout(pairs[:size], [module] * size)
-            if space.contains(layout):
-                yield layout
+    modules = reversed(range(len(space.modules)))
+    sizes = range(space.at_most, max(space.at_least, len(always)) - 1, -1)
+    for size, groups, module in itertools.product(sizes, chosen.values(), list(modules)):
+        # A place that rules forbid gives way to the next one; a size that they forbid is left out.
+        legal = space.choices.repaired([(group, module) for group in groups[:size]])
+        if len(legal) == size:
+            yield space.layout_of(legal)

@@ -1,3 +1,5 @@
+import pytest
+
 from placement_search.space.encoding import Encoding
 from placement_search.study.greedy import GAMMA, greedy_pairs
 from placement_search.study.samplers.gradient_guided import greedy_layouts
@@ -8,7 +10,7 @@ from tests.study.samplers.asking import (
     searched,
     setting_of,
 )
-from tests.tiny_spaces import N_RANK_4, bound
+from tests.tiny_spaces import N_RANK_4, bound, space_file
 
 
 def test_the_first_proposal_is_the_papers_choice() -> None:
@@ -25,6 +27,18 @@ def test_every_proxy_and_size_has_its_turn() -> None:
     found = list(greedy_layouts(ENCODING.space, made_up_proxies()))
 
     assert [len(layout.connections) for layout in found] == [3] * 8 + [2] * 8 + [1] * 8
+
+
+@pytest.mark.parametrize(
+    "changes", [{"tied": "blocks"}, {"symmetric": True}, {"always": ["3>4"]}], ids=str
+)
+def test_connections_that_come_together_are_chosen_together(changes: dict[str, object]) -> None:
+    """Ties, symmetry and connections that are always there leave it its choices."""
+    space = bound(space_file(**changes))
+    found = list(greedy_layouts(space, made_up_proxies()))
+
+    assert len(set(found)) > 4
+    assert all(space.contains(layout) for layout in found)
 
 
 def test_choices_keep_the_budget() -> None:
