@@ -19,6 +19,7 @@ from placement_search.study.samplers.sampler import (
     Setting,
     distribution,
 )
+from placement_search.study.training_choices import stored
 from tests.tiny_spaces import N_NODES, bound, space_file
 
 ENCODING = Encoding(bound())
@@ -30,6 +31,18 @@ SMALL = Encoding(
         )
     )
 )  # fmt: skip
+
+RATES = {"learning_rate": [0.001, 0.01, 0.1]}
+TRAINED = Encoding(bound(space_file(training=RATES)))
+SMALL_TRAINED = Encoding(
+    bound(
+        space_file(
+            kinds=["sequential"], sources=["0-3"], connections={"at_most": 1},
+            modules=[{"type": "bottleneck", "rank": 4}], training=RATES,
+        )
+    )
+)  # fmt: skip
+"""Spaces that propose a learning rate too."""
 
 
 def made_up_proxies() -> dict[str, Scores]:
@@ -78,7 +91,8 @@ def told(
         user_attrs={
             records.ROLE: role,
             records.LAYOUT: proposal.layout.notation,
-            records.LAYOUT_ID: proposal.layout.id,
+            records.LAYOUT_ID: proposal.id,
+            **stored(proposal.training),
         },
     )
 
@@ -110,3 +124,8 @@ def searched(
 def layouts_of(trials: list[FrozenTrial]) -> list[str]:
     """Their layouts, in the notation."""
     return [trial.user_attrs[records.LAYOUT] for trial in trials]
+
+
+def ids_of(trials: list[FrozenTrial]) -> list[str]:
+    """What names their layouts, with their training settings."""
+    return [trial.user_attrs[records.LAYOUT_ID] for trial in trials]

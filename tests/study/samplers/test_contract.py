@@ -13,10 +13,14 @@ from placement_search.study import records
 from placement_search.study.samplers import ONE_OBJECTIVE, SAMPLERS, optuna_samplers, proposer
 from placement_search.study.samplers.proposer import SpaceExhaustedError
 from placement_search.study.samplers.sampler import Setting, distribution
+from placement_search.study.training_choices import training_of
 from tests.study.samplers.asking import (
     ENCODING,
     SMALL,
+    SMALL_TRAINED,
+    TRAINED,
     closeness,
+    ids_of,
     layouts_of,
     proposer_of,
     question,
@@ -96,6 +100,23 @@ def test_a_resumed_search_goes_on_as_if_it_had_not_stopped(
     for number in {0, 1, n_trials // 2, n_trials - 1}:
         resumed = searched(lagging, name, number + 1, begun=trials[:number])
         assert layouts_of(resumed) == layouts_of(trials[: number + 1])
+
+
+@pytest.mark.parametrize("sampler", [each for each in SAMPLERS if each not in SLOW])
+def test_a_resumed_search_of_training_settings_goes_on_as_if_it_had_not_stopped(
+    sampler: str,
+) -> None:
+    """Layouts come with their learning rates, and nothing is proposed twice with the same one."""
+    is_small = sampler in ENUMERATING
+    asked = setting_of(SMALL_TRAINED if is_small else TRAINED)
+    n_trials = 12 if is_small else 24
+    trials = searched(asked, sampler, n_trials)
+
+    assert len(set(ids_of(trials))) == n_trials
+    assert len({training_of(trial.user_attrs) for trial in trials}) > 1
+    for number in {0, 1, n_trials // 2, n_trials - 1}:
+        resumed = searched(asked, sampler, number + 1, begun=trials[:number])
+        assert ids_of(resumed) == ids_of(trials[: number + 1])
 
 
 def test_asking_again_gives_the_same_proposal(name: str, setting: Setting) -> None:
