@@ -80,9 +80,7 @@ def equal_budget_baselines(
     return EqualBudget(tuple(baselines), notes)
 
 
-def _greedy(
-    space: SearchSpace, scores: Sequence[Sequence[float]], module: int, n: int
-) -> Layout:
+def _greedy(space: SearchSpace, scores: Sequence[Sequence[float]], module: int, n: int) -> Layout:
     """``n`` groups with one module, those that are always there first, as conditions allow."""
     always = sorted(space.choices.always)
     groups = greedy_groups(scores, space.groups, n, taken=always)
@@ -128,9 +126,7 @@ def _table_with(
         return Price((price.modules[number] * count / space.costs[number],), price.fixed)
 
     latency = whole.latency and Price((whole.latency.modules[number],), whole.latency.fixed)
-    return CostTable(
-        (thin,), Price((count,)), shrunk(whole.n_bytes), shrunk(whole.flops), latency
-    )
+    return CostTable((thin,), Price((count,)), shrunk(whole.n_bytes), shrunk(whole.flops), latency)
 
 
 def thinned(
