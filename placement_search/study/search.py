@@ -16,8 +16,8 @@ from placement_search.errors import StudyError, nearest
 from placement_search.evaluation.pooling import PoolingChoice
 from placement_search.evaluation.workbench import GIB, Workbench
 from placement_search.profile import NoProfile, Profile, Work
-from placement_search.space.encoding import Encoding
 from placement_search.space.cost_table import Price
+from placement_search.space.encoding import Encoding
 from placement_search.space.file import read_space
 from placement_search.space.search_space import SearchSpace
 from placement_search.study import records

@@ -35,7 +35,7 @@ def settings(tmp_path: Path, bench: Workbench, monkeypatch: pytest.MonkeyPatch) 
 
 def test_an_impossible_latency_leaves_no_study(settings: SearchSettings, bench: Workbench) -> None:
     """Another limit is the cure, and then no other settings than the study's."""
-    with pytest.raises(SpaceError, match="latency, the most is 1.05"):
+    with pytest.raises(SpaceError, match=r"latency, the most is 1\.05"):
         search(replace(settings, max_latency="1.05x"), bench=bench)
 
     assert held_study(settings.storage, "fast") is None
