@@ -38,7 +38,7 @@ class Budget:
         counts = (self.max_parameters, table.parameters), (self.max_bytes, table.n_bytes)
         limited = [(price, Fraction(limit)) for limit, price in counts if limit is not None]
         limited += [
-            (price, _highest(limit) * Fraction(price.fixed) if price else limit)
+            (price, Fraction(_highest(limit)) * Fraction(price.fixed) if price else limit)
             for limit, price in factors
             if limit is not None
         ]
@@ -72,7 +72,7 @@ class Budget:
         return ", ".join(words) or "unlimited"
 
 
-def _highest(limit: int | Fraction) -> Fraction:
+def _highest(limit: int | Fraction) -> int | Fraction:
     """The largest cost within a limit: a float that rounds to it, such as 1.1, is within it."""
     return limit if isinstance(limit, int) else max(limit, Fraction(float(limit)))
 

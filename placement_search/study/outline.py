@@ -10,9 +10,11 @@ from dataclasses import dataclass
 from placement_search.evaluation.timing import Timing, prepare_timing
 from placement_search.evaluation.workbench import Workbench
 from placement_search.layout import Kind, Layout, kind_of
+from placement_search.modules import MODULE_TYPES
 from placement_search.space.cost_table import LayoutCosts
 from placement_search.space.search_space import SearchSpace
-from placement_search.study.baselines import make_baselines
+from placement_search.study.baselines import Baseline, make_baselines
+from placement_search.study.equal_budget import equal_budget_baselines
 from placement_search.study.seeds import derive_seed
 from placement_search.study.settings import SearchSettings
 from placement_search.study.spaces import bound_space, measured_latency, study_budget
@@ -128,6 +130,15 @@ def _extremes(space: SearchSpace) -> tuple[Layout, Layout]:
     return min(layouts, key=space.cost), max(layouts, key=space.cost)
 
 
+def _equal_budget(
+    settings: SearchSettings, space: SearchSpace, bench: Workbench
+) -> tuple[Baseline, ...]:
+    """The baselines at equal budget; a greedy one by a proxy that is the same everywhere."""
+    n_nodes, width = bench.backbone.n_nodes, bench.backbone.width
+    scores = [[1.0] * n_nodes for _ in range(n_nodes)] if settings.proxy_map else None
+    return equal_budget_baselines(space, MODULE_TYPES, n_nodes, width, scores).baselines
+
+
 def _durations(
     settings: SearchSettings, space: SearchSpace, timing: Timing, ends: tuple[Layout, Layout]
 ) -> Durations:
@@ -135,7 +146,8 @@ def _durations(
     cheap, dear = (plan.epochs * timing.epoch_seconds(layout, plan) for layout in ends)
     mean = (cheap + dear) / 2
     n_nodes = timing.bench.backbone.n_nodes
-    n_baselines = len(make_baselines(space, n_nodes, settings.n_random, settings.seed))
+    further = _equal_budget(settings, space, timing.bench)
+    n_baselines = len(make_baselines(space, n_nodes, settings.n_random, settings.seed, further))
     n_alike = settings.n_random
     n_finals = (settings.n_finalists + n_baselines + n_alike) * settings.n_seeds
     return Durations(

@@ -16,6 +16,7 @@ from placement_search.errors import StudyError, nearest
 from placement_search.evaluation.pooling import PoolingChoice
 from placement_search.evaluation.workbench import GIB, Workbench
 from placement_search.profile import NoProfile, Profile, Work
+from placement_search.space.cost_table import Price
 from placement_search.space.encoding import Encoding
 from placement_search.space.file import read_space
 from placement_search.space.search_space import SearchSpace
@@ -42,8 +43,9 @@ from placement_search.study.samplers import NEED_PROXIES, ONE_OBJECTIVE, SAMPLER
 from placement_search.study.samplers.sampler import Setting
 from placement_search.study.search_budget import SearchBudget
 from placement_search.study.settings import DEFAULT_MEMORY, SearchSettings
-from placement_search.study.spaces import study_latency, study_space
+from placement_search.study.spaces import keep_latency, study_latency, study_space
 from placement_search.study.storage import (
+    held_study,
     open_storage,
     quiet_optuna,
     sole_coordinator,
@@ -118,7 +120,8 @@ def load_ingredients(settings: SearchSettings, bench: Workbench | None = None) -
     )
     check_starts(settings.start_from, backbone.n_nodes, settings.model.model)
     space = study_space(settings, bench)
-    _check_sampler(settings, space)
+    if settings.max_latency is None:  # else the space is known once latency is measured
+        _check_sampler(settings, space)
     return Ingredients(bench, space, definition)
 
 
@@ -177,11 +180,9 @@ def search(
     progress.finish()
     counted = ingredients.bench.profile.of(Work.STUDY)
     with sole_coordinator(settings.storage), quiet_optuna(), counted:
+        ingredients, latency = _within_latency(settings, ingredients)
         study = _open_study(settings, ingredients)
-        latency = study_latency(study, settings, ingredients.bench)
-        if latency:
-            space = study_space(settings, ingredients.bench, latency)
-            ingredients = replace(ingredients, space=space)
+        keep_latency(study, latency)
         _prepare(study, ingredients.bench, settings, progress)
         if settings.proxy_map:
             _store_proxy_map(study, ingredients.bench, settings.seed, progress)
@@ -194,6 +195,27 @@ def search(
             if settings.n_finalists:
                 _hold_finals(study, settings, ingredients.space, engine, progress)
         return read_study(study, settings.storage)
+
+
+def _within_latency(
+    settings: SearchSettings, ingredients: Ingredients
+) -> tuple[Ingredients, Price | None]:
+    """The ingredients with a space that keeps the limit on latency, and what that goes by.
+
+    Nothing is written, so that a study whose limit is impossible is not there afterwards.
+
+    Raises:
+        PlacementSearchError: If the study has other settings, or space or sampler do not fit.
+    """
+    if settings.max_latency is None:
+        return ingredients, None
+    held = held_study(settings.storage, settings.resolved_name)
+    if held is not None and records.DEFINITION in held.user_attrs:
+        _same_definition(held, ingredients.definition)
+    latency = study_latency(held, settings, ingredients.bench)
+    space = study_space(settings, ingredients.bench, latency)
+    _check_sampler(settings, space)
+    return replace(ingredients, space=space), latency
 
 
 def _hold_finals(
@@ -252,11 +274,8 @@ def _open_study(settings: SearchSettings, ingredients: Ingredients) -> optuna.St
         sampler=RandomSampler(seed=0),
         load_if_exists=True,
     )
-    stored = study.user_attrs.get(records.DEFINITION)
-    if stored is not None:
-        held = StudyDefinition.from_json(stored)
-        definition = definition.kept(held)
-        held.check_same(definition, name)
+    if records.DEFINITION in study.user_attrs:
+        definition = _same_definition(study, definition)
         # Where model, data and files lie may have changed; commands and exports read it from here.
         study.set_user_attr(records.DEFINITION, definition.as_json())
     elif study.get_trials(deepcopy=False):
@@ -274,6 +293,18 @@ def _open_study(settings: SearchSettings, ingredients: Ingredients) -> optuna.St
         goal = goal.joined(records.GOALS.validate_python(former))
     study.set_user_attr(records.GOAL, records.GOALS.dump_python(goal, mode="json"))
     return study
+
+
+def _same_definition(study: optuna.Study, asked: StudyDefinition) -> StudyDefinition:
+    """What is asked for, with what only the study's maker chose.
+
+    Raises:
+        StudyError: If the study was made with other settings.
+    """
+    held = StudyDefinition.from_json(study.user_attrs[records.DEFINITION])
+    definition = asked.kept(held)
+    held.check_same(definition, study.study_name)
+    return definition
 
 
 def _prepare(
@@ -327,7 +358,9 @@ def _check_sampler(settings: SearchSettings, space: SearchSpace) -> None:
             f"--sampler {settings.sampler} looks for the best score alone, got --objective "
             f"{settings.objective!r}; take another sampler, or --objective score"
         )
-    SAMPLERS[settings.sampler](Setting(Encoding(space), settings.seed, (StudyDirection.MAXIMIZE,)))
+    setting = Setting(Encoding(space), settings.seed, (StudyDirection.MAXIMIZE,))
+    with quiet_optuna():
+        SAMPLERS[settings.sampler](setting)
 
 
 def _check_known(option: str, name: str, known: object) -> None:

@@ -91,19 +91,23 @@ def _table(file: SpaceFile, bench: Workbench, latency: Price | None) -> CostTabl
     return cost_table(bench, tuple(modules), latency)
 
 
-def study_latency(study: optuna.Study, settings: SearchSettings, bench: Workbench) -> Price | None:
+def study_latency(
+    held: optuna.Study | None, settings: SearchSettings, bench: Workbench
+) -> Price | None:
     """What modules and passes add to the latency; None where the study does not limit it.
 
-    It is measured once in a study's life and kept, so that all its layouts are judged alike.
+    It is measured once in a study's life, see `keep_latency`; ``held`` is None for a new one.
     """
     if settings.max_latency is None:
         return None
-    stored = study.user_attrs.get(LATENCY)
-    if stored is not None:
-        return _PRICES.validate_python(stored)
-    measured = measured_latency(settings, bench)
-    study.set_user_attr(LATENCY, _PRICES.dump_python(measured, mode="json"))
-    return measured
+    stored = held.user_attrs.get(LATENCY) if held else None
+    return measured_latency(settings, bench) if stored is None else _PRICES.validate_python(stored)
+
+
+def keep_latency(study: optuna.Study, latency: Price | None) -> None:
+    """Write down what `study_latency` gave, so that all layouts of a study are judged alike."""
+    if latency is not None and LATENCY not in study.user_attrs:
+        study.set_user_attr(LATENCY, _PRICES.dump_python(latency, mode="json"))
 
 
 def measured_latency(settings: SearchSettings, bench: Workbench) -> Price:

@@ -122,6 +122,15 @@ def quiet_optuna() -> Iterator[None]:
         optuna.logging.set_verbosity(level)
 
 
+def held_study(address: str, name: str) -> optuna.Study | None:
+    """The study of this name; None where the storage has none, or there is no storage yet."""
+    if not database_path(address).exists():
+        return None
+    storage = open_storage(address, must_exist=True)
+    names = {study.study_name for study in storage.get_all_studies()}
+    return optuna.load_study(study_name=name, storage=storage) if name in names else None
+
+
 def load_study(address: str, name: str | None) -> optuna.Study:
     """The study of this name, or the only one of its storage where ``name`` is None.
 

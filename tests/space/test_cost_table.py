@@ -110,7 +110,8 @@ def test_what_may_be_proposed_is_not_over_the_budget(percent: int, bare: int, mo
 def test_a_layout_just_at_a_limit_is_within_it() -> None:
     """As a sum of floats gives it: 1.1 is more than 11/10 by what a float can't hold."""
     table = replace(TABLE, latency=Price((0.1, 0.2), fixed=1.0))
-    budget, usage = Budget(max_latency=Fraction("1.1")), Usage((1, 0), (0, 0), frozenset(), False)
+    budget = Budget(max_latency=Fraction("1.1"))
+    usage = Usage((1, 0), (0, 0), frozenset(), is_adapted=False)
     ((price, most),) = budget.limits(table)
 
     assert price.of(usage) <= most

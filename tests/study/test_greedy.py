@@ -4,6 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from placement_search.space.groups import Group
 from placement_search.study.greedy import greedy_groups, greedy_pairs
 
 SCORES = [[1.0, 9.0, 8.0, 2.0], [7.0, 8.5, 3.0, 5.0], [0.0, 1.0, 2.0, 6.0], [4.0, 0.0, 1.0, 3.0]]
@@ -70,8 +71,13 @@ def test_gamma_is_a_share(gamma: float) -> None:
 
 def test_groups_score_their_mean_and_are_discounted_by_their_nearest_connections() -> None:
     """By hand: 8 of (0, 2) and 7.75 of the pair beside it, at 0.4 3.1, less than 3.75·0.8704."""
-    groups = [((0, 1), (1, 0), (1, 2)), ((0, 2),), ((1, 3), (2, 2)), ((3, 3), (3, 0))]
-    scores = [[0, 9, 8, 0], [9, 0, 5.25, 4], [0, 0, 3, 0], [4, 0, 0, 3.5]]
+    groups: list[Group] = [((0, 1), (1, 0), (1, 2)), ((0, 2),), ((1, 3), (2, 2)), ((3, 3), (3, 0))]
+    scores = [
+        [0.0, 9.0, 8.0, 0.0],
+        [9.0, 0.0, 5.25, 4.0],
+        [0.0, 0.0, 3.0, 0.0],
+        [4.0, 0.0, 0.0, 3.5],
+    ]
 
     assert greedy_groups(scores, groups, 3, gamma=0) == [1, 0, 3]
     assert greedy_groups(scores, groups, 3, gamma=0.6) == [1, 3, 0]

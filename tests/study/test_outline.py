@@ -8,6 +8,9 @@ from placement_search.evaluation.plan import TrainingPlan
 from placement_search.evaluation.timing import prepare_timing
 from placement_search.evaluation.workbench import Workbench
 from placement_search.layout import Kind
+from placement_search.modules import MODULE_TYPES
+from placement_search.study.baselines import make_baselines
+from placement_search.study.equal_budget import EVENLY_SPREAD, GREEDY, equal_budget_baselines
 from placement_search.study.outline import Outline, outline
 from placement_search.study.settings import SearchSettings
 from placement_search.study.spaces import study_space
@@ -56,6 +59,22 @@ def test_the_search_takes_its_trials_and_its_finals(made: Outline, bench: Workbe
     assert times.total == pytest.approx(times.preparation + times.search + times.finals)
     assert min(times.cheap_trial, times.dear_trial, times.preparation, times.finals) > 0
     assert without.finals == 0
+
+
+def test_the_finals_of_baselines_at_equal_budget_are_counted(
+    made: Outline, bench: Workbench
+) -> None:
+    """Beside the finalists: the named ones, random ones, and as many of the answer's size."""
+    times, space = made.durations, made.space
+    scores = [[1.0] * bench.backbone.n_nodes] * bench.backbone.n_nodes
+    width, n_nodes = bench.backbone.width, bench.backbone.n_nodes
+    further = equal_budget_baselines(space, MODULE_TYPES, n_nodes, width, scores).baselines
+    baselines = make_baselines(space, n_nodes, SETTINGS.n_random, SETTINGS.seed, further)
+    n_layouts = SETTINGS.n_finalists + len(baselines) + SETTINGS.n_random
+
+    assert {EVENLY_SPREAD, GREEDY} <= {baseline.role for baseline in baselines}
+    mean = (times.cheap_trial + times.dear_trial) / 2
+    assert times.finals == pytest.approx(n_layouts * SETTINGS.n_seeds * mean)
 
 
 def test_latency_is_counted_where_it_is_limited(bench: Workbench) -> None:

@@ -11,7 +11,7 @@ from placement_search.modules import parse_layout
 from placement_search.space.cost_table import Price
 from placement_search.study import spaces
 from placement_search.study.settings import SearchSettings
-from placement_search.study.spaces import study_latency, study_space
+from placement_search.study.spaces import keep_latency, study_latency, study_space
 from tests.tiny_task import tiny_bench
 
 SETTINGS = SearchSettings()
@@ -54,7 +54,8 @@ def test_latency_is_measured_once_in_a_studys_life(
     study, settings = optuna.create_study(), replace(SETTINGS, max_latency="1.2x")
     measured = Price((0.01, 0.125), fixed=1.0, first_pass=(0.9,) * bench.backbone.n_nodes)
     monkeypatch.setattr(spaces, "latency_price", lambda *_: measured)
-    first = study_latency(study, settings, bench)
+    first = study_latency(None, settings, bench)
+    keep_latency(study, first)
     monkeypatch.setattr(spaces, "latency_price", lambda *_: pytest.fail("measured again"))
 
     assert first == study_latency(study, settings, bench) == measured
