@@ -1,8 +1,10 @@
 """What a search checks before it writes anything."""
 
+import logging
 from dataclasses import replace
 from pathlib import Path
 
+import optuna
 import pytest
 
 from placement_search.errors import SpaceError, StudyError
@@ -54,10 +56,20 @@ def test_another_latency_is_another_study(
 
 
 def test_the_check_of_a_sampler_is_silent(
-    settings: SearchSettings, bench: Workbench, capfd: pytest.CaptureFixture[str]
+    settings: SearchSettings, bench: Workbench, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Optuna tells of studies in memory that are none of the user's."""
-    for sampler in ("tpe", "cma-es", "nsga-ii", "gp"):
-        load_ingredients(replace(settings, sampler=sampler), bench)
+    heard: list[str] = []
+    teller = logging.Handler()
+    monkeypatch.setattr(teller, "emit", lambda record: heard.append(record.getMessage()))
+    level, logger = optuna.logging.get_verbosity(), logging.getLogger("optuna")
+    logger.addHandler(teller)
+    optuna.logging.set_verbosity(logging.INFO)
+    try:
+        for sampler in ("tpe", "cma-es", "nsga-ii"):
+            load_ingredients(replace(settings, sampler=sampler), bench)
+    finally:
+        optuna.logging.set_verbosity(level)
+        logger.removeHandler(teller)
 
-    assert "study" not in capfd.readouterr().err
+    assert heard == []
