@@ -108,7 +108,7 @@ BACKBONES: dict[str, Callable[[], Backbone]] = {
     "wav2vec2, stable": partial(tiny, "Wav2Vec2", do_stable_layer_norm=True, **AUDIO),
 }
 
-CORE = ("embedded", "vit", "bert", "gpt2", "llama")
+CORE = ("embedded", "vit", "bert", "llama")
 """One of each kind of wiring; the fast tests know these, `make test` knows all."""
 
 

@@ -126,7 +126,9 @@ def test_what_is_not_tabled_is_answered_by_the_nearest_that_is_new() -> None:
     assert len(set(ends)) == 3
 
 
-@pytest.mark.parametrize("sampler", ["random", "tpe", "cma-es", "guided", "gradient-guided"])
+@pytest.mark.parametrize(
+    "sampler", ["random", "tpe", "cma-es", pytest.param("guided", marks=pytest.mark.slow)]
+)
 def test_a_search_is_replayed_without_repeats(sampler: str) -> None:
     """Every trial another layout; the same seed gives the same search."""
     found = replay(world(), sampler, 0, 25)

@@ -35,6 +35,7 @@ def test_populations_of_any_size_give_the_same_cards(bench: Workbench, populatio
         assert [score for _, score in together.reports[ticket]] == list(card.history)
 
 
+@pytest.mark.slow
 def test_who_trains_on_other_batches_waits(bench: Workbench) -> None:
     """Parts of the data, and more reports, give what they give alone; nobody waits for ever."""
     often = replace(requests()[0].plan, reports_per_epoch=2)

@@ -31,6 +31,7 @@ def test_the_table_holds_the_front(findings: Findings) -> None:
     assert table.columns[-1].title == "trainable parameters of the adapters"
 
 
+@pytest.mark.slow
 def test_every_form_of_the_report_shows_it(findings: Findings) -> None:
     """Page, Markdown and JSON."""
     assert 'id="front"' in as_html(findings)
@@ -39,6 +40,7 @@ def test_every_form_of_the_report_shows_it(findings: Findings) -> None:
     assert "<svg" in (draw_front(findings) or "")
 
 
+@pytest.mark.slow
 def test_a_study_of_the_score_alone_has_none(record: StudyRecord) -> None:
     """Nothing of it is said."""
     findings = gather_findings(record)

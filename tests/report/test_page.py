@@ -105,6 +105,7 @@ def test_an_unfinished_study_has_a_page(unfinished: StudyRecord) -> None:
     assert "The incumbent" in page
 
 
+@pytest.mark.slow
 def test_a_page_of_many_trials_stays_small(large_findings: Findings) -> None:
     """10,000 trials fit into less than a megabyte."""
     assert len(as_html(large_findings).encode()) < 1_000_000

@@ -55,6 +55,7 @@ def test_finalists_are_sorted_by_validation(record: StudyRecord) -> None:
     assert column(table, "latency") == ["1.25×"] * 6
 
 
+@pytest.mark.slow
 def test_the_ranking_is_capped_and_says_so(large_findings: Findings) -> None:
     """A page of 10,000 rows would not open; the note names the file that has them."""
     assert len(tables.ranking_table(large_findings).rows) == tables.SHOWN_TRIALS

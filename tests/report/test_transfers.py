@@ -78,6 +78,7 @@ def test_without_finals_nothing_is_claimed(record: StudyRecord) -> None:
     assert transfers_table(findings).rows[0][7] == "–"
 
 
+@pytest.mark.slow
 def test_every_form_of_the_report_has_it(findings: Findings) -> None:
     """Page, Markdown, JSON and the summary of the search."""
     (said,) = transfer_sentences(findings)
@@ -88,6 +89,7 @@ def test_every_form_of_the_report_has_it(findings: Findings) -> None:
     assert said in summary_lines(findings)
 
 
+@pytest.mark.slow
 def test_studies_without_any_do_not_mention_them(record: StudyRecord) -> None:
     """No empty section."""
     findings = gather_findings(record)

@@ -111,6 +111,7 @@ def test_any_numbers_mean_a_layout_of_the_space(data: st.DataObject, space: Sear
     assert space.contains(layout), layout.notation
 
 
+@pytest.mark.slow
 @given(st.data(), spaces())
 @settings(deadline=None, max_examples=200)
 def test_a_layouts_own_numbers_mean_it(data: st.DataObject, space: SearchSpace) -> None:

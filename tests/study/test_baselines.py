@@ -62,6 +62,7 @@ def test_random_layouts_are_the_spaces_own(limit: int, at_most: int) -> None:
             assert space.cost(baseline.layout) <= limit
 
 
+@pytest.mark.slow
 @given(st.integers(N_RANK_4, 4 * N_RANK_8), st.integers(0, 2**31))
 @settings(deadline=None)
 def test_random_layouts_cost_at_least_what_an_answer_does(limit: int, seed: int) -> None:

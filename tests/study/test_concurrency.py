@@ -27,6 +27,7 @@ COMBINATIONS = [
 ]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("sampler", "pruner"), COMBINATIONS)
 def test_the_order_of_events_decides_nothing(tmp_path: Path, sampler: str, pruner: str) -> None:
     """Same trials, same prunings, same scores, one engine as slow and mixed up as the other."""
@@ -131,6 +132,7 @@ def test_no_layout_is_evaluated_twice(tmp_path: Path, concurrency: int) -> None:
     assert {trial.state for trial in trials} <= set(FINISHED)
 
 
+@pytest.mark.slow
 def test_a_longer_study_begins_as_a_shorter_one(tmp_path: Path) -> None:
     """More trials asked for later are those that would have come at once."""
     (tmp_path / "once").mkdir()

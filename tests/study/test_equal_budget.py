@@ -33,6 +33,7 @@ def made(space: SearchSpace, *, has_map: bool = True) -> EqualBudget:
     return equal_budget_baselines(space, MODULE_TYPES, N_NODES, WIDTH, scores)
 
 
+@pytest.mark.slow
 @given(st.integers(N_RANK_8, 30 * N_RANK_8))
 @settings(deadline=None)
 def test_none_costs_more_than_an_answer_may(limit: int) -> None:

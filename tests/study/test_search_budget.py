@@ -103,6 +103,7 @@ def test_an_interrupted_search_ends_at_the_same_step(tmp_path: Path, max_steps: 
     assert outcome(parts) == outcome(whole)
 
 
+@pytest.mark.slow
 def test_more_steps_continue_a_search(tmp_path: Path) -> None:
     """What earlier runs spent counts, and the trials are those of one long run."""
     (tmp_path / "once").mkdir()

@@ -31,7 +31,7 @@ from tests.study.samplers.asking import (
 SETTING = setting_of(ENCODING)
 ENUMERATING = {"brute-force"}
 """Samplers that refuse a space as large as the others are tested on."""
-SLOW = {"gp"}
+SLOW = {"gp", "guided"}
 """Samplers that think for long."""
 
 
@@ -94,7 +94,7 @@ def test_a_resumed_search_goes_on_as_if_it_had_not_stopped(
 ) -> None:
     """A fresh sampler with the same trials says what the old one says, at any point."""
     lagging = replace(setting, concurrency=concurrency)
-    n_trials = n_of(setting, 10 if name in SLOW else 16)
+    n_trials = n_of(setting, 10 if name == "gp" else 16)
     trials = searched(lagging, name, n_trials)
 
     for number in {0, 1, n_trials // 2, n_trials - 1}:
@@ -177,7 +177,11 @@ def test_a_study_without_a_proxy_map_is_searched_as_well(name: str, setting: Set
 
 @pytest.mark.parametrize(
     ("learner", "n_trials"),
-    [("tpe", 30), ("cma-es", 90), ("guided", 30), pytest.param("gp", 30, marks=pytest.mark.slow)],
+    [
+        ("tpe", 30),
+        ("cma-es", 90),
+        *(pytest.param(name, 30, marks=pytest.mark.slow) for name in sorted(SLOW)),
+    ],
 )
 def test_what_learns_finds_where_the_good_layouts_are(learner: str, n_trials: int) -> None:
     """After some trials its proposals are better than random ones."""

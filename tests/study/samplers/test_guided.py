@@ -42,6 +42,7 @@ def test_the_first_layouts_are_the_proxies_choices() -> None:
     assert not set(found[6:]) <= set(greedy)
 
 
+@pytest.mark.slow
 def test_a_proxy_that_is_right_helps() -> None:
     """With the map, the first dozen proposals of a search are better than without."""
 
