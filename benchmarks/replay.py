@@ -2,7 +2,7 @@
 
 import random
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import optuna
 from optuna.study import StudyDirection
@@ -14,7 +14,7 @@ from placement_search.space.encoding import Encoding
 from placement_search.study import records
 from placement_search.study.samplers import SAMPLERS
 from placement_search.study.samplers.proposer import Proposer, SpaceExhaustedError
-from placement_search.study.samplers.sampler import Question, Setting, distribution
+from placement_search.study.samplers.sampler import Question, Setting, distributions
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +59,8 @@ def replay(world: World, sampler: str, seed: int, n_trials: int, concurrency: in
     luck = random.Random(seed)  # noqa: S311 - reproducible, not secret
     trials: list[FrozenTrial] = []
     seen: set[str] = set()
-    found = Replay((), ())
+    worths: list[float] = []
+    scores: list[float] = []
     while len(trials) < min(n_trials, world.n_layouts):
         known = trials[: max(0, len(trials) - concurrency + 1)]
         try:
@@ -67,13 +68,11 @@ def replay(world: World, sampler: str, seed: int, n_trials: int, concurrency: in
         except SpaceExhaustedError:
             break
         layout = world.trial(proposal.layout, seen)
-        score = world.observed(layout, luck)
+        scores.append(world.observed(layout, luck))
+        worths.append(world.worth(layout))
         seen.add(layout.id)
-        trials.append(_told(encoding, layout, score))
-        found = replace(
-            found, worths=(*found.worths, world.worth(layout)), scores=(*found.scores, score)
-        )
-    return found
+        trials.append(_told(encoding, layout, scores[-1]))
+    return Replay(tuple(worths), tuple(scores))
 
 
 def _told(encoding: Encoding, layout: Layout, score: float) -> FrozenTrial:
@@ -82,7 +81,7 @@ def _told(encoding: Encoding, layout: Layout, score: float) -> FrozenTrial:
         state=TrialState.COMPLETE,
         value=score,
         params=encoding.encode(layout),
-        distributions={gene.name: distribution(gene) for gene in encoding.genes},
+        distributions=distributions(encoding),
         intermediate_values={1: score},
         user_attrs={
             records.ROLE: records.SEARCHED,

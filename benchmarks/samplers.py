@@ -25,7 +25,7 @@ from benchmarks.placements.maps import MAPS, read_maps
 from benchmarks.placements.protocol import SHORT, SIZES
 from benchmarks.placements.table import TABLE, read_rows
 from benchmarks.placements.world import World
-from benchmarks.replay import Replay, replay
+from benchmarks.replay import Replay, median_trials, replay
 from placement_search.study.samplers import SAMPLERS
 
 CLOSE = 0.99
@@ -99,10 +99,10 @@ def run(job: Job) -> Replay:
 def result_of(world: World, job: Job, replays: Sequence[Replay]) -> Result:
     """What many seeds of one sampler on one world came to."""
     best = world.worths[0]
-    until = np.array([each.trials_until(CLOSE * best) for each in replays])
-    low, middle, high = (_finite(np.quantile(until, q, method="median_unbiased")
-                                 if np.isfinite(until).all() else np.sort(until)[_at(q, until)])
-                         for q in (0.25, 0.5, 0.75))  # fmt: skip
+    enough = CLOSE * best
+    until = [each.trials_until(enough) for each in replays]
+    # A quarter and three quarters of the searches are searches, since never can't be averaged.
+    low, high = np.quantile(until, (0.25, 0.75), method="inverted_cdf")
     curves = [each.incumbents() for each in replays]
     length = min(map(len, curves))
     curve = tuple(best - statistics.fmean(c[n] for c in curves) for n in range(length))
@@ -111,16 +111,12 @@ def result_of(world: World, job: Job, replays: Sequence[Replay]) -> Result:
         space=job.space,
         sampler=job.sampler,
         n_layouts=world.n_layouts,
-        n_close=sum(worth >= CLOSE * best for worth in world.worths),
-        trials=middle,
-        quartiles=(low, high),
+        n_close=sum(worth >= enough for worth in world.worths),
+        trials=_finite(median_trials(replays, enough)),
+        quartiles=(_finite(low), _finite(high)),
         regrets=tuple(curve[min(n, length) - 1] for n in LOOKED_AT),
         curve=curve,
     )
-
-
-def _at(quantile: float, values: np.ndarray) -> int:
-    return min(len(values) - 1, int(quantile * len(values)))
 
 
 def _finite(value: float) -> float | None:

@@ -3,7 +3,7 @@
 from bisect import bisect_left
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from placement_search.space.legality import Completion, Legality, Pick, Traits, cost_order
 
@@ -21,6 +21,7 @@ class Choices:
         at_least: Fewest choices.
         is_module_shared: Whether all choices of a set have one module.
         legality: What else they obey.
+        free: The groups that a set may have or not.
     """
 
     traits: tuple[Traits, ...]
@@ -28,11 +29,12 @@ class Choices:
     at_least: int
     is_module_shared: bool
     legality: Legality
+    free: tuple[int, ...] = field(init=False, repr=False, compare=False)
 
-    @property
-    def free(self) -> list[int]:
-        """The groups that a set may have or not."""
-        return [group for group in range(len(self.traits)) if group not in self.always]
+    def __post_init__(self) -> None:
+        """Work out once what every move and repair reads."""
+        free = (group for group in range(len(self.traits)) if group not in self.always)
+        object.__setattr__(self, "free", tuple(free))
 
     def contains(self, chosen: Sequence[Choice]) -> bool:
         """Whether the space has a layout of just these choices."""

@@ -44,7 +44,7 @@ from placement_search.study.samplers.sampler import (
     Question,
     Scores,
     Setting,
-    distribution,
+    distributions,
 )
 from placement_search.study.search_budget import Account, SearchBudget
 from placement_search.study.training_choices import stored, training_of
@@ -106,8 +106,7 @@ class Coordinator:
         self._engine = engine
         self._progress = progress
         self._encoding = Encoding(trials.space)
-        distributions = {gene.name: distribution(gene) for gene in self._encoding.genes}
-        self._ledger = Ledger(study, distributions)
+        self._ledger = Ledger(study, distributions(self._encoding))
         setting = Setting(
             self._encoding,
             trials.seed,

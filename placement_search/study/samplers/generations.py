@@ -17,7 +17,7 @@ from placement_search.study.samplers.optuna_samplers import (
     is_telling,
     template,
 )
-from placement_search.study.samplers.sampler import Proposal, Question, Setting, distribution
+from placement_search.study.samplers.sampler import Proposal, Question, Setting, distributions
 
 
 class GenerationalSampler:
@@ -31,7 +31,7 @@ class GenerationalSampler:
     def __init__(self, setting: Setting, make: MakeOptunas) -> None:
         self._setting = setting
         self._make = make
-        self._distributions = {g.name: distribution(g) for g in setting.encoding.genes}
+        self._distributions = distributions(setting.encoding)
         self._begin()
 
     def _begin(self) -> None:

@@ -18,7 +18,7 @@ from placement_search.study.samplers.sampler import (
     Proposal,
     Question,
     Setting,
-    distribution,
+    distributions,
 )
 
 MakeOptunas = Callable[[int], BaseSampler]
@@ -60,7 +60,7 @@ class OptunaSampler:
     def __init__(self, setting: Setting, make: MakeOptunas) -> None:
         self._setting = setting
         self._make = make
-        self._distributions = {g.name: distribution(g) for g in setting.encoding.genes}
+        self._distributions = distributions(setting.encoding)
         self._n_learned = 0
         self._scored: list[FrozenTrial] = []
         self._n_left_out = 0

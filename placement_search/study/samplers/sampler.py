@@ -104,6 +104,11 @@ class Sampler(Protocol):
 MakeSampler = Callable[[Setting], Sampler]
 
 
+def distributions(encoding: Encoding) -> dict[str, BaseDistribution]:
+    """The Optuna distributions of an encoding, by the names of its numbers."""
+    return {gene.name: distribution(gene) for gene in encoding.genes}
+
+
 def distribution(gene: Gene) -> BaseDistribution:
     """The Optuna distribution of one number of the encoding."""
     if gene.n_values is None:

@@ -31,13 +31,13 @@ class SetFeatures:
 
     Args:
         space: Whose layouts.
-        proxies: Scores of every connection, by proxy.
+        ranks: As `proxy_ranks` gives them.
         length: Distance, as a share of the backbone's nodes, over which nodes are alike.
     """
 
-    def __init__(self, space: SearchSpace, proxies: Mapping[str, Scores], length: float) -> None:
+    def __init__(self, space: SearchSpace, ranks: Array, length: float) -> None:
         self._modules = {module: index for index, module in enumerate(space.modules)}
-        self._ranks = proxy_ranks(space, proxies)
+        self._ranks = ranks
         n_nodes = 1 + max(max(pair) for pair in space.pairs)
         self._nodes = _node_features(n_nodes, length * n_nodes)
         self._known: dict[Connection, Array] = {}

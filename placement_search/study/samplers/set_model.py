@@ -8,7 +8,7 @@ likelihood on a fixed grid: a search has too few trials to trust one setting.
 
 import itertools
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from scipy import linalg, special, stats
@@ -78,7 +78,7 @@ class Vectoriser:
     ) -> None:
         self._space = space
         self._ranks = proxy_ranks(space, proxies)
-        self._features = [SetFeatures(space, proxies, length) for length in LENGTHS]
+        self._features = [SetFeatures(space, self._ranks, length) for length in LENGTHS]
         usual = self._summaries(reference)
         self._mean = usual.mean(0)
         self._spread = np.where(usual.std(0) > 0, usual.std(0), 1.0) * np.sqrt(usual.shape[1])
@@ -105,35 +105,45 @@ class Vectoriser:
         return np.concatenate([summaries, training], axis=1)
 
 
-@dataclass(frozen=True, slots=True)
-class _Kernel:
-    """One setting of the process."""
+Mix = tuple[float, float, float]
 
-    length: int
-    mix: tuple[float, float, float]
 
-    def of(self, ours: Vectors, theirs: Vectors) -> Array:
-        linear, additive, joint = self.mix
-        one, other = ours.sums[self.length], theirs.sums[self.length]
+@dataclass(frozen=True, slots=True, eq=False)
+class _Parts:
+    """The three parts of the kernel of one length scale, of which each setting is a mix."""
+
+    linear: Array
+    additive: Array
+    joint: Array
+
+    @classmethod
+    def between(cls, ours: Vectors, theirs: Vectors, length: int) -> "_Parts":
+        """Of all pairs of two sets of layouts, each part of shape ``(n_ours, n_theirs)``."""
+        one, other = ours.sums[length], theirs.sums[length]
         products = one @ other.T
         squares = (one**2).sum(1)[:, None] + (other**2).sum(1) - 2 * products
         # Two usual layouts lie about √2 apart.
         near = np.exp(-0.5 * np.maximum(squares, 0))
-        return np.asarray(
-            linear * (ours.summaries @ theirs.summaries.T) + additive * products + joint * near
-        )
+        return cls(ours.summaries @ theirs.summaries.T, products, near)
 
-    def diagonal(self, vectors: Vectors) -> Array:
-        linear, additive, joint = self.mix
-        squares = (vectors.sums[self.length] ** 2).sum(1)
-        return np.asarray(linear * (vectors.summaries**2).sum(1) + additive * squares + joint)
+    @classmethod
+    def within(cls, vectors: Vectors, length: int) -> "_Parts":
+        """Of each layout with itself, each part of shape ``(n_layouts,)``."""
+        squares = (vectors.sums[length] ** 2).sum(1)
+        return cls((vectors.summaries**2).sum(1), squares, np.ones(len(squares)))
+
+    def mixed(self, mix: Mix) -> Array:
+        """The kernel of a setting."""
+        linear, additive, joint = mix
+        return np.asarray(linear * self.linear + additive * self.additive + joint * self.joint)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class _Fit:
     """The process with one setting, given observations."""
 
-    kernel: _Kernel
+    length: int
+    mix: Mix
     weight: float
     scale: float
     factor: Array
@@ -188,7 +198,10 @@ class SetModel:
 
     def predict(self, vectors: Vectors) -> Prediction:
         """What to expect of other layouts."""
-        found = [self._predicted(fit, vectors) for fit in self._fits]
+        lengths = {fit.length for fit in self._fits}
+        crossed = {n: _Parts.between(self._vectors, vectors, n) for n in lengths}
+        own = {n: _Parts.within(vectors, n) for n in lengths}
+        found = [_predicted(fit, crossed[fit.length], own[fit.length]) for fit in self._fits]
         return Prediction(
             means=self._mean + self._spread * np.stack([mean for mean, _ in found]),
             spreads=self._spread * np.stack([spread for _, spread in found]),
@@ -207,32 +220,35 @@ class SetModel:
         )
 
     def _averaged(self) -> list[_Fit]:
-        kernels = [_Kernel(i, mix) for i, mix in itertools.product(range(len(LENGTHS)), MIXES)]
-        tried = [self._fit(k, noise) for k in kernels for noise in NOISES]
+        parts = [
+            _Parts.between(self._vectors, self._vectors, length) for length in range(len(LENGTHS))
+        ]
+        settings = itertools.product(enumerate(parts), MIXES, NOISES)
+        tried = [self._fit(length, each, mix, noise) for (length, each), mix, noise in settings]
         best = max(likelihood for _, likelihood in tried)
         likeliest = sorted(tried, key=lambda each: each[1], reverse=True)[:N_AVERAGED]
         kept = [(fit, np.exp(likelihood - best)) for fit, likelihood in likeliest]
         total = sum(weight for _, weight in kept)
-        return [
-            _Fit(fit.kernel, weight / total, fit.scale, fit.factor, fit.solved)
-            for fit, weight in kept
-        ]
+        return [replace(fit, weight=weight / total) for fit, weight in kept]
 
-    def _fit(self, kernel: _Kernel, noise: float) -> tuple[_Fit, float]:
+    def _fit(self, length: int, parts: _Parts, mix: Mix, noise: float) -> tuple[_Fit, float]:
         """The process with a setting, and the logarithm of its marginal likelihood.
 
         The scores' variance is integrated out, as in a Student-t process.
         """
-        gram = kernel.of(self._vectors, self._vectors) + np.diag(noise + self._doubts)
+        gram = parts.mixed(mix) + np.diag(noise + self._doubts)
         factor = linalg.cholesky(gram, lower=True)
         solved = linalg.cho_solve((factor, True), self._targets)
         n = len(self._targets)
         energy = PRIOR + float(self._targets @ solved)
         likelihood = -np.log(np.diag(factor)).sum() - 0.5 * (n + PRIOR) * np.log(energy)
-        return _Fit(kernel, 1.0, energy / (n + PRIOR), factor, solved), float(likelihood)
+        fit = _Fit(length, mix, 1.0, energy / (n + PRIOR), factor, solved)
+        return fit, float(likelihood)
 
-    def _predicted(self, fit: _Fit, vectors: Vectors) -> tuple[Array, Array]:
-        crossed = fit.kernel.of(self._vectors, vectors)
-        half = linalg.solve_triangular(fit.factor, crossed, lower=True)
-        variance = np.maximum(fit.kernel.diagonal(vectors) - (half**2).sum(0), 1e-9)
-        return crossed.T @ fit.solved, np.sqrt(fit.scale * variance)
+
+def _predicted(fit: _Fit, crossed: _Parts, own: _Parts) -> tuple[Array, Array]:
+    """Means and spreads of layouts, from their kernels with the observed ones and themselves."""
+    with_known = crossed.mixed(fit.mix)
+    half = linalg.solve_triangular(fit.factor, with_known, lower=True)
+    variance = np.maximum(own.mixed(fit.mix) - (half**2).sum(0), 1e-9)
+    return with_known.T @ fit.solved, np.sqrt(fit.scale * variance)

@@ -17,7 +17,7 @@ from placement_search.study.samplers.sampler import (
     Question,
     Scores,
     Setting,
-    distribution,
+    distributions,
 )
 from placement_search.study.training_choices import stored
 from tests.tiny_spaces import N_NODES, bound, space_file
@@ -86,7 +86,7 @@ def told(
         state=state,
         values=None if state is TrialState.FAIL else values,
         params=proposal.params,
-        distributions={gene.name: distribution(gene) for gene in setting.encoding.genes},
+        distributions=distributions(setting.encoding),
         intermediate_values={1: score - 1, 2: score},
         user_attrs={
             records.ROLE: role,

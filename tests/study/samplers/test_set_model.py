@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from placement_search.study.samplers.candidates import Candidate, random_candidates
-from placement_search.study.samplers.set_features import Array, SetFeatures
+from placement_search.study.samplers.set_features import Array, SetFeatures, proxy_ranks
 from placement_search.study.samplers.set_model import SetModel, Vectoriser
 from tests.study.samplers.asking import made_up_proxies
 from tests.tiny_spaces import bound
@@ -34,7 +34,7 @@ def model_of(layouts: list[Candidate]) -> SetModel:
 
 def test_near_connections_have_like_vectors() -> None:
     """The product of two vectors falls with the distance of their ends."""
-    features = SetFeatures(SPACE, {}, 0.16)
+    features = SetFeatures(SPACE, proxy_ranks(SPACE, {}), 0.16)
     here, near, far = (
         features.of([SPACE.layout([pair], [SPACE.modules[0]])])[0]
         for pair in ((20, 5), (19, 6), (10, 2))
@@ -45,7 +45,7 @@ def test_near_connections_have_like_vectors() -> None:
 
 def test_a_layouts_vector_is_the_sum_of_its_connections() -> None:
     """In whatever order."""
-    features = SetFeatures(SPACE, made_up_proxies(), 0.16)
+    features = SetFeatures(SPACE, proxy_ranks(SPACE, made_up_proxies()), 0.16)
     module = SPACE.modules[0]
     both = SPACE.layout([(20, 5), (3, 3)], [module] * 2)
     each = [SPACE.layout([pair], [module]) for pair in ((20, 5), (3, 3))]
