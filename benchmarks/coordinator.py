@@ -27,6 +27,7 @@ from placement_search.evaluation.evaluate import Evaluation
 from placement_search.evaluation.plan import TrainingPlan
 from placement_search.evaluation.score_card import Costs, ScoreCard
 from placement_search.modules import MODULE_TYPES
+from placement_search.places import Places
 from placement_search.space.budget import Budget
 from placement_search.space.file import read_space
 from placement_search.space.search_space import bind_space
@@ -161,7 +162,7 @@ def main() -> None:
 def run(arguments: argparse.Namespace, database: Path) -> Watch:
     """A whole study, watched."""
     space = bind_space(
-        read_space("extended"), MODULE_TYPES, n_nodes=N_NODES, width=WIDTH, budget=Budget()
+        read_space("extended"), MODULE_TYPES, n_nodes=N_NODES, places=Places(WIDTH), budget=Budget()
     )
     study = optuna.create_study(
         study_name="benchmark",
@@ -170,7 +171,7 @@ def run(arguments: argparse.Namespace, database: Path) -> Watch:
         sampler=optuna.samplers.RandomSampler(seed=0),
     )
     setup = TrialSetup(
-        space, WIDTH, make_baselines(space, N_NODES, 4, 0), TrainingPlan(), 0,
+        space, make_baselines(space, N_NODES, 4, 0), TrainingPlan(), 0,
         arguments.sampler, arguments.pruner, arguments.concurrency,
     )  # fmt: skip
     watch = Watch(database)

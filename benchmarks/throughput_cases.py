@@ -14,6 +14,7 @@ from placement_search.backbones.settings import ModelSettings
 from placement_search.evaluation.workbench import GIB, Workbench
 from placement_search.layout import Connection, Layout
 from placement_search.modules import MODULE_TYPES
+from placement_search.places import Places
 from placement_search.space.budget import Budget
 from placement_search.space.file import read_space
 from placement_search.space.search_space import SearchSpace, bind_space
@@ -75,7 +76,11 @@ class _Draw:
         names = {PER_LAYER: "per_layer", LONG_RANGE: "long_range", RECURRENT: "extended"}
         self._spaces = {
             kind: bind_space(
-                read_space(name), MODULE_TYPES, n_nodes=n_nodes, width=width, budget=Budget()
+                read_space(name),
+                MODULE_TYPES,
+                n_nodes=n_nodes,
+                places=Places(width),
+                budget=Budget(),
             )
             for kind, name in names.items()
         }

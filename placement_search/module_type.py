@@ -5,8 +5,21 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from placement_search.errors import LayoutError, nearest
+from placement_search.places import Place
 
 Scalar = bool | int | float | str
+Settings = Mapping[str, Scalar]
+"""Complete settings of a module type: every one of them, by name."""
+
+
+def _nothing_shared(settings: Settings, width: int) -> int:
+    del settings, width
+    return 0
+
+
+def _anywhere(settings: Settings, place: Place) -> str:
+    del settings, place
+    return ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,12 +77,21 @@ class ModuleType:
         name: How layouts, files and help call it.
         settings: Every setting by name; a default may never change once released, since
             layouts leave most defaults unsaid.
-        count: Gives the number of trainable parameters for complete settings and a width.
+        count: Gives the number of trainable parameters at a place, without those that are shared.
+        count_shared: Gives, by the backbone's width, the number of those that all connections of a
+            layout with the same type and settings have together.
+        misfit: Says why it can't work at a place, in words that follow the connection's notation;
+            nothing where it can.
+        is_inside: Whether it works inside the sub-layer that its connection goes around, whose
+            input is then its source, and not on the states of two nodes.
     """
 
     name: str
     settings: Mapping[str, Setting]
-    count: Callable[[Mapping[str, Scalar], int], int]
+    count: Callable[[Settings, Place], int]
+    count_shared: Callable[[Settings, int], int] = _nothing_shared
+    misfit: Callable[[Settings, Place], str] = _anywhere
+    is_inside: bool = False
 
     def written(self, given: Mapping[str, Scalar], place: str) -> dict[str, Scalar]:
         """The checked settings that a layout writes, sorted by name.

@@ -20,13 +20,13 @@ from typing import Any
 MODEL = "all-MiniLM-L6-v2"
 TEXTS, IMAGES = ("trec6", "sst2", "subj"), ("mnist", "omniglot_alphabet", "cifar10")
 
-COMMON = shlex.split("--space extended --seeds 5 --n-random 3 --finalists 2 --full-fine-tuning")
+COMMON = shlex.split("--space extended --sampler guided --seeds 5 --workers 2")
 # The learning rate is the best of 1e-2, 3e-3 and 1e-3 on the validation split of trec6.
 OF_TEXTS = shlex.split(
-    f"--model {MODEL} --train-size 400 --validation-size 300 --epochs 3 --batch-size 16 "
-    "--learning-rate 0.003 --n-trials 24"
+    f"--model {MODEL} --dtype bfloat16 --train-size 1000 --validation-size 500 --epochs 4 "
+    "--batch-size 16 --learning-rate 0.003 --max-params 0.1% --n-trials 40"
 )
-OF_IMAGES = shlex.split("--model embedded --epochs 6 --n-trials 24")
+OF_IMAGES = shlex.split("--model embedded --epochs 6 --n-trials 40 --max-params 1.3%")
 
 ROWS = (
     "head only",

@@ -38,7 +38,7 @@ FLOORS: Mapping[str, int] = {
     "": 10,
 }
 """The floor of each room; the package itself, with its front doors, stands on top."""
-ROOM_OF_FILE = {"module_type": "layout", "__main__": ""}
+ROOM_OF_FILE = {"module_type": "layout", "places": "layout", "__main__": ""}
 """Layouts and what their modules say about themselves are one room of two files."""
 
 QUARANTINE: Mapping[str, set[str]] = {

@@ -31,9 +31,9 @@ TYPES = {
             "norm": Setting(default=True, doc="before the down map"),
             "scale": Setting(1.0, "factor"),
         },
-        count=lambda settings, width: 2 * width * int(settings["rank"]),
+        count=lambda settings, place: 2 * place.width * int(settings["rank"]),
     ),
-    "bias": ModuleType("bias", {}, count=lambda _settings, width: width),
+    "bias": ModuleType("bias", {}, count=lambda _settings, place: place.width),
 }
 N_NODES = 25
 EXAMPLE = "3>9:bottleneck(rank=8)+20>4:bottleneck(rank=4)"

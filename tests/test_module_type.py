@@ -12,7 +12,7 @@ ACTIVATION = Setting("gelu", "non-linearity", choices=("gelu", "relu"))
 TYPE = ModuleType(
     "toy",
     {"scale": SCALE, "rank": RANK, "norm": NORM, "activation": ACTIVATION},
-    count=lambda settings, width: width * int(settings["rank"]),
+    count=lambda settings, place: place.width * int(settings["rank"]),
 )
 
 legal_settings: st.SearchStrategy[dict[str, Scalar]] = st.fixed_dictionaries(

@@ -7,6 +7,7 @@ from placement_search.backbones.settings import ModelSettings
 from placement_search.evaluation.plan import TrainingPlan
 from placement_search.evaluation.score_card import Costs, ScoreCard
 from placement_search.modules import count_parameters, parse_layout
+from placement_search.places import Places
 from placement_search.space.training import NO_CHOICE, TrainingChoice
 from placement_search.study.command import Goal
 from placement_search.study.definition import StudyDefinition
@@ -59,7 +60,7 @@ def score_card(
     notation: str, score: float, test_score: float | None = None, latency: float | None = None
 ) -> ScoreCard:
     """The outcome of one evaluation of a layout."""
-    n_parameters = count_parameters(parse_layout(notation), WIDTH)
+    n_parameters = count_parameters(parse_layout(notation), Places(WIDTH))
     costs = Costs(n_parameters, 650, 4 * n_parameters, 20_000_000, 1.1, latency)
     return ScoreCard(score, (score,), test_score, 1, 10, 0.5, costs)
 
@@ -80,7 +81,7 @@ def trial(
         role=role,
         layout=layout.notation,
         layout_id=training.id_with(layout.id),
-        n_adapter_parameters=count_parameters(layout, WIDTH),
+        n_adapter_parameters=count_parameters(layout, Places(WIDTH)),
         is_eligible=is_eligible,
         end=TrialEnd.PRUNED if score is None else TrialEnd.COMPLETE,
         reason="",

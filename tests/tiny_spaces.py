@@ -2,6 +2,7 @@
 
 from placement_search.layout import ModuleTypes
 from placement_search.modules import MODULE_TYPES
+from placement_search.places import Places
 from placement_search.space.budget import Budget
 from placement_search.space.cost_table import CostTable, Price
 from placement_search.space.file import SpaceFile
@@ -40,7 +41,7 @@ def bound(
         file,
         types,
         n_nodes=N_NODES,
-        width=WIDTH,
+        places=Places(WIDTH),
         budget=budget or Budget(max_parameters),
         sublayers=sublayers,
         table=table,
@@ -52,7 +53,7 @@ def price_table(file: SpaceFile, types: ModuleTypes = MODULE_TYPES) -> CostTable
 
     A first pass is the dearer the further it goes, and takes as much time as the backbone.
     """
-    costs = read_modules(file, types, WIDTH)
+    costs = read_modules(file, types, Places(WIDTH))
     return CostTable(
         modules=tuple(costs),
         parameters=Price(tuple(costs.values())),

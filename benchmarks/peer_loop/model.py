@@ -14,6 +14,7 @@ from transformers import MODEL_MAPPING, AutoConfig, AutoModel
 from benchmarks.peer_loop.streams import HookedBackbone, stream_of
 from placement_search.layout import Layout
 from placement_search.modules import build_modules
+from placement_search.places import Places
 
 Loss = Callable[[Tensor, Tensor], Tensor]
 Attach = Callable[[nn.Module, Layout, int], nn.Module]
@@ -55,7 +56,7 @@ class LastHidden(nn.Module):
 def attach_hooks(model: nn.Module, layout: Layout, seed: int) -> HookedBackbone:
     """The layout's own modules by forward hooks, with the initial values of this seed."""
     config: Any = model.config
-    return HookedBackbone(model, layout, build_modules(layout, config.hidden_size, seed))
+    return HookedBackbone(model, layout, build_modules(layout, Places(config.hidden_size), seed))
 
 
 def attach_lora(model: nn.Module, layout: Layout, seed: int) -> LastHidden:

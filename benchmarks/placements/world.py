@@ -11,6 +11,7 @@ from benchmarks.placements.protocol import RANK, SIZES
 from benchmarks.placements.table import Row
 from placement_search.layout import Kind, Layout, parse_layout
 from placement_search.modules import MODULE_TYPES
+from placement_search.places import Places
 from placement_search.space.budget import Budget
 from placement_search.space.file import SpaceFile
 from placement_search.space.search_space import SearchSpace, bind_space
@@ -103,7 +104,7 @@ def _space(n_nodes: int, at_most: int) -> SearchSpace:
         "modules": [{"type": "bottleneck", "rank": RANK}],
     })  # fmt: skip
     # The width only says what a connection costs, which is the same for all.
-    return bind_space(file, MODULE_TYPES, n_nodes=n_nodes, width=1, budget=Budget())
+    return bind_space(file, MODULE_TYPES, n_nodes=n_nodes, places=Places(1), budget=Budget())
 
 
 class _Nearest:

@@ -5,9 +5,9 @@ additions. With recurrent connections the backbone runs twice: the first pass gi
 they read, the second adds what they make of them.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from typing import NamedTuple
+from typing import NamedTuple, cast
 
 from torch import Tensor, nn
 from torch.nn.utils import skip_init
@@ -18,17 +18,19 @@ from placement_search.backbones.families import Pooling
 from placement_search.backbones.graph import Inputs, ResidualGraph
 from placement_search.backbones.loading import Backbone
 from placement_search.layout import FirstPass, Kind, Layout
-from placement_search.modules import build_modules
+from placement_search.modules import build_modules, check_places, is_inside
+from placement_search.modules.contract import ConnectionModule
 
 
 def start_node(layout: Layout, graph: ResidualGraph) -> int:
     """The node from which a pass has to run; below it the backbone is bare.
 
-    It is the lowest target, or the input of its block where no pass can begin there; the last
-    node for a layout without connections.
+    It is the lowest target, or source of what works inside a sub-layer; the input of its block
+    where no pass can begin there; the last node for a layout without connections.
     """
     last = len(graph.nodes) - 1
-    return graph.pass_start(min((c.target for c in layout.connections), default=last))
+    entered = (c.source if is_inside(c) else c.target for c in layout.connections)
+    return graph.pass_start(min(entered, default=last))
 
 
 def needed_nodes(layout: Layout, graph: ResidualGraph) -> frozenset[int]:
@@ -50,7 +52,8 @@ def nodes_together(layouts: Sequence[Layout], graph: ResidualGraph) -> list[froz
 
 def _entered(layout: Layout, start: int) -> frozenset[int]:
     """What a pass that begins at ``start`` can't make itself."""
-    below = (c.source for c in layout.connections if c.kind is not Kind.RECURRENT)
+    added = (c for c in layout.connections if not is_inside(c))
+    below = (c.source for c in added if c.kind is not Kind.RECURRENT)
     return frozenset({start, *(source for source in below if source < start)})
 
 
@@ -95,7 +98,7 @@ class AdaptedBackbone(nn.Module):
     adapter reads them, and what it adds is rounded to the states' dtype.
 
     Raises:
-        LayoutError: If the layout reaches beyond the last node.
+        LayoutError: If the layout reaches beyond the last node, or a module can't work where it is.
     """
 
     def __init__(
@@ -109,10 +112,12 @@ class AdaptedBackbone(nn.Module):
     ) -> None:
         super().__init__()
         layout.check_nodes(backbone.n_nodes)
+        places = backbone.places
+        check_places(layout, places)
         self.backbone = backbone
         self.layout = layout
         self.pooling = pooling or backbone.poolings[0]
-        self.adapters = nn.ModuleList(build_modules(layout, backbone.width, seed))
+        self.adapters = nn.ModuleList(build_modules(layout, places, seed))
         # Plain construction would draw from the global generator, for values that no one uses.
         self.head = skip_init(nn.Linear, backbone.width, n_outputs)
         nn.init.zeros_(self.head.weight)
@@ -138,7 +143,8 @@ class AdaptedBackbone(nn.Module):
     @property
     def wired(self) -> Wired:
         """The connections with their modules."""
-        return tuple(zip(self.layout.connections, self.adapters, strict=True))
+        modules = cast("Iterable[ConnectionModule]", self.adapters)
+        return tuple(zip(self.layout.connections, modules, strict=True))
 
     @contextmanager
     def attached(self) -> Iterator[nn.Module]:

@@ -9,14 +9,17 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from placement_search.adapted.states import widened
 from placement_search.backbones.graph import Inputs, ResidualGraph
+from placement_search.backbones.hooks import called_with
+from placement_search.backbones.sublayers import Tap
 from placement_search.layout import Connection, Kind
+from placement_search.modules.contract import ConnectionModule, InsideModule, StateModule
 
 States = Mapping[int, Tensor]
-Wired = tuple[tuple[Connection, nn.Module], ...]
+Wired = tuple[tuple[Connection, ConnectionModule], ...]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -64,7 +67,10 @@ def run_pass(graph: ResidualGraph, members: Sequence[Member]) -> list[Passed]:
         In the order of ``members``.
     """
     order = sorted(range(len(members)), key=lambda index: members[index].start or 0)
-    injections = [_Injection(members[index]) for index in order]
+    injections = [
+        _Injection(member, graph.token_mask(member.inputs))
+        for member in (members[index] for index in order)
+    ]
     inputs = _joined([members[index].inputs for index in order])
     n_examples = len(next(iter(members[0].inputs.values())))
     together = _Together(injections, n_examples)
@@ -76,6 +82,8 @@ def run_pass(graph: ResidualGraph, members: Sequence[Member]) -> list[Passed]:
         if starts:
             stack.enter_context(graph.joined_at(_merged(starts), inputs))
         stack.enter_context(graph.visited(together, sorted(nodes)))
+        taps = {tap for each in injections for tap in each.taps}
+        stack.enter_context(graph.tapped(dict.fromkeys(taps, together.tapped)))
         hidden = graph.run(inputs)
     passed = dict(zip(order, together.rows(hidden), strict=True))
     reads = dict(zip(order, injections, strict=True))
@@ -88,8 +96,16 @@ def run_pass(graph: ResidualGraph, members: Sequence[Member]) -> list[Passed]:
 @contextmanager
 def attached_pass(graph: ResidualGraph, wired: Wired) -> Iterator[None]:
     """Let passes of the backbone carry one layout, which has no recurrent connections."""
-    injection = _Injection(Member({}, wired, None, {}, {}))
-    with graph.visited(injection, injection.nodes):
+    injection = _Injection(Member({}, wired, None, {}, {}), None)
+
+    def read_mask(inputs: Inputs) -> None:
+        injection.mask = graph.token_mask(inputs)
+
+    with (
+        called_with(graph.model, read_mask),
+        graph.visited(injection, injection.nodes),
+        graph.tapped(dict.fromkeys(injection.taps, injection.tapped)),
+    ):
         yield
 
 
@@ -137,6 +153,14 @@ class _Together:
         ]
         return torch.cat(filled) if len(filled) > 1 else filled[0]
 
+    def tapped(self, tap: Tap, given: Tensor, output: Tensor) -> Tensor:
+        """What a module inside a sub-layer gives, changed by each member in its own rows."""
+        parts = zip(self._injections, self.rows(given), self.rows(output), strict=False)
+        changed = [
+            each.tapped(tap, read, gave) if tap in each.taps else gave for each, read, gave in parts
+        ]
+        return torch.cat(changed) if len(changed) > 1 else changed[0]
+
     def passed(self, node: int, state: Tensor) -> None:
         """Let each member keep what it reads later."""
         if any(node in each.kept for each in self._injections):
@@ -147,16 +171,22 @@ class _Together:
 class _Injection:
     """One member's adapters at the nodes of a pass: what is read later, and what is added."""
 
-    def __init__(self, member: Member) -> None:
+    def __init__(self, member: Member, mask: Tensor | None) -> None:
         self.start = member.start
         self.reads = dict(member.known)
-        self.kept = member.keep | {
-            c.source for c, _ in member.wired if c.kind in {Kind.PARALLEL, Kind.LONG_RANGE}
-        }
+        self.mask = mask
+        self.taps: dict[Tap, list[InsideModule]] = {}
         self._first = member.first
-        self._by_target: dict[int, list[tuple[Connection, nn.Module]]] = {}
+        self._by_target: dict[int, list[tuple[Connection, StateModule]]] = {}
         for connection, module in member.wired:
-            self._by_target.setdefault(connection.target, []).append((connection, module))
+            if isinstance(module, InsideModule):
+                for path in module.paths:
+                    self.taps.setdefault(Tap(connection.source, path), []).append(module)
+            elif isinstance(module, StateModule):
+                self._by_target.setdefault(connection.target, []).append((connection, module))
+        forward = {Kind.PARALLEL, Kind.LONG_RANGE}
+        added = [c for each in self._by_target.values() for c, _ in each]
+        self.kept = member.keep | {c.source for c in added if c.kind in forward}
 
     @property
     def nodes(self) -> list[int]:
@@ -166,13 +196,20 @@ class _Injection:
     def addition(self, node: int, state: Tensor) -> Tensor | None:
         """The sum of what all connections into ``node`` add."""
         added = [
-            module(widened(self._read(connection, state)))
+            module(widened(self._read(connection, state)), self.mask)
             for connection, module in self._by_target.get(node, ())
         ]
         if not added:
             return None
         total = torch.stack(added).sum(0) if len(added) > 1 else added[0]
         return total.to(state.dtype)
+
+    def tapped(self, tap: Tap, given: Tensor, output: Tensor) -> Tensor:
+        """A module's output with what all connections around its sub-layer make of it."""
+        changed = widened(output)
+        for module in self.taps[tap]:
+            changed = module.changed(tap.path, widened(given), changed)
+        return changed.to(output.dtype)
 
     def passed(self, node: int, state: Tensor) -> None:
         """Keep a state that a later node or the second pass reads.

@@ -16,6 +16,7 @@ from placement_search.backbones.quantised import is_quantised, keep_gradients, n
 from placement_search.backbones.unknown import unknown_architecture
 from placement_search.errors import BackboneError
 from placement_search.input_format import AudioFormat, ImageFormat, InputFormat
+from placement_search.places import Places
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -45,6 +46,12 @@ class Backbone:
     def n_nodes(self) -> int:
         """States of the residual graph."""
         return len(self.graph.nodes)
+
+    @property
+    def places(self) -> Places:
+        """What module types may ask about the places of connections."""
+        sublayers = self.graph.sublayers(lambda: self.made_up_inputs(n_examples=2, seed=0))
+        return Places(self.width, self.graph.family.is_causal, sublayers)
 
     @property
     def device(self) -> torch.device:

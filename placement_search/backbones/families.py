@@ -57,6 +57,8 @@ class Family:
         positions_after_padding: Whether positions count from the padding token's id plus one.
         any_size: Whether images of other sizes than the configuration's are read.
         options: Fixed arguments of the model's forward.
+        is_causal: Whether tokens see only those before them. Adapters have to know it and states
+            do not depend on it, so it is no part of a description's fingerprint.
     """
 
     blocks: str
@@ -72,6 +74,7 @@ class Family:
     positions_after_padding: bool = False
     any_size: bool = False
     options: Mapping[str, bool] = field(default_factory=dict)
+    is_causal: bool = field(default=False, repr=False)
 
     @property
     def sublayers(self) -> int:
@@ -84,7 +87,9 @@ _MEAN = (Pooling.MEAN, Pooling.CLS)
 _image = partial(Family, inputs="pixel_values", poolings=_CLS)
 _audio = partial(Family, inputs="input_values")
 _encoder = partial(Family, poolings=_CLS)
-_decoder = partial(Family, poolings=(Pooling.LAST, Pooling.MEAN), options={"use_cache": False})
+_decoder = partial(
+    Family, poolings=(Pooling.LAST, Pooling.MEAN), options={"use_cache": False}, is_causal=True
+)
 _roberta = _encoder("encoder.layer", "attention", Holds.STATE, positions_after_padding=True)
 _clip = _image("encoder.layers", "self_attn", norm="post_layernorm", loads="CLIPVisionModel")
 

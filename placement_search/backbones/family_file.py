@@ -28,6 +28,7 @@ class FamilyFile(BaseModel):
     needs_pooler: StrictBool = False
     positions_after_padding: StrictBool = False
     any_size: StrictBool = False
+    is_causal: StrictBool = False
     options: dict[StrictStr, StrictBool] = Field(default_factory=dict)
 
 

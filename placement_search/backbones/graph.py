@@ -6,8 +6,9 @@ gives. Fused blocks have one sub-layer, and node l+1 follows block l. The model'
 unchanged; hooks that live as long as a ``with`` block see and change the states.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
+from functools import partial
 
 import torch
 from torch import Tensor, nn
@@ -21,15 +22,20 @@ from placement_search.backbones.hooks import (
     input_changed,
     output_changed,
     output_kept,
+    seen_changed,
 )
 from placement_search.backbones.nodes import Node, nodes_of
 from placement_search.backbones.parts import blocks_of, inner
+from placement_search.backbones.sublayers import Tap, Trace
 from placement_search.backbones.visits import Visitor, hook_middle, through
 from placement_search.errors import BackboneError
+from placement_search.places import SubLayer
 
 __all__ = ["Node", "ResidualGraph", "Visitor", "nodes_of"]
 
 Inputs = Mapping[str, Tensor]
+TapChange = Callable[[Tap, Tensor, Tensor], Tensor]
+"""Gives a module's output as it flows on, from what the module read and what it gave."""
 Start = tuple[int, Tensor]
 """A node, and the states there of the examples whose pass begins with them."""
 
@@ -60,6 +66,7 @@ class ResidualGraph:
         self.nodes = nodes_of(len(self.blocks), family.sublayers)
         self._returned = ReturnedLengths()
         self._batched: Paths | None = None
+        self._sublayers: tuple[SubLayer, ...] | None = None
 
     def run(self, inputs: Inputs) -> Tensor:
         """The model's own forward: final hidden states, after the final norm.
@@ -102,6 +109,24 @@ class ResidualGraph:
         is_reached = self.nodes[node].place != "middle" or self._starts_in_middles
         return node if is_reached else node - 1
 
+    def sublayers(self, inputs: Callable[[], Inputs]) -> tuple[SubLayer, ...]:
+        """What its sub-layers are made of; the model runs once to show it.
+
+        Args:
+            inputs: Gives made-up inputs of at least two examples, the first time.
+        """
+        if self._sublayers is None:
+            given = inputs()
+            trace = Trace(len(next(iter(given.values()))))
+            with (
+                torch.no_grad(),
+                trace.watched(self.blocks),
+                self.visited(trace, range(len(self.nodes))),
+            ):
+                self.run(given)
+            self._sublayers = trace.sublayers(self.nodes)
+        return self._sublayers
+
     @property
     def can_join(self) -> bool:
         """Whether examples may begin at different nodes of one pass.
@@ -116,6 +141,16 @@ class ResidualGraph:
         with ExitStack() as handles:
             for index in sorted(set(nodes)):
                 self._hook(handles, visitor, self.nodes[index])
+            yield
+
+    @contextmanager
+    def tapped(self, changes: Mapping[Tap, TapChange]) -> Iterator[None]:
+        """Let modules inside sub-layers give something else while the model runs."""
+        with ExitStack() as handles:
+            for tap, change in changes.items():
+                block = self.blocks[tap.sublayer // self.family.sublayers]
+                module = block.get_submodule(tap.path)
+                handles.enter_context(seen_changed(module, partial(change, tap)))
             yield
 
     @contextmanager

@@ -1,6 +1,6 @@
 """Ways to see and change what flows through a module; each ends with its ``with`` block."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
@@ -39,6 +39,34 @@ def output_changed(module: nn.Module, change: Change) -> Iterator[None]:
         return change(output)  # type: ignore[arg-type]
 
     handle = module.register_forward_hook(hook)
+    try:
+        yield
+    finally:
+        handle.remove()
+
+
+@contextmanager
+def seen_changed(module: nn.Module, change: Callable[[Tensor, Tensor], Tensor]) -> Iterator[None]:
+    """Pass a module's output through ``change``, which also sees what the module read."""
+
+    def hook(_module: nn.Module, args: tuple[Any, ...], output: Tensor) -> Tensor:
+        return change(args[0], output)
+
+    handle = module.register_forward_hook(hook)
+    try:
+        yield
+    finally:
+        handle.remove()
+
+
+@contextmanager
+def called_with(model: nn.Module, read: Callable[[Mapping[str, Tensor]], None]) -> Iterator[None]:
+    """Let ``read`` see the tensors that a model is called with by name."""
+
+    def hook(_model: nn.Module, _args: object, kwargs: dict[str, object]) -> None:
+        read({name: value for name, value in kwargs.items() if isinstance(value, Tensor)})
+
+    handle = model.register_forward_pre_hook(hook, with_kwargs=True)
     try:
         yield
     finally:

@@ -12,6 +12,7 @@ from placement_search.adapted.model import AdaptedBackbone
 from placement_search.backbones.graph import Inputs
 from placement_search.evaluation.score_card import Costs
 from placement_search.layout import Layout
+from placement_search.modules import distinct_state
 
 
 def count_flops(model: AdaptedBackbone, example: Inputs) -> int:
@@ -67,7 +68,7 @@ def _finish_queued_work(model: AdaptedBackbone) -> None:
 
 def count_costs(model: AdaptedBackbone, *, n_flops: int, n_bare_flops: int) -> Costs:
     """The counted costs of ``model``, with `count_flops` of itself and of the empty layout."""
-    tensors = list(model.state_dict().values())
+    tensors = list(distinct_state(model).values())
     return Costs(
         n_adapter_parameters=sum(p.numel() for p in model.adapters.parameters()),
         n_head_parameters=sum(p.numel() for p in model.head.parameters()),

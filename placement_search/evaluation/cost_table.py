@@ -28,11 +28,11 @@ def cost_table(
         modules: The modules, in the order that prices are to have.
         latency: What `latency_price` measured; None leaves latency out.
     """
-    width = bench.backbone.width
+    places = bench.backbone.places
     single = [Layout((Connection(0, 1, module),)) for module in modules]
     return CostTable(
         modules=tuple(modules),
-        parameters=Price(tuple(count_parameters(layout, width) for layout in single)),
+        parameters=Price(tuple(count_parameters(layout, places) for layout in single)),
         n_bytes=_byte_price(bench, modules),
         flops=_flop_price(bench, modules),
         latency=latency,
@@ -69,7 +69,7 @@ def _fresh(bench: Workbench, layout: Layout) -> AdaptedBackbone:
 
 def _byte_price(bench: Workbench, modules: Sequence[ModuleSpec]) -> Price:
     head = _fresh(bench, Layout()).head
-    built = [build_module(module, bench.backbone.width) for module in modules]
+    built = [build_module(module, bench.backbone.places.at(0, 1)) for module in modules]
     return Price(tuple(_n_bytes(module) for module in built), fixed=_n_bytes(head))
 
 
@@ -81,7 +81,8 @@ def _flop_price(bench: Workbench, modules: Sequence[ModuleSpec]) -> Price:
     example = bench.first(1)
     (state,) = bare_states(bench.backbone, example, [0]).values()
     probe = torch.zeros(state.shape, device=state.device)
-    built = [build_module(module, bench.backbone.width).to(state.device) for module in modules]
+    place = bench.backbone.places.at(0, 1)
+    built = [build_module(module, place).to(state.device) for module in modules]
     each = [flops_of(partial(module, probe)) for module in built]
     bare = count_flops(_fresh(bench, Layout()), example)
     return Price(tuple(each), fixed=bare, first_pass=_first_passes(bench, example))

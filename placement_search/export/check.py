@@ -7,6 +7,7 @@ from torch import Tensor
 
 from placement_search.adapted.model import AdaptedBackbone
 from placement_search.errors import ExportError
+from placement_search.modules import distinct_state
 
 CHECK_SEED = 0
 N_CHECKED = 4
@@ -20,7 +21,7 @@ def weights_of(model: AdaptedBackbone) -> dict[str, Tensor]:
     """Weights by file name: ``connection.<index>.…`` for the adapters, ``head.…`` for the head."""
     return {
         name.replace(OURS, STORED, 1) if name.startswith(OURS) else name: tensor
-        for name, tensor in model.state_dict().items()
+        for name, tensor in distinct_state(model).items()
     }
 
 

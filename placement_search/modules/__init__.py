@@ -4,19 +4,22 @@ from collections.abc import Callable, Mapping
 from typing import NamedTuple
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from placement_search import layout as notation
-from placement_search.layout import Layout, ModuleSpec, ModuleTypes
-from placement_search.module_type import ModuleType, Scalar
+from placement_search.errors import LayoutError
+from placement_search.layout import Connection, Layout, ModuleSpec, ModuleTypes
+from placement_search.module_type import ModuleType, Settings
 from placement_search.modules import bottleneck
+from placement_search.modules.contract import ConnectionModule
+from placement_search.places import Place, Places
 
 
 class ModuleEntry(NamedTuple):
-    """A type's description and what builds it from complete settings and a width."""
+    """A type's description and what builds it from complete settings and a place."""
 
     type: ModuleType
-    build: Callable[[Mapping[str, Scalar], int], nn.Module]
+    build: Callable[[Settings, Place], ConnectionModule]
 
 
 MODULES: Mapping[str, ModuleEntry] = {
@@ -35,26 +38,68 @@ def parse_layout(text: str) -> Layout:
     return notation.parse_layout(text, MODULE_TYPES)
 
 
-def build_module(spec: ModuleSpec, width: int) -> nn.Module:
+def is_inside(connection: Connection) -> bool:
+    """Whether a connection works inside the sub-layer that it goes around."""
+    return MODULE_TYPES[connection.module.type].is_inside
+
+
+def check_places(layout: Layout, places: Places) -> None:
+    """Check that every module of a layout can work where it is.
+
+    Raises:
+        LayoutError: Naming each connection whose module can't, and why.
+    """
+    mistakes = []
+    for connection in layout.connections:
+        kind = MODULE_TYPES[connection.module.type]
+        place = places.at(connection.source, connection.target)
+        if reason := kind.misfit(kind.complete(connection.module.settings), place):
+            mistakes.append(f"{connection.notation} {reason}")
+    if mistakes:
+        raise LayoutError("; ".join(mistakes))
+
+
+def build_module(spec: ModuleSpec, place: Place) -> ConnectionModule:
     """The trainable function of a connection, on the CPU in float32.
 
     Draws its initial values from torch's global generator.
     """
     entry = MODULES[spec.type]
-    return entry.build(entry.type.complete(spec.settings), width)
+    return entry.build(entry.type.complete(spec.settings), place)
 
 
-def count_parameters(layout: Layout, width: int) -> int:
+def count_parameters(layout: Layout, places: Places) -> int:
     """Trainable parameters of a layout's modules, the head left out, by formula."""
-    return sum(
-        entry.type.count(entry.type.complete(c.module.settings), width)
-        for c in layout.connections
-        for entry in (MODULES[c.module.type],)
-    )
+    total = 0
+    for connection in layout.connections:
+        kind = MODULE_TYPES[connection.module.type]
+        settings = kind.complete(connection.module.settings)
+        total += kind.count(settings, places.at(connection.source, connection.target))
+    for spec in {connection.module for connection in layout.connections}:
+        kind = MODULE_TYPES[spec.type]
+        total += kind.count_shared(kind.complete(spec.settings), places.width)
+    return total
 
 
-def build_modules(layout: Layout, width: int, seed: int) -> list[nn.Module]:
-    """The modules of a layout in its order, from one seed; global random state stays as it was."""
+def build_modules(layout: Layout, places: Places, seed: int) -> list[ConnectionModule]:
+    """The modules of a layout in its order, from one seed; global random state stays as it was.
+
+    Modules of one type and settings share what their type says is shared.
+    """
+    first: dict[ModuleSpec, ConnectionModule] = {}
+    built: list[ConnectionModule] = []
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
-        return [build_module(c.module, width) for c in layout.connections]
+        for c in layout.connections:
+            module = build_module(c.module, places.at(c.source, c.target))
+            module.share_with(first.setdefault(c.module, module))
+            built.append(module)
+    return built
+
+
+def distinct_state(model: nn.Module) -> dict[str, Tensor]:
+    """A model's state with what several modules share under its first name alone."""
+    held = model.state_dict(keep_vars=True)
+    first = {id(tensor): name for name, tensor in reversed(held.items())}
+    kept = set(first.values())
+    return {name: tensor for name, tensor in model.state_dict().items() if name in kept}

@@ -9,7 +9,9 @@ from collections.abc import Mapping
 import torch
 from torch import Tensor, nn
 
-from placement_search.module_type import ModuleType, Scalar, Setting
+from placement_search.module_type import ModuleType, Setting, Settings
+from placement_search.modules.contract import StateModule
+from placement_search.places import Place
 
 ACTIVATIONS: Mapping[str, type[nn.Module]] = {
     "gelu": nn.GELU,
@@ -20,11 +22,11 @@ ACTIVATIONS: Mapping[str, type[nn.Module]] = {
 }
 
 
-def _count(settings: Mapping[str, Scalar], width: int) -> int:
+def _count(settings: Settings, place: Place) -> int:
     """Down, up and their biases, the norm's two vectors, the scale's vector."""
     rank = int(settings["rank"])
     n_vectors = 1 + 2 * bool(settings["norm"]) + bool(settings["scale_per_channel"])
-    return 2 * width * rank + rank + n_vectors * width
+    return 2 * place.width * rank + rank + n_vectors * place.width
 
 
 TYPE = ModuleType(
@@ -44,16 +46,17 @@ TYPE = ModuleType(
 )
 
 
-class Bottleneck(nn.Module):
+class Bottleneck(StateModule):
     """What a bottleneck adds: ``s · U(act(D(norm(h))))``, zero at the start since ``U`` is zero.
 
     Args:
         settings: Complete settings of `TYPE`.
-        width: Channels of the residual stream.
+        place: Where it lies; its width alone matters.
     """
 
-    def __init__(self, settings: Mapping[str, Scalar], width: int) -> None:
+    def __init__(self, settings: Settings, place: Place) -> None:
         super().__init__()
+        width = place.width
         rank = int(settings["rank"])
         self.norm = nn.LayerNorm(width) if settings["norm"] else nn.Identity()
         self.down = nn.Linear(width, rank)
@@ -67,8 +70,9 @@ class Bottleneck(nn.Module):
         nn.init.zeros_(self.up.weight)
         nn.init.zeros_(self.up.bias)
 
-    def forward(self, states: Tensor) -> Tensor:
-        """The addition for ``states`` of shape ``(..., width)``; same shape."""
+    def forward(self, states: Tensor, mask: Tensor | None = None) -> Tensor:
+        """See `StateModule`; each token is read by itself, so padding does not matter."""
+        del mask
         hidden = self.activation(self.down(self.norm(states)))
         added: Tensor = self.scale * self.up(hidden)
         return added

@@ -7,6 +7,7 @@ from typing import TypeVar
 
 from placement_search.errors import SpaceError
 from placement_search.layout import FirstPass, Kind, ModuleSpec, ModuleTypes, kind_of
+from placement_search.places import Places
 from placement_search.space.budget import Budget
 from placement_search.space.choices import Choices
 from placement_search.space.cost_table import CostTable, Price
@@ -54,7 +55,7 @@ def bind_choices(
     file: SpaceFile,
     types: ModuleTypes,
     stream: Stream,
-    width: int,
+    places: Places,
     budget: Budget,
     table: CostTable | None,
 ) -> Bound:
@@ -64,7 +65,7 @@ def bind_choices(
         SpaceError: See `bind_space`.
     """
     (groups, always), counted = _both(
-        lambda: connection_groups(file, stream), lambda: read_modules(file, types, width)
+        lambda: connection_groups(file, stream), lambda: read_modules(file, types, places)
     )
     _check_counts(file, groups, always)
     modules = tuple(counted)

@@ -6,11 +6,12 @@ from collections.abc import Mapping, Sequence
 from placement_search.errors import LayoutError, SpaceError, nearest
 from placement_search.layout import ModuleSpec, ModuleTypes, make_module
 from placement_search.module_type import ModuleType
+from placement_search.places import Places
 from placement_search.space.file import SpaceFile
 from placement_search.space.format import Choice, Settings, options_of
 
 
-def read_modules(file: SpaceFile, types: ModuleTypes, width: int) -> dict[ModuleSpec, int]:
+def read_modules(file: SpaceFile, types: ModuleTypes, places: Places) -> dict[ModuleSpec, int]:
     """Every combination of settings that the file names, with its parameters, cheapest first.
 
     Raises:
@@ -31,7 +32,7 @@ def read_modules(file: SpaceFile, types: ModuleTypes, width: int) -> dict[Module
             except LayoutError as error:
                 raise SpaceError(str(error)) from error
             module_type: ModuleType = types[choice.type]
-            costs[spec] = module_type.count(module_type.complete(spec.settings), width)
+            costs[spec] = module_type.count(module_type.complete(spec.settings), places.at(0, 1))
     return dict(sorted(costs.items(), key=lambda item: (item[1], item[0].notation)))
 
 

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from placement_search.layout import Connection, FirstPass, Layout, ModuleSpec, ModuleTypes
+from placement_search.places import Places
 from placement_search.space.binding import bind_choices
 from placement_search.space.budget import Budget
 from placement_search.space.choices import Choice, Choices
@@ -33,6 +34,7 @@ class SearchSpace:
         budget: What a layout may cost.
         table: What its modules cost.
         training: Training settings that are part of what is proposed.
+        places: What module types ask about the backbone.
         pairs: All candidate connections, sorted.
     """
 
@@ -44,6 +46,7 @@ class SearchSpace:
     budget: Budget
     table: CostTable
     training: TrainingSpace
+    places: Places
     pairs: tuple[Pair, ...] = field(init=False)
     _group_of: Mapping[Pair, int] = field(init=False, repr=False, compare=False)
 
@@ -231,18 +234,18 @@ def bind_space(
     types: ModuleTypes,
     *,
     n_nodes: int,
-    width: int,
+    places: Places,
     budget: Budget,
     sublayers: int = 2,
     table: CostTable | None = None,
 ) -> SearchSpace:
-    """The layouts that a space file means on a backbone of ``n_nodes`` nodes and this width.
+    """The layouts that a space file means on a backbone of ``n_nodes`` nodes.
 
     Args:
         file: What the user wrote.
         types: Known module types.
         n_nodes: Nodes of the backbone.
-        width: Its channels.
+        places: What module types ask about it.
         budget: What a layout may cost.
         sublayers: Nodes that a block makes: 2, or 1 where blocks are fused.
         table: What the file's modules cost; None for their parameters alone.
@@ -252,7 +255,7 @@ def bind_space(
             other, no connection is left, or the budget can't pay for the smallest layout.
         ValueError: If the budget limits what the table does not say.
     """
-    bound = bind_choices(file, types, Stream(n_nodes, sublayers), width, budget, table)
+    bound = bind_choices(file, types, Stream(n_nodes, sublayers), places, budget, table)
     return SearchSpace(
         name=file.name,
         groups=bound.groups,
@@ -262,4 +265,5 @@ def bind_space(
         budget=budget,
         table=bound.table,
         training=read_training(file.training),
+        places=places,
     )

@@ -57,7 +57,6 @@ class TrialSetup:
 
     Args:
         space: The search space on the study's backbone.
-        width: Channels of the backbone, which parameters are counted by.
         baselines: The layouts to evaluate first, those from elsewhere among them.
         plan: How every layout is trained, but for the settings that the space proposes.
         seed: The study's seed.
@@ -71,7 +70,6 @@ class TrialSetup:
     """
 
     space: SearchSpace
-    width: int
     baselines: Sequence[Baseline]
     plan: TrainingPlan
     seed: int
@@ -193,7 +191,7 @@ class Coordinator:
             records.ROLE: role,
             records.LAYOUT: layout.notation,
             records.LAYOUT_ID: training.id_with(layout.id),
-            records.N_PARAMETERS: count_parameters(layout, self._trials.width),
+            records.N_PARAMETERS: count_parameters(layout, self._trials.space.places),
             records.IS_ELIGIBLE: is_eligible,
         }
         attributes |= stored(training)

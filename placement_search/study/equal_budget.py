@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from placement_search.layout import Layout, ModuleSpec, ModuleTypes, make_module
+from placement_search.places import Places
 from placement_search.space.cost_table import CostTable, Price, Usage
 from placement_search.space.search_space import SearchSpace
 from placement_search.study.baselines import (
@@ -42,7 +43,6 @@ def equal_budget_baselines(
     space: SearchSpace,
     types: ModuleTypes,
     n_nodes: int,
-    width: int,
     scores: Sequence[Sequence[float]] | None,
     seed: int = 0,
 ) -> EqualBudget:
@@ -52,7 +52,6 @@ def equal_budget_baselines(
         space: The space, whose dearest layout they may cost where no budget is given.
         types: The module types.
         n_nodes: Nodes of the backbone.
-        width: Its channels.
         scores: ``GREEDY_PROXY`` by ``[source][target]``; None where the study has no proxy map.
         seed: That of the random baselines, whose number of connections the spread ones have.
     """
@@ -62,9 +61,9 @@ def equal_budget_baselines(
     notes: dict[str, str] = {}
     for base, layout in every_layer(n_nodes, module).items():
         role, n = f"{base}, {SAME_BUDGET}", len(layout.connections)
-        thin, reason = thinned(module, n, affordable(space), types, width)
+        thin, reason = thinned(module, n, affordable(space), types, space.places)
         if thin is not None:
-            costs = _table_with(thin, number, space, types, width).costs_of(_forward(n))
+            costs = _table_with(thin, number, space, types).costs_of(_forward(n))
             reason = space.budget.excess(costs)
         if thin is None or reason:
             notes[role] = f"left out: {reason}"
@@ -107,9 +106,7 @@ def _forward(n: int) -> Usage:
     return Usage((n,), (0,), frozenset(), is_adapted=False)
 
 
-def _table_with(
-    thin: ModuleSpec, number: int, space: SearchSpace, types: ModuleTypes, width: int
-) -> CostTable:
+def _table_with(thin: ModuleSpec, number: int, space: SearchSpace, types: ModuleTypes) -> CostTable:
     """What a module costs that is the space's of this number with a lower rank.
 
     Where the space has no such module, bytes and operations are taken to go with its parameters,
@@ -118,7 +115,7 @@ def _table_with(
     if thin in space.modules:
         return space.table.only([thin])
     kind, whole = types[thin.type], space.table
-    count = kind.count(kind.complete(thin.settings), width)
+    count = kind.count(kind.complete(thin.settings), space.places.at(0, 1))
 
     def shrunk(price: Price | None) -> Price | None:
         if price is None:
@@ -130,7 +127,7 @@ def _table_with(
 
 
 def thinned(
-    module: ModuleSpec, n: int, limit: int, types: ModuleTypes, width: int
+    module: ModuleSpec, n: int, limit: int, types: ModuleTypes, places: Places
 ) -> tuple[ModuleSpec | None, str]:
     """The module with the largest rank of which ``n`` cost at most ``limit`` parameters.
 
@@ -146,7 +143,7 @@ def thinned(
     cost = 0
     for rank in range(int(full[RANK]), 0, -1):
         thin = make_module(types, module.type, {**module.settings, RANK: rank}, "a baseline")
-        cost = n * kind.count(kind.complete(thin.settings), width)
+        cost = n * kind.count(kind.complete(thin.settings), places.at(0, 1))
         if cost <= limit:
             return thin, ""
     return None, (

@@ -134,9 +134,9 @@ def _equal_budget(
     settings: SearchSettings, space: SearchSpace, bench: Workbench
 ) -> tuple[Baseline, ...]:
     """The baselines at equal budget; a greedy one by a proxy that is the same everywhere."""
-    n_nodes, width = bench.backbone.n_nodes, bench.backbone.width
+    n_nodes = bench.backbone.n_nodes
     scores = [[1.0] * n_nodes for _ in range(n_nodes)] if settings.proxy_map else None
-    return equal_budget_baselines(space, MODULE_TYPES, n_nodes, width, scores).baselines
+    return equal_budget_baselines(space, MODULE_TYPES, n_nodes, scores).baselines
 
 
 def _durations(

@@ -71,8 +71,8 @@ def _equal_budget(
         return EqualBudget((), {})
     scores = proxy_map.scores.get(GREEDY_PROXY) if proxy_map else None
     backbone = asked.backbone
-    n_nodes, width = backbone.n_nodes, backbone.width
-    return equal_budget_baselines(space, MODULE_TYPES, n_nodes, width, scores, seed)
+    n_nodes = backbone.n_nodes
+    return equal_budget_baselines(space, MODULE_TYPES, n_nodes, scores, seed)
 
 
 def _notes(starts: list[Baseline], queued: list[Baseline], space: SearchSpace) -> dict[str, str]:

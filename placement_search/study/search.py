@@ -248,7 +248,6 @@ def _trials(
         progress.say(f"{role}: {note}")
     return TrialSetup(
         space=space,
-        width=asked.backbone.width,
         baselines=queue.layouts,
         plan=settings.training,
         seed=settings.seed,

@@ -75,7 +75,7 @@ def bound_space(
         file,
         MODULE_TYPES,
         n_nodes=backbone.n_nodes,
-        width=backbone.width,
+        places=backbone.places,
         sublayers=backbone.facts.sublayers,
     )
     try:
@@ -87,7 +87,7 @@ def bound_space(
 
 
 def _table(file: SpaceFile, bench: Workbench, latency: Price | None) -> CostTable:
-    modules = read_modules(file, MODULE_TYPES, bench.backbone.width)
+    modules = read_modules(file, MODULE_TYPES, bench.backbone.places)
     return cost_table(bench, tuple(modules), latency)
 
 
@@ -112,5 +112,5 @@ def keep_latency(study: optuna.Study, latency: Price | None) -> None:
 
 def measured_latency(settings: SearchSettings, bench: Workbench) -> Price:
     """What modules and passes add to the latency, measured now."""
-    modules = read_modules(read_space(settings.space), MODULE_TYPES, bench.backbone.width)
+    modules = read_modules(read_space(settings.space), MODULE_TYPES, bench.backbone.places)
     return latency_price(bench, tuple(modules))

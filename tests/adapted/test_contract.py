@@ -185,7 +185,7 @@ def test_an_exception_leaves_no_trace(backbone: Backbone, inputs: Inputs) -> Non
     nodes = needed_nodes(model.layout, backbone.graph)
     states = frozen_states(backbone, inputs, 10**9).batch(batch_of(inputs, torch.arange(5)), nodes)
 
-    def fail(_states: Tensor) -> Tensor:
+    def fail(_states: Tensor, _mask: Tensor | None) -> Tensor:
         raise RuntimeError("broken adapter")
 
     model.adapters[1].forward = fail

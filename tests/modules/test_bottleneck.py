@@ -4,13 +4,14 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from placement_search.modules.bottleneck import ACTIVATIONS, TYPE, Bottleneck
+from placement_search.places import Place
 
 WIDTH = 6
 
 
 def made(**given: bool | float | str) -> Bottleneck:
     """A bottleneck of rank 3 with random weights in every parameter."""
-    module = Bottleneck(TYPE.complete({"rank": 3, **given}), WIDTH)
+    module = Bottleneck(TYPE.complete({"rank": 3, **given}), Place(WIDTH))
     generator = torch.Generator().manual_seed(0)
     for parameter in module.parameters():
         nn.init.normal_(parameter, generator=generator)
@@ -59,7 +60,7 @@ def test_a_fixed_scale_is_no_parameter() -> None:
 
 def test_a_scale_per_channel_is_learned_from_its_start() -> None:
     """One factor per channel, all of them the setting's value before training."""
-    module = Bottleneck(TYPE.complete({"scale": 0.25, "scale_per_channel": True}), WIDTH)
+    module = Bottleneck(TYPE.complete({"scale": 0.25, "scale_per_channel": True}), Place(WIDTH))
 
     assert isinstance(module.scale, nn.Parameter)
     assert torch.equal(module.scale.data, torch.full((WIDTH,), 0.25))
@@ -78,4 +79,4 @@ def test_parameters_are_counted_as_on_paper(
     given: dict[str, bool | float | str], n_parameters: int
 ) -> None:
     """Width 64: 2·64·r for the maps, r + 64 for their biases, 2·64 for the norm, 64 for scales."""
-    assert TYPE.count(TYPE.complete(given), 64) == n_parameters
+    assert TYPE.count(TYPE.complete(given), Place(64)) == n_parameters

@@ -17,6 +17,7 @@ from placement_search.modules import (
     count_parameters,
     parse_layout,
 )
+from placement_search.places import Place, Places
 
 WIDTHS = (5, 16, 64)
 
@@ -59,7 +60,7 @@ def states(*shape: int) -> Tensor:
 
 def fresh(spec: ModuleSpec, width: int, seed: int = 0) -> nn.Module:
     layout = Layout((Connection(1, 2, spec),))
-    return build_modules(layout, width, seed)[0]
+    return build_modules(layout, Places(width), seed)[0]
 
 
 def trained(spec: ModuleSpec, width: int) -> nn.Module:
@@ -89,7 +90,7 @@ def test_the_formula_counts_the_real_parameters(spec: ModuleSpec, width: int) ->
     """Budgets are checked by formula before anything is built."""
     n_real = sum(parameter.numel() for parameter in fresh(spec, width).parameters())
 
-    assert count_parameters(Layout((Connection(1, 2, spec),)), width) == n_real
+    assert count_parameters(Layout((Connection(1, 2, spec),)), Places(width)) == n_real
 
 
 @pytest.mark.parametrize("shape", [(16,), (7, 16), (3, 7, 16), (0, 7, 16)])
@@ -154,7 +155,7 @@ def test_building_leaves_the_global_random_state_alone(spec: ModuleSpec) -> None
 
 def test_modules_compute_in_float32_on_the_cpu(spec: ModuleSpec) -> None:
     """What the layout file stores and what the docstring says."""
-    tensors = [*build_module(spec, 16).state_dict().values()]
+    tensors = [*build_module(spec, Place(16)).state_dict().values()]
 
     assert {(t.dtype, t.device.type) for t in tensors} == {(torch.float32, "cpu")}
 
@@ -162,7 +163,9 @@ def test_modules_compute_in_float32_on_the_cpu(spec: ModuleSpec) -> None:
 def test_a_layouts_modules_come_in_its_order_and_differ() -> None:
     """Connections of one type do not start from the same weights."""
     layout = parse_layout("9>3:bottleneck(rank=2)+1>2:bottleneck(rank=4)+1>5:bottleneck(rank=4)")
-    downs = [module.get_parameter("down.weight") for module in build_modules(layout, 16, seed=0)]
+    downs = [
+        module.get_parameter("down.weight") for module in build_modules(layout, Places(16), seed=0)
+    ]
 
     assert [down.shape[0] for down in downs] == [4, 4, 2]
     assert not torch.equal(downs[0], downs[1])
@@ -174,6 +177,6 @@ def test_parameters_of_a_layout_are_the_sum_over_its_connections() -> None:
     two = parse_layout("3>9:bottleneck(rank=8)+20>4:bottleneck(rank=4)")
 
     # 2·64·r + r + 64 + 2·64, the formula of the type.
-    assert count_parameters(one, 64) == 1224
-    assert count_parameters(two, 64) == 1224 + 708
-    assert count_parameters(Layout(), 64) == 0
+    assert count_parameters(one, Places(64)) == 1224
+    assert count_parameters(two, Places(64)) == 1224 + 708
+    assert count_parameters(Layout(), Places(64)) == 0

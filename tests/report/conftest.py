@@ -14,6 +14,7 @@ from placement_search.evaluation.plan import TrainingPlan
 from placement_search.evaluation.score_card import Costs, ScoreCard
 from placement_search.layout import Connection, Layout, make_module
 from placement_search.modules import MODULE_TYPES, count_parameters
+from placement_search.places import Places
 from placement_search.report.findings import Findings, gather_findings
 from placement_search.report.write import write_report
 from placement_search.study.command import Goal
@@ -73,7 +74,7 @@ DEFINITION = StudyDefinition(
 
 
 def card(layout: Layout, score: float, test_score: float | None = None, seed: int = 1) -> ScoreCard:
-    n_parameters = count_parameters(layout, WIDTH)
+    n_parameters = count_parameters(layout, Places(WIDTH))
     factor = 2.01 if layout.is_recurrent else 1.01
     latency = None if test_score is None else 1.25
     costs = Costs(n_parameters, 1040, 4 * n_parameters, 20_000_000, factor, latency)
@@ -92,7 +93,7 @@ def trial(
         role=role,
         layout=layout.notation,
         layout_id=layout.id,
-        n_adapter_parameters=count_parameters(layout, WIDTH),
+        n_adapter_parameters=count_parameters(layout, Places(WIDTH)),
         is_eligible=is_eligible,
         end=TrialEnd.COMPLETE,
         reason="",

@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 
 from placement_search.errors import SpaceError
 from placement_search.modules import MODULE_TYPES, count_parameters, parse_layout
+from placement_search.places import Places
 from placement_search.space.budget import Budget
 from placement_search.space.cost_table import Price, Usage
 from placement_search.space.encoding import Encoding
@@ -22,7 +23,7 @@ def test_a_layout_pays_for_its_modules() -> None:
     layout = parse_layout("3>9:bottleneck(rank=8)+3>4:bottleneck(rank=4)")
     costs = TABLE.costs(layout)
 
-    assert costs.n_parameters == N_RANK_4 + N_RANK_8 == count_parameters(layout, WIDTH)
+    assert costs.n_parameters == N_RANK_4 + N_RANK_8 == count_parameters(layout, Places(WIDTH))
     assert costs.n_bytes == 1000 + 4 * costs.n_parameters
     assert costs.n_flops == 100_000 + 10 * costs.n_parameters
     assert costs.flops_factor == costs.n_flops / 100_000
@@ -60,7 +61,11 @@ def test_a_limit_without_a_price_is_our_mistake() -> None:
     """No budget may be silently ignored."""
     with pytest.raises(ValueError, match="needs its price"):
         bind_space(
-            space_file(), MODULE_TYPES, n_nodes=25, width=64, budget=Budget(max_flops=Fraction(2))
+            space_file(),
+            MODULE_TYPES,
+            n_nodes=25,
+            places=Places(64),
+            budget=Budget(max_flops=Fraction(2)),
         )
 
 

@@ -20,8 +20,8 @@ Genes = dict[str, float | int]
 
 RANKED = {"rank": Setting(8, "width", minimum=1, is_always_written=True)}
 TWO_TYPES = {
-    "plain": ModuleType("plain", RANKED, lambda given, width: width * int(given["rank"])),
-    "rich": ModuleType("rich", RANKED, lambda given, width: 2 * width * int(given["rank"])),
+    "plain": ModuleType("plain", RANKED, lambda given, place: place.width * int(given["rank"])),
+    "rich": ModuleType("rich", RANKED, lambda given, place: 2 * place.width * int(given["rank"])),
 }
 
 kind_choices = st.lists(

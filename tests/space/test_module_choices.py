@@ -2,20 +2,23 @@ import pytest
 
 from placement_search.errors import SpaceError
 from placement_search.module_type import ModuleType, Setting
+from placement_search.places import Places
 from placement_search.space.module_choices import read_modules
 from tests.tiny_spaces import space_file
 
 RANK = Setting(8, "width", minimum=1, is_always_written=True)
 TYPES = {
-    "plain": ModuleType("plain", {"rank": RANK}, lambda given, width: width * int(given["rank"])),
+    "plain": ModuleType(
+        "plain", {"rank": RANK}, lambda given, place: place.width * int(given["rank"])
+    ),
     "bare": ModuleType(
-        "bare", {"bias": Setting(default=True, doc="a bias")}, lambda _, width: width
+        "bare", {"bias": Setting(default=True, doc="a bias")}, lambda _, place: place.width
     ),
 }
 
 
 def notations(**changes: object) -> list[str]:
-    return [module.notation for module in read_modules(space_file(**changes), TYPES, 64)]
+    return [module.notation for module in read_modules(space_file(**changes), TYPES, Places(64))]
 
 
 def test_shared_settings_are_those_of_all_modules_that_have_them() -> None:

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from placement_search.errors import SpaceError
 from placement_search.layout import Connection, FirstPass, Layout, kind_of
 from placement_search.modules import MODULE_TYPES, count_parameters, parse_layout
+from placement_search.places import Places
 from placement_search.space.budget import Budget
 from placement_search.space.file import read_space
 from placement_search.space.search_space import bind_space
@@ -65,7 +66,7 @@ def test_a_layouts_cost_is_what_its_modules_have() -> None:
     space = bound(space_file(module_per="connection"))
     layout = parse_layout("3>9:bottleneck(rank=8)+20>4:bottleneck(rank=4)")
 
-    assert space.cost(layout) == count_parameters(layout, WIDTH) == N_RANK_4 + N_RANK_8
+    assert space.cost(layout) == count_parameters(layout, Places(WIDTH)) == N_RANK_4 + N_RANK_8
 
 
 @pytest.mark.parametrize(
@@ -248,7 +249,9 @@ def test_its_size_is_the_number_of_layouts_that_it_contains(
 def test_the_whole_space_has_n_squared_candidates(n_blocks: int) -> None:
     """On a backbone of any depth, each with the kind that its ends fix."""
     n_nodes = 2 * n_blocks + 1
-    space = bind_space(space_file(), MODULE_TYPES, n_nodes=n_nodes, width=8, budget=Budget())
+    space = bind_space(
+        space_file(), MODULE_TYPES, n_nodes=n_nodes, places=Places(8), budget=Budget()
+    )
 
     assert len(set(space.pairs)) == len(space.pairs) == n_nodes**2
     assert sum(kind_of(s, t) == "recurrent" for s, t in space.pairs) == n_nodes * n_blocks

@@ -8,6 +8,7 @@ import optuna
 from placement_search.evaluation.plan import TrainingPlan
 from placement_search.layout import Layout
 from placement_search.modules import MODULE_TYPES
+from placement_search.places import Places
 from placement_search.space.budget import Budget
 from placement_search.space.file import read_space
 from placement_search.space.search_space import SearchSpace, bind_space
@@ -22,7 +23,9 @@ from tests.study.stub_engine import StubEngine
 
 def space(name: str = "extended", n_nodes: int = 9) -> SearchSpace:
     """A shipped space on a small backbone."""
-    return bind_space(read_space(name), MODULE_TYPES, n_nodes=n_nodes, width=16, budget=Budget())
+    return bind_space(
+        read_space(name), MODULE_TYPES, n_nodes=n_nodes, places=Places(16), budget=Budget()
+    )
 
 
 def run(
@@ -54,7 +57,7 @@ def run(
     baselines = make_baselines(searched, 9, 4, seed=1)
     plan = TrainingPlan(epochs=3)
     trials = TrialSetup(
-        searched, 16, baselines, plan, seed=0, sampler=sampler, pruner=pruner,
+        searched, baselines, plan, seed=0, sampler=sampler, pruner=pruner,
         concurrency=concurrency, fidelity=fidelity, replicates=replicates, cost=cost,
     )  # fmt: skip
     budget = SearchBudget(n_trials, max_steps, max_seconds)

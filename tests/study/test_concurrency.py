@@ -8,6 +8,7 @@ from optuna.trial import TrialState
 
 from placement_search.errors import FailureError
 from placement_search.modules import MODULE_TYPES
+from placement_search.places import Places
 from placement_search.space.budget import Budget
 from placement_search.space.file import read_space
 from placement_search.space.search_space import bind_space
@@ -120,7 +121,7 @@ def test_no_layout_is_evaluated_twice(tmp_path: Path, concurrency: int) -> None:
         read_space("per_layer").model_copy(update={"sources": ["0-3"], "targets": ["0-2"]}),
         MODULE_TYPES,
         n_nodes=9,
-        width=16,
+        places=Places(16),
         budget=Budget(400),
     )
     engine = StubEngine(order=0)

@@ -176,7 +176,7 @@ def test_a_baseline_that_was_proposed_before_is_not_evaluated_again(tmp_path: Pa
     greedy = Baseline("greedy", parse_layout(proposed.user_attrs[records.LAYOUT]))
     new = Baseline("new", Layout((Connection(8, 0, greedy.layout.connections[0].module),)))
     setup = TrialSetup(
-        space(), 16, [greedy, new], TrainingPlan(epochs=3), seed=0, sampler="tpe", pruner="median",
+        space(), [greedy, new], TrainingPlan(epochs=3), seed=0, sampler="tpe", pruner="median",
         concurrency=1,
     )  # fmt: skip
     study = optuna.load_study(study_name="study", storage=f"sqlite:///{tmp_path}/study.db")

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from placement_search.layout import Kind, make_module
 from placement_search.modules import MODULE_TYPES, count_parameters
+from placement_search.places import Places
 from placement_search.space.budget import Budget
 from placement_search.space.search_space import SearchSpace
 from placement_search.study.equal_budget import (
@@ -30,7 +31,7 @@ SCORES = [
 
 def made(space: SearchSpace, *, has_map: bool = True) -> EqualBudget:
     scores = SCORES if has_map else None
-    return equal_budget_baselines(space, MODULE_TYPES, N_NODES, WIDTH, scores)
+    return equal_budget_baselines(space, MODULE_TYPES, N_NODES, scores)
 
 
 @pytest.mark.slow
@@ -39,7 +40,7 @@ def made(space: SearchSpace, *, has_map: bool = True) -> EqualBudget:
 def test_none_costs_more_than_an_answer_may(limit: int) -> None:
     """Whatever the budget."""
     for baseline in made(bound(max_parameters=limit)).baselines:
-        assert count_parameters(baseline.layout, WIDTH) <= limit
+        assert count_parameters(baseline.layout, Places(WIDTH)) <= limit
 
 
 def test_every_layer_has_the_largest_rank_that_fits() -> None:
@@ -66,7 +67,7 @@ def test_a_rank_is_never_raised() -> None:
     """A large budget leaves the space's own module."""
     module = make_module(MODULE_TYPES, "bottleneck", {"rank": 4, "norm": False}, "here")
 
-    assert thinned(module, 1, 10**9, MODULE_TYPES, WIDTH) == (module, "")
+    assert thinned(module, 1, 10**9, MODULE_TYPES, Places(WIDTH)) == (module, "")
 
 
 def test_without_a_budget_the_dearest_layout_of_the_space_is_the_limit() -> None:

@@ -67,8 +67,8 @@ def test_the_finals_of_baselines_at_equal_budget_are_counted(
     """Beside the finalists: the named ones, random ones, and as many of the answer's size."""
     times, space = made.durations, made.space
     scores = [[1.0] * bench.backbone.n_nodes] * bench.backbone.n_nodes
-    width, n_nodes = bench.backbone.width, bench.backbone.n_nodes
-    further = equal_budget_baselines(space, MODULE_TYPES, n_nodes, width, scores).baselines
+    n_nodes = bench.backbone.n_nodes
+    further = equal_budget_baselines(space, MODULE_TYPES, n_nodes, scores).baselines
     baselines = make_baselines(space, n_nodes, SETTINGS.n_random, SETTINGS.seed, further)
     n_layouts = SETTINGS.n_finalists + len(baselines) + SETTINGS.n_random
 

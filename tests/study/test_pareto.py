@@ -12,6 +12,7 @@ from optuna.trial import FrozenTrial, TrialState
 from placement_search.errors import StudyError
 from placement_search.layout import Layout
 from placement_search.modules import count_parameters
+from placement_search.places import Places
 from placement_search.study import records
 from placement_search.study.front import pareto_front
 from placement_search.study.objective import COSTS, cost_of, parse_objective
@@ -28,7 +29,7 @@ N_BASELINES = 8
 
 
 def size(layout: Layout) -> float:
-    return count_parameters(layout, 16)
+    return count_parameters(layout, Places(16))
 
 
 def search(folder: Path, engine: StubEngine, n: int, pruner: str = "median") -> list[FrozenTrial]:

@@ -11,6 +11,7 @@ from placement_search.export.export import export_layout
 from placement_search.export.layout_file import LAYOUT_NAME, read_layout_file
 from placement_search.layout import parse_layout
 from placement_search.modules import MODULE_TYPES
+from placement_search.places import Places
 from placement_search.space.budget import Budget
 from placement_search.space.file import read_space
 from placement_search.space.format import ConnectionCount, ModuleChoice, TrainingOptions
@@ -47,7 +48,7 @@ def one_layout() -> SearchSpace:
             "training": TrainingOptions(learning_rate=RATES, weight_decay=0.2),
         }
     )
-    return bind_space(file, MODULE_TYPES, n_nodes=9, width=16, budget=Budget())
+    return bind_space(file, MODULE_TYPES, n_nodes=9, places=Places(16), budget=Budget())
 
 
 def test_a_layout_is_tried_with_every_setting_once(tmp_path: Path) -> None:
@@ -88,7 +89,7 @@ def test_a_baseline_that_was_tried_with_its_settings_is_not_evaluated_again(
     }
     later = Baseline("later", parse_layout(known, MODULE_TYPES))
     setup = TrialSetup(
-        one_layout(), 16, [later], TrainingPlan(epochs=3), seed=0, sampler="tpe", pruner="median",
+        one_layout(), [later], TrainingPlan(epochs=3), seed=0, sampler="tpe", pruner="median",
         concurrency=1,
     )  # fmt: skip
     study = optuna.load_study(study_name="study", storage=f"sqlite:///{tmp_path}/study.db")
