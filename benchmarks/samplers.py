@@ -25,6 +25,7 @@ from benchmarks.placements.maps import MAPS, read_maps
 from benchmarks.placements.protocol import SHORT, SIZES
 from benchmarks.placements.table import TABLE, read_rows
 from benchmarks.placements.world import World
+from benchmarks.regrets import Result, curves, page, shown_trials
 from benchmarks.replay import Replay, median_trials, replay
 from placement_search.study.samplers import SAMPLERS
 
@@ -49,33 +50,6 @@ class Job:
     sampler: str
     seed: int
     n_trials: int
-
-
-@dataclass(frozen=True, slots=True)
-class Result:
-    """How a sampler did on a task.
-
-    Args:
-        task: The task.
-        space: ``singles`` or ``sets``.
-        sampler: Its name.
-        n_layouts: Layouts of the table.
-        n_close: Those within 1 % of the best.
-        trials: Median number of trials until one of them was tried; None where most never did.
-        quartiles: The quarter and three quarters of the searches, likewise.
-        regrets: Best score less that of the incumbent, mean over seeds, after `LOOKED_AT` trials.
-        curve: The same after each trial.
-    """
-
-    task: str
-    space: str
-    sampler: str
-    n_layouts: int
-    n_close: int
-    trials: float | None
-    quartiles: tuple[float | None, float | None]
-    regrets: tuple[float, ...]
-    curve: tuple[float, ...]
 
 
 @cache
@@ -112,6 +86,7 @@ def result_of(world: World, job: Job, replays: Sequence[Replay]) -> Result:
         sampler=job.sampler,
         n_layouts=world.n_layouts,
         n_close=sum(worth >= enough for worth in world.worths),
+        n_seeds=len(replays),
         trials=_finite(median_trials(replays, enough)),
         quartiles=(_finite(low), _finite(high)),
         regrets=tuple(curve[min(n, length) - 1] for n in LOOKED_AT),
@@ -135,16 +110,12 @@ def results(jobs: Sequence[Sequence[Job]], workers: int) -> Iterator[Result]:
 
 def line_of(result: Result) -> str:
     """A result as a line of the table."""
-    shown = [_shown(value) for value in (result.trials, *result.quartiles)]
+    shown = [shown_trials(value) for value in (result.trials, *result.quartiles)]
     regrets = " ".join(f"{regret:.4f}" for regret in result.regrets)
     return (
         f"{result.task:16} {result.space:8} {result.sampler:16} "
         f"{shown[0]:>6} ({shown[1]} to {shown[2]})  {regrets}"
     )
-
-
-def _shown(value: float | None) -> str:
-    return "never" if value is None else f"{value:g}"
 
 
 def main() -> None:
@@ -160,7 +131,7 @@ def main() -> None:
     parser.add_argument("--seeds", type=int, default=100, help="searches of each kind")
     parser.add_argument("--trials", type=int, default=100, help="of each search")
     parser.add_argument("--workers", type=int, default=2, help="processes")
-    parser.add_argument("--out", type=Path, help="folder for results.json")
+    parser.add_argument("--out", type=Path, help="folder for page, picture and results.json")
     given = parser.parse_args()
     tasks = given.tasks or sorted({row.task for row in read_rows(given.table)})
     jobs = [
@@ -181,7 +152,9 @@ def main() -> None:
         if given.out:
             given.out.mkdir(parents=True, exist_ok=True)
             written = [asdict(each) for each in found]
-            (given.out / "results.json").write_text(json.dumps(written, indent=1) + "\n")
+            (given.out / "results.json").write_text(json.dumps(written) + "\n")
+            (given.out / "samplers.md").write_text(page(found, LOOKED_AT, given.trials))
+            (given.out / "regret.svg").write_text(curves(found))
 
 
 if __name__ == "__main__":

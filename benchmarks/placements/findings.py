@@ -1,0 +1,194 @@
+r"""What the tabular benchmark says of placement and of proxies: tables and a picture.
+
+    python -m benchmarks.placements.findings --out reports/placements
+
+Single connections after short training, by task: what the best of each kind score; how the tasks'
+rankings of places agree; how each proxy ranks them, by Spearman's correlation with the test scores.
+A connection's score is the mean over the seeds that the table holds of it.
+"""
+
+import argparse
+import statistics
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import numpy as np
+from matplotlib.figure import Figure
+from numpy.typing import NDArray
+
+from benchmarks.placements.maps import MAPS, Maps, read_maps
+from benchmarks.placements.protocol import SHORT
+from benchmarks.placements.table import TABLE, Row, read_rows
+from placement_search.evaluation.agreement import top_overlap
+from placement_search.evaluation.estimates import Estimate, rank_correlation
+from placement_search.layout import Kind, kind_of, parse_layout
+from placement_search.modules import MODULE_TYPES
+from placement_search.report.heat_maps import COLOURS, border
+from placement_search.report.pictures import draw_svg
+
+Pair = tuple[int, int]
+INTRODUCTION = """
+Rebuilt by `python -m benchmarks.placements.findings --out reports/placements` from the shipped
+table: bottlenecks of rank 8 on the embedded backbone, {epochs} epochs, test accuracy, seeds each:
+{seeds}. A difference of about 0.02 between two single connections may be chance.
+"""
+CLAIM = """
+Spearman's correlation of each proxy with the test scores, 95 % intervals, and the share of the
+best tenth of connections that the proxy's own best tenth holds (10 % by chance). Nowak et al.
+(2024) report that rank correlates best, better than common norms, and that the correlation varies
+much between tasks.
+"""
+MIN_PAIRS = 30
+"""Connections from which a task is told of."""
+
+
+def single_scores(rows: Sequence[Row]) -> dict[str, dict[Pair, float]]:
+    """By task the mean test score of every single connection after short training."""
+    found: dict[str, dict[Pair, list[float]]] = {}
+    for row in rows:
+        connections = parse_layout(row.layout, MODULE_TYPES).connections
+        if row.epochs == SHORT.epochs and len(connections) == 1:
+            pair = connections[0].source, connections[0].target
+            found.setdefault(row.task, {}).setdefault(pair, []).append(row.test)
+    return {
+        task: {pair: statistics.fmean(each) for pair, each in sorted(scores.items())}
+        for task, scores in sorted(found.items())
+        if len(scores) >= MIN_PAIRS
+    }
+
+
+def kinds_table(scores: Mapping[str, Mapping[Pair, float]], heads: Mapping[str, float]) -> str:
+    """Median and best test score of each kind, with the best connection."""
+    lines = [
+        "| task | connections | head only | " + " | ".join(kind.value for kind in Kind) + " |",
+        "| --- | --- | --- | " + " | ".join("---" for _ in Kind) + " |",
+    ]
+    for task, known in scores.items():
+        cells = []
+        for kind in Kind:
+            own = {pair: score for pair, score in known.items() if kind_of(*pair) is kind}
+            best = max(own, key=lambda pair: own[pair], default=None)
+            cells.append(
+                "-"
+                if best is None
+                else f"{statistics.median(own.values()):.3f}, best {own[best]:.3f} "
+                f"({best[0]}>{best[1]})"
+            )
+        head = f"{heads[task]:.3f}" if task in heads else "-"
+        lines.append(f"| `{task}` | {len(known)} | {head} | " + " | ".join(cells) + " |")
+    return "\n".join(lines)
+
+
+def agreement_table(scores: Mapping[str, Mapping[Pair, float]]) -> str:
+    """Spearman's correlation of the places' scores between tasks, over those that both have."""
+    tasks = list(scores)
+    lines = ["| | " + " | ".join(f"`{task}`" for task in tasks) + " |"]
+    lines.append("| --- | " + " | ".join("---" for _ in tasks) + " |")
+    for one in tasks:
+        cells = []
+        for other in tasks:
+            both = [pair for pair in scores[one] if pair in scores[other]]
+            ours, theirs = ([scores[t][pair] for pair in both] for t in (one, other))
+            cells.append("1" if one == other else _interval(rank_correlation(ours, theirs)))
+        lines.append(f"| `{one}` | " + " | ".join(cells) + " |")
+    return "\n".join(lines)
+
+
+def proxies_table(scores: Mapping[str, Mapping[Pair, float]], maps: Maps) -> str:
+    """Each proxy's correlation with the scores, and how many of the best tenth are in its own."""
+    tasks = [task for task in scores if task in maps]
+    names = list(dict.fromkeys(name for task in tasks for name in maps[task]))
+    lines = ["| proxy | " + " | ".join(f"`{task}`" for task in tasks) + " |"]
+    lines.append("| --- | " + " | ".join("---" for _ in tasks) + " |")
+    for name in names:
+        cells = []
+        for task in tasks:
+            grid = maps[task].get(name)
+            if grid is None:
+                cells.append("-")
+                continue
+            values = [grid[source][target] for source, target in scores[task]]
+            measured = list(scores[task].values())
+            top = top_overlap(values, measured)
+            share = "" if top is None else f", {top.share.mean:.0%} of the best tenth"
+            cells.append(_interval(rank_correlation(values, measured)) + share)
+        lines.append(f"| {name.replace('_', ' ')} | " + " | ".join(cells) + " |")
+    return "\n".join(lines)
+
+
+def _interval(found: Estimate | None) -> str:
+    return "-" if found is None else f"{found.mean:+.2f} ({found.low:+.2f} to {found.high:+.2f})"
+
+
+def score_maps(scores: Mapping[str, Mapping[Pair, float]]) -> str:
+    """The test score of every single connection, one panel per task, as SVG."""
+    n_nodes = 1 + max(max(pair) for known in scores.values() for pair in known)
+
+    def grid_of(known: Mapping[Pair, float]) -> NDArray[np.float64]:
+        grid = np.full((n_nodes, n_nodes), np.nan)
+        for (source, target), score in known.items():
+            grid[source, target] = score
+        return grid
+
+    def paint(figure: Figure) -> None:
+        panels = list(figure.subplots(1, len(scores), squeeze=False).flat)
+        for axes, (task, known) in zip(panels, scores.items(), strict=True):
+            grid = np.ma.masked_invalid(grid_of(known))
+            image = axes.imshow(grid, cmap=COLOURS, interpolation="nearest")
+            for offset in (-1, 0, 1):
+                axes.plot(*border(n_nodes, offset), color="white", linewidth=0.5)
+            axes.set_xlim(-0.5, n_nodes - 0.5)
+            axes.set_title(task)
+            axes.set_xlabel("target node")
+            axes.set_ylabel("source node")
+            figure.colorbar(image, ax=axes, shrink=0.7, label="test accuracy")
+
+    described = f"Test accuracy of single connections by source and target: {', '.join(scores)}"
+    return draw_svg("placements", (4.3 * len(scores), 4.0), described, paint)
+
+
+def page(rows: Sequence[Row], maps: Maps) -> str:
+    """All tables in Markdown."""
+    scores = single_scores(rows)
+    heads = {
+        row.task: row.test
+        for row in rows
+        if row.layout == "none" and row.replicate == 0 and row.epochs == SHORT.epochs
+    }
+    seeds = max((row.replicate for row in rows), default=0) + 1
+    return "\n\n".join([
+        "# What single connections score, and which proxy knew",
+        INTRODUCTION.format(epochs=SHORT.epochs, seeds=seeds).strip(),
+        "## Kinds",
+        "Median over the connections of a kind, then its best one, which is lucky too.",
+        kinds_table(scores, heads),
+        "![Test accuracy of every single connection](scores.svg)",
+        "## Do tasks agree on the best places?",
+        "Spearman's correlation between two tasks' scores of the same connections.",
+        agreement_table(scores),
+        "## Which proxy knew?",
+        CLAIM.strip(),
+        proxies_table(scores, maps),
+    ]) + "\n"  # fmt: skip
+
+
+def main() -> None:
+    """Print the page, and write it with its picture."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--table", type=Path, default=TABLE)
+    parser.add_argument("--maps", type=Path, default=MAPS)
+    parser.add_argument("--out", type=Path, help="folder for findings.md and scores.svg")
+    given = parser.parse_args()
+    rows, maps = read_rows(given.table), read_maps(given.maps)
+    text = page(rows, maps)
+    print(text)
+    if given.out:
+        given.out.mkdir(parents=True, exist_ok=True)
+        (given.out / "findings.md").write_text(text, encoding="utf-8")
+        (given.out / "scores.svg").write_text(score_maps(single_scores(rows)), encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,69 @@
+from benchmarks.placements.findings import agreement_table, page, proxies_table, single_scores
+from benchmarks.placements.table import Row
+from benchmarks.regrets import Result, grouped
+from benchmarks.regrets import page as samplers_page
+
+N_NODES = 7
+
+
+def row(source: int, target: int, test: float, task: str = "a", replicate: int = 0) -> Row:
+    return Row(
+        task=task,
+        layout=f"{source}>{target}:bottleneck(rank=8)",
+        layout_id=f"{source}-{target}",
+        replicate=replicate,
+        epochs=4,
+        validation=0.0,
+        test=test,
+        history=(0.0,),
+        n_parameters=1,
+        flops_factor=1.0,
+        seconds=1.0,
+    )
+
+
+def rows(task: str, sign: int = 1) -> list[Row]:
+    """Every pair of nodes, the better the later its target."""
+    pairs = [(s, t) for s in range(N_NODES) for t in range(N_NODES)]
+    return [row(s, t, sign * (t + s / 100), task) for s, t in pairs]
+
+
+def test_seeds_of_a_connection_are_averaged() -> None:
+    """So that a lucky one counts no more than another."""
+    both = [*rows("a"), row(0, 0, 1.0, replicate=1)]
+
+    assert single_scores(both)["a"][0, 0] == 0.5
+
+
+def test_a_proxy_is_held_against_the_measured_scores() -> None:
+    """One that knows the target's number ranks as the scores do."""
+    grid = [[float(target) for target in range(N_NODES)] for _ in range(N_NODES)]
+
+    line = proxies_table(single_scores(rows("a")), {"a": {"depth": grid}}).splitlines()[-1]
+
+    assert line.startswith("| depth | +0.9")
+
+
+def test_tasks_that_rank_places_the_other_way_round_disagree() -> None:
+    """Over the connections that both have."""
+    line = agreement_table(single_scores([*rows("a"), *rows("b", -1)])).splitlines()[-2]
+
+    assert line.startswith("| `a` | 1 | -1.00")
+
+
+def test_the_page_says_how_many_connections_it_rests_on() -> None:
+    """A table that is still being built is told as such."""
+    assert f"| `a` | {N_NODES**2} | - |" in page(rows("a"), {})
+
+
+def test_samplers_are_listed_from_the_fewest_trials() -> None:
+    """Those that never came close last."""
+    results = [
+        Result("a", "singles", name, 99, 1, 5, trials, (1.0, None), (0.1,), (0.2, 0.1))
+        for name, trials in (("slow", None), ("fast", 3.0))
+    ]
+    said = samplers_page(results, (2,), 2)
+
+    assert list(grouped(results)) == [("a", "singles")]
+    assert said.index("| fast | 3 (1 to never)") < said.index("| slow | never")
+    assert "random order: 50.0 trials" in said
