@@ -5,7 +5,7 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from placement_search.space.legality import Completion, Legality, Pick, Traits, cost_order
+from placement_search.space.legality import Completion, Legality, Pick, Traits
 
 Choice = tuple[int, int]
 """The number of a group of connections, and that of its module."""
@@ -22,6 +22,7 @@ class Choices:
         is_module_shared: Whether all choices of a set have one module.
         legality: What else they obey.
         free: The groups that a set may have or not.
+        has_misfits: Whether there is a group that some module does not fit.
     """
 
     traits: tuple[Traits, ...]
@@ -30,11 +31,14 @@ class Choices:
     is_module_shared: bool
     legality: Legality
     free: tuple[int, ...] = field(init=False, repr=False, compare=False)
+    has_misfits: bool = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
         """Work out once what every move and repair reads."""
         free = (group for group in range(len(self.traits)) if group not in self.always)
         object.__setattr__(self, "free", tuple(free))
+        has_misfits = any(traits.misfits for traits in self.traits)
+        object.__setattr__(self, "has_misfits", has_misfits)
 
     def contains(self, chosen: Sequence[Choice]) -> bool:
         """Whether the space has a layout of just these choices."""
@@ -45,6 +49,21 @@ class Choices:
             and (not self.is_module_shared or len({module for _, module in chosen}) == 1)
             and self.legality.allows(self.picks(chosen))
         )
+
+    def fits(self, group: int, module: int) -> bool:
+        """Whether a module can be at all places of a group."""
+        return module not in self.traits[group].misfits
+
+    def fitting(self, module: int) -> Sequence[int]:
+        """The groups that a set may have or not and that a module fits."""
+        if not self.has_misfits:
+            return self.free
+        return [group for group in self.free if self.fits(group, module)]
+
+    def modules_of(self, group: int) -> Sequence[int]:
+        """The modules that fit a group."""
+        everything, misfits = range(self.legality.n_modules), self.traits[group].misfits
+        return [module for module in everything if module not in misfits] if misfits else everything
 
     def picks(self, chosen: Sequence[Choice]) -> list[Pick]:
         """The choices as rules see them."""
@@ -89,7 +108,8 @@ class Choices:
         picks = [(traits, module) for traits in self.forced(set())]
         if not self.legality.allows(picks):
             return 0
-        for group in sorted(self.free, key=lambda group: cost_order(self.traits[group])):
+        by_cost = {each: self.legality.cost_order(each, [module]) for each in set(self.traits)}
+        for group in sorted(self.fitting(module), key=lambda group: by_cost[self.traits[group]]):
             more = [*picks, (self.traits[group], module)]
             if self.legality.allows(more):
                 picks = more

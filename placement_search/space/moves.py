@@ -16,7 +16,7 @@ def random_choices(space: Choices, generator: random.Random) -> list[Choice]:
     groups = sorted(space.always) + generator.sample(space.free, n - len(space.always))
     shared = generator.randrange(space.legality.n_modules)
     return space.repaired([
-        (g, shared if space.is_module_shared else generator.randrange(space.legality.n_modules))
+        (g, shared if space.is_module_shared else generator.choice(space.modules_of(g)))
         for g in groups
     ])  # fmt: skip
 
@@ -43,11 +43,13 @@ def _added(
 ) -> list[Choice]:
     del ends
     taken = {group for group, _ in chosen}
-    free = [group for group in space.free if group not in taken]
-    if not free:
+    if len(taken) == len(space.traits):
         return chosen
     is_given = space.is_module_shared and chosen
     module = chosen[0][1] if is_given else generator.randrange(space.legality.n_modules)
+    free = [group for group in space.fitting(module) if group not in taken]
+    if not free:
+        return chosen
     return [*chosen, (generator.choice(free), module)]
 
 
@@ -69,7 +71,7 @@ def _end_moved(
     index = generator.choice(movable)
     (group, module), end = chosen[index], generator.randrange(2)
     kept, taken = ends[group][end], {g for g, _ in chosen}
-    near = [g for g in space.free if ends[g][end] == kept and g not in taken]
+    near = [g for g in space.fitting(module) if ends[g][end] == kept and g not in taken]
     if near:
         chosen[index] = generator.choice(near), module
     return chosen
@@ -82,7 +84,8 @@ def _module_exchanged(
     module = generator.randrange(space.legality.n_modules)
     if space.is_module_shared:
         return [(group, module) for group, _ in chosen]
-    if chosen:
-        index = generator.randrange(len(chosen))
+    fitting = [i for i, (group, _) in enumerate(chosen) if space.fits(group, module)]
+    if fitting:
+        index = generator.choice(fitting)
         chosen[index] = chosen[index][0], module
     return chosen

@@ -58,8 +58,16 @@ class SearchSpace:
 
     @property
     def costs(self) -> tuple[int, ...]:
-        """Trainable parameters of one connection with each module."""
-        return tuple(int(price) for price in self.table.parameters.modules)
+        """Trainable parameters of one connection with each module where it has the most.
+
+        Those that it shares with other connections are left out.
+        """
+        classes = {self.table.classes.numbers.get(pair, 0) for pair in self.pairs}
+        prices, n_modules = self.table.parameters.modules, len(self.modules)
+        return tuple(
+            max(int(prices[first * n_modules + number]) for first in classes)
+            for number in range(n_modules)
+        )
 
     @property
     def at_least(self) -> int:
@@ -78,7 +86,7 @@ class SearchSpace:
 
     def cost(self, layout: Layout) -> int:
         """Trainable parameters of a layout of this space."""
-        return self.predicted(layout).n_parameters
+        return int(self.table.parameters.of(self.table.usage(layout)))
 
     def predicted(self, layout: Layout) -> LayoutCosts:
         """What a layout costs, as far as the table knows.
@@ -95,7 +103,7 @@ class SearchSpace:
     def objections(self, layout: Layout) -> list[str]:
         """Why a study over this space could not propose ``layout``; empty where it could."""
         chosen = self.chosen(layout)
-        found = self._foreign(layout)
+        found = [*self._foreign(layout), *self._misfits(layout)]
         if layout.is_recurrent and layout.first_pass is not self.first_pass:
             found.append(
                 f"its first pass is {layout.first_pass}, that of the space {self.first_pass}"
@@ -123,6 +131,16 @@ class SearchSpace:
         }
         return [f"the space has no {what} {_listed(each)}" for what, each in named.items() if each]
 
+    def _misfits(self, layout: Layout) -> list[str]:
+        """Which modules of its own can't be where they are."""
+        if not self.table.classes.misfits:
+            return []
+        said = (
+            (c.notation, self.table.classes.misfit(c.module, (c.source, c.target)))
+            for c in layout.connections
+        )
+        return [f"{notation} {reason}" for notation, reason in said if reason]
+
     def _broken_rules(self, layout: Layout, chosen: Sequence[Choice]) -> list[str]:
         """Which rules on sets of choices it breaks."""
         if self.choices.contains(chosen):
@@ -136,7 +154,9 @@ class SearchSpace:
             broken.append("its connections have different modules, in the space all have the same")
         if excess := self.budget.excess(self.predicted(layout)):
             broken.append(f"over budget: {excess}")
-        return broken or ["a condition of the space forbids it"]
+        if not broken and not self._misfits(layout):
+            broken.append("a condition of the space forbids it")
+        return broken
 
     def chosen(self, layout: Layout) -> list[Choice] | None:
         """The choices that make up a layout; None where they do not make it up exactly."""
