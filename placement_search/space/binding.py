@@ -73,7 +73,9 @@ def bind_choices(
     classes = place_classes(modules, types, places, stream.n_nodes)
     groups, always = with_fitting_modules(file, groups, always, modules, classes)
     if table is None:
-        table = CostTable(modules, parameter_price(modules, types, places, classes), classes=classes)
+        table = CostTable(
+            modules, parameter_price(modules, types, places, classes), classes=classes
+        )
     if (table.modules, table.classes) != (modules, classes):
         raise ValueError(f"the cost table is not one of space {file.name!r} on this backbone")
     _check_counts(file, groups, always)

@@ -32,13 +32,21 @@ class Choices:
     legality: Legality
     free: tuple[int, ...] = field(init=False, repr=False, compare=False)
     has_misfits: bool = field(init=False, repr=False, compare=False)
+    _fitting: tuple[tuple[int, ...], ...] = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
         """Work out once what every move and repair reads."""
-        free = (group for group in range(len(self.traits)) if group not in self.always)
-        object.__setattr__(self, "free", tuple(free))
-        has_misfits = any(traits.misfits for traits in self.traits)
-        object.__setattr__(self, "has_misfits", has_misfits)
+        free = tuple(group for group in range(len(self.traits)) if group not in self.always)
+        object.__setattr__(self, "free", free)
+        misfits = frozenset[int]().union(*(traits.misfits for traits in self.traits))
+        object.__setattr__(self, "has_misfits", bool(misfits))
+        fitting = tuple(
+            tuple(group for group in free if self.fits(group, module))
+            if module in misfits
+            else free
+            for module in range(self.legality.n_modules)
+        )
+        object.__setattr__(self, "_fitting", fitting)
 
     def contains(self, chosen: Sequence[Choice]) -> bool:
         """Whether the space has a layout of just these choices."""
@@ -54,11 +62,9 @@ class Choices:
         """Whether a module can be at all places of a group."""
         return module not in self.traits[group].misfits
 
-    def fitting(self, module: int) -> Sequence[int]:
-        """The groups that a set may have or not and that a module fits."""
-        if not self.has_misfits:
-            return self.free
-        return [group for group in self.free if self.fits(group, module)]
+    def fitting(self, module: int) -> tuple[int, ...]:
+        """The groups that a set may have or not and that a module fits, sorted."""
+        return self._fitting[module]
 
     def modules_of(self, group: int) -> Sequence[int]:
         """The modules that fit a group."""

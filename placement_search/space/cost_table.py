@@ -167,6 +167,11 @@ class CostTable:
             each = tuple(price.modules[cell] for cell in cells)
             return replace(price, modules=each, shared=shared if any(shared) else ())
 
-        prices = (self.n_bytes, self.flops, self.latency)
-        rest = [None if price is None else narrowed(price) for price in prices]
-        return CostTable(tuple(modules), narrowed(self.parameters), *rest, classes=self.classes)
+        return replace(
+            self,
+            modules=tuple(modules),
+            parameters=narrowed(self.parameters),
+            n_bytes=self.n_bytes and narrowed(self.n_bytes),
+            flops=self.flops and narrowed(self.flops),
+            latency=self.latency and narrowed(self.latency),
+        )

@@ -215,4 +215,3 @@ class Completion:
     def _is_open(self, picks: Sequence[Pick]) -> bool:
         self._left -= 1
         return self._left >= 0 and self._legality.allows(picks)
-

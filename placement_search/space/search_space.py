@@ -15,7 +15,13 @@ from placement_search.space.cost_table import CostTable, LayoutCosts
 from placement_search.space.counting import count_freely, count_layouts
 from placement_search.space.file import SpaceFile
 from placement_search.space.groups import Group
-from placement_search.space.moves import N_TRIES, moved_choices, random_choices
+from placement_search.space.moves import (
+    N_TRIES,
+    Ends,
+    fitting_groups,
+    moved_choices,
+    random_choices,
+)
 from placement_search.space.node_names import Pair, Stream
 from placement_search.space.training import TrainingSpace, read_training
 
@@ -49,11 +55,17 @@ class SearchSpace:
     places: Places
     pairs: tuple[Pair, ...] = field(init=False)
     _group_of: Mapping[Pair, int] = field(init=False, repr=False, compare=False)
+    _number_of: Mapping[ModuleSpec, int] = field(init=False, repr=False, compare=False)
+    _ends: Ends = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
         """Work out once what every question about a layout reads."""
         of_pair = {pair: number for number, group in enumerate(self.groups) for pair in group}
         object.__setattr__(self, "_group_of", of_pair)
+        numbers = {module: number for number, module in enumerate(self.modules)}
+        object.__setattr__(self, "_number_of", numbers)
+        firsts = [group[0] for group in self.groups]
+        object.__setattr__(self, "_ends", Ends(firsts, self.choices.free))
         object.__setattr__(self, "pairs", tuple(sorted(of_pair)))
 
     @property
@@ -98,7 +110,17 @@ class SearchSpace:
 
     def contains(self, layout: Layout) -> bool:
         """Whether a study over this space could propose ``layout``."""
-        return not self.objections(layout)
+        return self._contained(layout) is not None
+
+    def _contained(self, layout: Layout) -> list[Choice] | None:
+        """The choices that make up a layout of this space; None for any other layout."""
+        chosen = self.chosen(layout)
+        is_legal = (
+            chosen is not None
+            and (layout.first_pass is self.first_pass or not layout.is_recurrent)
+            and self.choices.contains(chosen)
+        )
+        return chosen if is_legal else None
 
     def objections(self, layout: Layout) -> list[str]:
         """Why a study over this space could not propose ``layout``; empty where it could."""
@@ -160,9 +182,8 @@ class SearchSpace:
 
     def chosen(self, layout: Layout) -> list[Choice] | None:
         """The choices that make up a layout; None where they do not make it up exactly."""
-        module_of = {module: number for number, module in enumerate(self.modules)}
         found = {
-            (self._group_of.get((c.source, c.target)), module_of.get(c.module))
+            (self._group_of.get((c.source, c.target)), self._number_of.get(c.module))
             for c in layout.connections
         }
         chosen = sorted((g, m) for g, m in found if g is not None and m is not None)
@@ -185,7 +206,7 @@ class SearchSpace:
         return self.layout_of(random_choices(self.choices, generator))
 
     def shuffled(self, layout: Layout, generator: random.Random) -> Layout | None:
-        """A layout with the same modules at random places; None where rules forbid these.
+        """A layout with the same modules at random places that they fit; None where rules forbid.
 
         Raises:
             ValueError: If the layout is not made of this space's connections and modules.
@@ -194,7 +215,9 @@ class SearchSpace:
         if chosen is None:
             raise ValueError(f"space {self.name!r} does not know {layout.notation}")
         modules = [module for group, module in chosen if group not in always]
-        groups = generator.sample(self.choices.free, len(modules))
+        groups = fitting_groups(self.choices, modules, generator)
+        if groups is None:
+            return None
         kept = [choice for choice in chosen if choice[0] in always]
         made = [*kept, *zip(groups, modules, strict=True)]
         is_legal = self.choices.legality.allows(self.choices.picks(made))
@@ -214,19 +237,17 @@ class SearchSpace:
         Raises:
             ValueError: If the space does not contain the layout.
         """
-        chosen = self.chosen(layout)
-        if chosen is None or not self.contains(layout):
+        chosen = self._contained(layout)
+        if chosen is None:
             raise ValueError(f"space {self.name!r} does not contain {layout.notation}")
-        ends = [group[0] for group in self.groups]
-        found: dict[str, Layout] = {}
-        moves = moved_choices(self.choices, ends, chosen, generator)
+        found: dict[frozenset[Choice], None] = {}
+        moves = moved_choices(self.choices, self._ends, chosen, generator)
         for made in itertools.islice(moves, n * N_TRIES):
             if len(found) == n:
                 break
             if made:
-                near = self.layout_of(made)
-                found.setdefault(near.id, near)
-        return list(found.values())
+                found.setdefault(frozenset(made))
+        return [self.layout_of(tuple(made)) for made in found]
 
     @property
     def n_layouts(self) -> int | None:
