@@ -23,6 +23,7 @@ class Choices:
         legality: What else they obey.
         free: The groups that a set may have or not.
         has_misfits: Whether there is a group that some module does not fit.
+        alike: For every group the first one that has the same traits.
     """
 
     traits: tuple[Traits, ...]
@@ -33,11 +34,15 @@ class Choices:
     free: tuple[int, ...] = field(init=False, repr=False, compare=False)
     has_misfits: bool = field(init=False, repr=False, compare=False)
     _fitting: tuple[tuple[int, ...], ...] = field(init=False, repr=False, compare=False)
+    alike: tuple[int, ...] = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
         """Work out once what every move and repair reads."""
         free = tuple(group for group in range(len(self.traits)) if group not in self.always)
         object.__setattr__(self, "free", free)
+        first: dict[Traits, int] = {}
+        alike = tuple(first.setdefault(traits, group) for group, traits in enumerate(self.traits))
+        object.__setattr__(self, "alike", alike)
         misfits = frozenset[int]().union(*(traits.misfits for traits in self.traits))
         object.__setattr__(self, "has_misfits", bool(misfits))
         fitting = tuple(
@@ -100,8 +105,9 @@ class Choices:
             taken: Groups that can't be chosen any more.
             modules: Numbers of the modules to choose from.
         """
-        free = [group for group in self.free if group not in taken]
-        stock = Counter(self.traits[group] for group in free)
+        # Counted by number, since traits are long to hash.
+        counted = Counter([self.alike[group] for group in self.free if group not in taken])
+        stock = {self.traits[group]: n for group, n in counted.items()}
         n_more = self.at_least - len(picks) - len(forced)
         return Completion(self.legality, stock, modules).find(picks, forced, n_more)
 
@@ -190,17 +196,15 @@ class _Repair:
 
         So the wishes that can't be met spread over those that can, whatever their order.
         """
-        free = self._space.free
+        free, alike = self._space.free, self._space.alike
         place = bisect_left(free, group)
         left = [each for each in free if each not in self._taken]
         for module in modules:
-            of_traits = {self._space.traits[each]: each for each in left}
+            last = {alike[each]: each for each in left}
             legal = {
-                traits
-                for traits, each in of_traits.items()
-                if self._due_with((each, module)) is not None
+                first for first, each in last.items() if self._due_with((each, module)) is not None
             }
-            open_ = [each for each in left if self._space.traits[each] in legal]
+            open_ = [each for each in left if alike[each] in legal]
             if open_:
                 self._take((open_[place * len(open_) // len(free)], module))
                 return
@@ -217,6 +221,8 @@ class _Repair:
     def _due_with(self, choice: Choice) -> list[Pick] | None:
         """What would complete the set with this choice; None where nothing is found."""
         pick = self._space.traits[choice[0]], choice[1]
+        if not self._space.fits(*choice):
+            return None
         is_free = choice[0] not in self._space.always
         if is_free and pick in self._failed:
             return None

@@ -93,12 +93,13 @@ class Legality:
 
     def allows(self, picks: Sequence[Pick]) -> bool:
         """Whether nothing forbids these picks; there may still be too few."""
-        return (
-            len(picks) <= self.at_most
-            and not any(module in traits.misfits for traits, module in picks)
-            and all(rule.allows(picks, number) for number, rule in enumerate(self.rules))
-            and self._is_payable(picks)
-        )
+        if len(picks) > self.at_most:
+            return False
+        for traits, module in picks:
+            if module in traits.misfits:
+                return False
+        is_ruled = all(rule.allows(picks, number) for number, rule in enumerate(self.rules))
+        return is_ruled and self._is_payable(picks)
 
     def _is_payable(self, picks: Sequence[Pick]) -> bool:
         if not self.limits:

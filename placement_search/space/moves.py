@@ -105,7 +105,9 @@ def _end_moved(
     index = generator.choice(movable)
     (group, module), end = chosen[index], generator.randrange(2)
     taken = {g for g, _ in chosen}
-    near = [g for g in ends.near(group, end) if g not in taken and space.fits(g, module)]
+    near = [g for g in ends.near(group, end) if g not in taken]
+    if space.has_misfits:
+        near = [g for g in near if space.fits(g, module)]
     if near:
         chosen[index] = generator.choice(near), module
     return chosen
