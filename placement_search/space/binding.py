@@ -71,6 +71,7 @@ def bind_choices(
     )
     modules = tuple(counted)
     classes = place_classes(modules, types, places, stream.n_nodes)
+    n_named = len(groups)
     groups, always = with_fitting_modules(file, groups, always, modules, classes)
     if table is None:
         table = CostTable(
@@ -78,7 +79,7 @@ def bind_choices(
         )
     if (table.modules, table.classes) != (modules, classes):
         raise ValueError(f"the cost table is not one of space {file.name!r} on this backbone")
-    _check_counts(file, groups, always)
+    _check_counts(file, groups, always, all_fit=len(groups) == n_named)
     conditions = tuple(_named(c, i, modules, types, stream) for i, c in enumerate(file.when))
     parts = _Parts(file, groups, always, conditions, budget)
     choices = _choices(parts, table)
@@ -129,12 +130,16 @@ def _both(
     return read, also
 
 
-def _check_counts(file: SpaceFile, groups: Sequence[Group], always: frozenset[int]) -> None:
+def _check_counts(
+    file: SpaceFile, groups: Sequence[Group], always: frozenset[int], *, all_fit: bool
+) -> None:
     count = file.connections
     if len(groups) < count.at_least:
+        keys = "kinds, sources, targets and never"
+        admits = keys if all_fit else "kinds, sources, targets, never and the modules' places"
         what = "groups of connections" if file.tied or file.symmetric else "connections"
         raise SpaceError(
-            f"space {file.name!r} is empty: kinds, sources, targets and never admit {len(groups)} "
+            f"space {file.name!r} is empty: {admits} admit {len(groups)} "
             f"{what}, connections.at_least asks for {count.at_least}"
         )
     if len(always) > count.at_most:
