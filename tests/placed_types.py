@@ -1,11 +1,12 @@
 """Module types that mind their place: one works in attention alone, one shares a projection."""
 
+import pytest
 import torch
 from torch import Tensor, nn
 
 from placement_search.layout import Layout, ModuleTypes
 from placement_search.module_type import ModuleType, Setting, Settings
-from placement_search.modules import MODULE_TYPES, ModuleEntry
+from placement_search.modules import MODULE_TYPES, MODULES, ModuleEntry, bottleneck
 from placement_search.modules.contract import InsideModule, StateModule
 from placement_search.places import Linear, Place, Places, SubLayer
 
@@ -28,10 +29,10 @@ INNER = ModuleType("inner", RANK, _count_inner, misfit=_misfit_inner, is_inside=
 COMMON = ModuleType(
     "common",
     RANK,
-    count=lambda settings, place: place.width,
+    count=lambda _settings, place: place.width,
     count_shared=lambda settings, width: int(settings["rank"]) * width,
 )
-TYPES: ModuleTypes = {**MODULE_TYPES, "inner": INNER, "common": COMMON}
+TYPES: ModuleTypes = {"bottleneck": bottleneck.TYPE, "inner": INNER, "common": COMMON}
 
 
 def places_of(n_blocks: int, width: int) -> Places:
@@ -40,7 +41,10 @@ def places_of(n_blocks: int, width: int) -> Places:
     for block in range(n_blocks):
         inner = width // 4 if block == n_blocks - 1 else width
         attention = tuple(Linear(name, width, inner, has_bias=True) for name in ("q", "k", "v"))
-        mlp = Linear("up", width, 4 * width, has_bias=True), Linear("down", 4 * width, width, True)
+        mlp = (
+            Linear("up", width, 4 * width, has_bias=True),
+            Linear("down", 4 * width, width, has_bias=True),
+        )
         sublayers.append(SubLayer(block, "attention", attention, "norm_1"))
         sublayers.append(SubLayer(block, "MLP", mlp, "norm_2"))
     return Places(width, sublayers=tuple(sublayers))
@@ -116,3 +120,10 @@ class Common(StateModule):
 
 
 ENTRIES = {"inner": ModuleEntry(INNER, Inner), "common": ModuleEntry(COMMON, Common)}
+
+
+def add_to_tables(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let the package know both types while a test runs."""
+    for name, entry in ENTRIES.items():
+        monkeypatch.setitem(MODULES, name, entry)
+        monkeypatch.setitem(MODULE_TYPES, name, entry.type)

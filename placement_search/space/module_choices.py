@@ -55,14 +55,13 @@ def parameter_price(
     """Trainable parameters of modules in each class of places, and of what they share."""
     kinds = [(types[m.type], types[m.type].complete(m.settings)) for m in modules]
     shared = tuple(kind.count_shared(settings, places.width) for kind, settings in kinds)
-    return Price(
-        tuple(
-            0 if classes.misfit(module, pair) else kind.count(settings, places.at(*pair))
-            for pair in classes.examples
-            for module, (kind, settings) in zip(modules, kinds, strict=True)
-        ),
-        shared=shared if any(shared) else (),
+    looked = [places.at(*pair) for pair in classes.examples]
+    own = tuple(
+        0 if kind.misfit(settings, place) else kind.count(settings, place)
+        for place in looked
+        for kind, settings in kinds
     )
+    return Price(own, shared=shared if any(shared) else ())
 
 
 def _shared_with(

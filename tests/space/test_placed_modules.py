@@ -25,7 +25,7 @@ N_INNER, N_LAST = 4 * 6 * WIDTH, 4 * 3 * (WIDTH + WIDTH // 4)
 """Of rank 4 at three square maps, and at those of the last block."""
 
 
-def placed(budget: Budget | None = None, **changes: object) -> SearchSpace:
+def placed(budget: Budget | None = None, /, **changes: object) -> SearchSpace:
     return bound(space_file(**changes), None, TYPES, budget=budget, places=PLACES)
 
 
@@ -244,10 +244,10 @@ def test_bytes_and_operations_go_by_the_place() -> None:
 
 def test_costs_are_those_of_the_dearest_place() -> None:
     """Of the space's own connections, without what is shared."""
-    last = {"sources": [22], "targets": ["22-23"]}
+    last = placed(sources=[22], targets=["22-23"], modules=[INNER, COMMON])
 
     assert placed(modules=[INNER, COMMON]).costs == (WIDTH, N_INNER)
-    assert placed(**last, modules=[INNER, COMMON]).costs == (WIDTH, N_LAST)
+    assert last.costs == (WIDTH, N_LAST)
 
 
 def test_modules_that_mind_nothing_see_one_class_of_places() -> None:
