@@ -64,6 +64,10 @@ class ModuleSpec:
         notation = f"{self.type}({inner})" if self.written else self.type
         object.__setattr__(self, "notation", notation)
 
+    def __hash__(self) -> int:
+        """That of the notation, which Python remembers: samplers look layouts up by the million."""
+        return hash(self.notation)
+
     @property
     def settings(self) -> dict[str, Scalar]:
         """The written settings by name."""
@@ -82,6 +86,10 @@ class Connection:
         """Check that both ends are nodes at all; a backbone checks that it has them."""
         if min(self.source, self.target) < 0:
             raise LayoutError(f"nodes count from 0, got connection {self.source}>{self.target}")
+
+    def __hash__(self) -> int:
+        """See `ModuleSpec`."""
+        return hash((self.source, self.target, self.module.notation))
 
     @property
     def kind(self) -> Kind:

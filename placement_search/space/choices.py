@@ -23,7 +23,7 @@ class Choices:
         legality: What else they obey.
         free: The groups that a set may have or not.
         has_misfits: Whether there is a group that some module does not fit.
-        alike: For every group the first one that has the same traits.
+        alike: For every group the first free one that has the same traits, itself if none has.
     """
 
     traits: tuple[Traits, ...]
@@ -35,14 +35,18 @@ class Choices:
     has_misfits: bool = field(init=False, repr=False, compare=False)
     _fitting: tuple[tuple[int, ...], ...] = field(init=False, repr=False, compare=False)
     alike: tuple[int, ...] = field(init=False, repr=False, compare=False)
+    _sorts: tuple[tuple[int, ...], ...] = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
         """Work out once what every move and repair reads."""
         free = tuple(group for group in range(len(self.traits)) if group not in self.always)
         object.__setattr__(self, "free", free)
-        first: dict[Traits, int] = {}
-        alike = tuple(first.setdefault(traits, group) for group, traits in enumerate(self.traits))
-        object.__setattr__(self, "alike", alike)
+        sorts: dict[Traits, list[int]] = {}
+        for group in free:
+            sorts.setdefault(self.traits[group], []).append(group)
+        object.__setattr__(self, "_sorts", tuple(map(tuple, sorts.values())))
+        alike = (sorts.get(traits, [group])[0] for group, traits in enumerate(self.traits))
+        object.__setattr__(self, "alike", tuple(alike))
         misfits = frozenset[int]().union(*(traits.misfits for traits in self.traits))
         object.__setattr__(self, "has_misfits", bool(misfits))
         fitting = tuple(
@@ -105,11 +109,19 @@ class Choices:
             taken: Groups that can't be chosen any more.
             modules: Numbers of the modules to choose from.
         """
-        # Counted by number, since traits are long to hash.
-        counted = Counter([self.alike[group] for group in self.free if group not in taken])
-        stock = {self.traits[group]: n for group, n in counted.items()}
+        stock = self._stock(taken)
         n_more = self.at_least - len(picks) - len(forced)
         return Completion(self.legality, stock, modules).find(picks, forced, n_more)
+
+    def _stock(self, taken: set[int]) -> dict[Traits, int]:
+        """How many groups of each traits are left, in the order of the first ones that are."""
+        gone = Counter(self.alike[group] for group in taken - self.always)
+        found = [
+            (next(group for group in sort if group not in taken), len(sort) - gone[sort[0]])
+            for sort in self._sorts
+            if len(sort) > gone[sort[0]]
+        ]
+        return {self.traits[group]: n for group, n in sorted(found)}
 
     def forced(self, taken: set[int]) -> list[Traits]:
         """Traits of the groups that are always there and not taken yet."""

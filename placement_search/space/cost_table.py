@@ -8,11 +8,12 @@ Numbers by module and class of places stand in one row: those of all modules in 
 in class 1, and so on.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import NamedTuple
 
 from placement_search.layout import FirstPass, Layout, ModuleSpec
+from placement_search.space.node_names import Pair
 from placement_search.space.place_classes import PlaceClasses
 
 
@@ -101,6 +102,7 @@ class CostTable:
         flops: Operations of a forward pass, its fixed part the bare backbone with its head's.
         latency: Seconds of a forward pass relative to the bare backbone's, so 1 is the fixed part.
         classes: The classes of places that prices are for.
+        number_of: The modules' numbers.
     """
 
     modules: tuple[ModuleSpec, ...]
@@ -109,12 +111,12 @@ class CostTable:
     flops: Price | None = None
     latency: Price | None = None
     classes: PlaceClasses = field(default_factory=PlaceClasses)
-    _number_of: Mapping[ModuleSpec, int] = field(init=False, repr=False, compare=False)
+    number_of: Mapping[ModuleSpec, int] = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
         """Work out once what every layout's usage reads."""
         numbers = {module: number for number, module in enumerate(self.modules)}
-        object.__setattr__(self, "_number_of", numbers)
+        object.__setattr__(self, "number_of", numbers)
 
     def usage(self, layout: Layout) -> Usage:
         """What the costs of a layout of these modules depend on.
@@ -127,7 +129,7 @@ class CostTable:
         forward, recurrent, sources = [0] * n_cells, [0] * n_cells, set()
         for connection in layout.connections:
             source, target = connection.source, connection.target
-            cell = self._number_of[connection.module] + n_modules * classes.get((source, target), 0)
+            cell = self.number_of[connection.module] + n_modules * classes.get((source, target), 0)
             if source > target:
                 recurrent[cell] += 1
                 sources.add(source)
@@ -135,6 +137,18 @@ class CostTable:
                 forward[cell] += 1
         is_adapted = layout.first_pass is FirstPass.ADAPTED
         return Usage(tuple(forward), tuple(recurrent), frozenset(sources), is_adapted)
+
+    def dearest(self, pairs: Iterable[Pair]) -> tuple[int, ...]:
+        """The most parameters of one connection with each module at any of these places.
+
+        Those that it shares with other connections are left out.
+        """
+        n_modules, prices = len(self.modules), self.parameters.modules
+        classes = {self.classes.numbers.get(pair, 0) for pair in pairs}
+        return tuple(
+            max(int(prices[first * n_modules + number]) for first in classes)
+            for number in range(n_modules)
+        )
 
     def costs(self, layout: Layout) -> LayoutCosts:
         """What a layout costs.
@@ -158,7 +172,7 @@ class CostTable:
 
     def only(self, modules: Sequence[ModuleSpec]) -> "CostTable":
         """The table of some of its modules."""
-        kept = [self._number_of[module] for module in modules]
+        kept = [self.number_of[module] for module in modules]
         n_classes, n_modules = len(self.classes.examples), len(self.modules)
         cells = [first * n_modules + number for first in range(n_classes) for number in kept]
 

@@ -55,31 +55,20 @@ class SearchSpace:
     places: Places
     pairs: tuple[Pair, ...] = field(init=False)
     _group_of: Mapping[Pair, int] = field(init=False, repr=False, compare=False)
-    _number_of: Mapping[ModuleSpec, int] = field(init=False, repr=False, compare=False)
     _ends: Ends = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
         """Work out once what every question about a layout reads."""
         of_pair = {pair: number for number, group in enumerate(self.groups) for pair in group}
         object.__setattr__(self, "_group_of", of_pair)
-        numbers = {module: number for number, module in enumerate(self.modules)}
-        object.__setattr__(self, "_number_of", numbers)
         firsts = [group[0] for group in self.groups]
         object.__setattr__(self, "_ends", Ends(firsts, self.choices.free))
         object.__setattr__(self, "pairs", tuple(sorted(of_pair)))
 
     @property
     def costs(self) -> tuple[int, ...]:
-        """Trainable parameters of one connection with each module where it has the most.
-
-        Those that it shares with other connections are left out.
-        """
-        classes = {self.table.classes.numbers.get(pair, 0) for pair in self.pairs}
-        prices, n_modules = self.table.parameters.modules, len(self.modules)
-        return tuple(
-            max(int(prices[first * n_modules + number]) for first in classes)
-            for number in range(n_modules)
-        )
+        """Most trainable parameters of one connection with each module; see `CostTable`."""
+        return self.table.dearest(self.pairs)
 
     @property
     def at_least(self) -> int:
@@ -183,7 +172,7 @@ class SearchSpace:
     def chosen(self, layout: Layout) -> list[Choice] | None:
         """The choices that make up a layout; None where they do not make it up exactly."""
         found = {
-            (self._group_of.get((c.source, c.target)), self._number_of.get(c.module))
+            (self._group_of.get((c.source, c.target)), self.table.number_of.get(c.module))
             for c in layout.connections
         }
         chosen = sorted((g, m) for g, m in found if g is not None and m is not None)

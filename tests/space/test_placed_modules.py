@@ -34,7 +34,7 @@ def seeded(seed: int) -> random.Random:
 
 
 @given(st.data(), spaces(), st.integers(0, 2**32))
-@settings(deadline=None, max_examples=150)
+@settings(deadline=None, max_examples=50)
 def test_whatever_is_proposed_fits_and_costs_what_is_counted_by_hand(
     data: st.DataObject, space: SearchSpace, seed: int
 ) -> None:
@@ -53,7 +53,7 @@ def test_whatever_is_proposed_fits_and_costs_what_is_counted_by_hand(
 
 
 @given(spaces(), st.integers(0, 2**32))
-@settings(deadline=None, max_examples=60)
+@settings(deadline=None, max_examples=30)
 def test_what_is_contained_has_no_objections_and_nothing_else_is(
     space: SearchSpace, seed: int
 ) -> None:
