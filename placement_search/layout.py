@@ -11,7 +11,7 @@ recurrent connections are to see an adapted first pass. ``none`` has no connecti
 import hashlib
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Self
 
@@ -55,19 +55,23 @@ class ModuleSpec:
 
     type: str
     written: tuple[tuple[str, Scalar], ...] = ()
+    notation: str = field(init=False, repr=False, compare=False)
+    """``type`` or ``type(name=value,…)``."""
+
+    def __post_init__(self) -> None:
+        """Write it once: layouts are sorted by it."""
+        inner = ",".join(f"{name}={_written(value)}" for name, value in self.written)
+        notation = f"{self.type}({inner})" if self.written else self.type
+        object.__setattr__(self, "notation", notation)
+
+    def __hash__(self) -> int:
+        """That of the notation, which Python remembers: samplers look layouts up by the million."""
+        return hash(self.notation)
 
     @property
     def settings(self) -> dict[str, Scalar]:
         """The written settings by name."""
         return dict(self.written)
-
-    @property
-    def notation(self) -> str:
-        """``type`` or ``type(name=value,…)``."""
-        if not self.written:
-            return self.type
-        inner = ",".join(f"{name}={_written(value)}" for name, value in self.written)
-        return f"{self.type}({inner})"
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,6 +86,10 @@ class Connection:
         """Check that both ends are nodes at all; a backbone checks that it has them."""
         if min(self.source, self.target) < 0:
             raise LayoutError(f"nodes count from 0, got connection {self.source}>{self.target}")
+
+    def __hash__(self) -> int:
+        """See `ModuleSpec`."""
+        return hash((self.source, self.target, self.module.notation))
 
     @property
     def kind(self) -> Kind:
@@ -114,16 +122,16 @@ class Layout:
         if not self.is_recurrent:
             object.__setattr__(self, "first_pass", FirstPass.FROZEN)
         ends = [(c.source, c.target, c.module.type) for c in ordered]
-        for source, target, name in ends:
-            if ends.count((source, target, name)) > 1:
-                raise LayoutError(
-                    f"a layout holds one {name} for each pair of nodes, got {source}>{target} twice"
-                )
+        if len(set(ends)) < len(ends):
+            source, target, name = next(each for each in ends if ends.count(each) > 1)
+            raise LayoutError(
+                f"a layout holds one {name} for each pair of nodes, got {source}>{target} twice"
+            )
 
     @property
     def is_recurrent(self) -> bool:
         """Whether the backbone has to run twice."""
-        return any(c.kind is Kind.RECURRENT for c in self.connections)
+        return any(c.source > c.target for c in self.connections)
 
     @property
     def notation(self) -> str:

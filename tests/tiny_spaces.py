@@ -6,10 +6,13 @@ from placement_search.places import Places
 from placement_search.space.budget import Budget
 from placement_search.space.cost_table import CostTable, Price
 from placement_search.space.file import SpaceFile
-from placement_search.space.module_choices import read_modules
+from placement_search.space.module_choices import parameter_price, read_modules
+from placement_search.space.place_classes import place_classes
 from placement_search.space.search_space import SearchSpace, bind_space
 
 N_NODES, WIDTH = 25, 64
+ANYWHERE = Places(WIDTH)
+"""Places that say nothing of sub-layers."""
 N_RANK_4, N_RANK_8 = 708, 1224
 """Parameters of a bottleneck of width 64 with LayerNorm: 2·64·r + r + 64 + 2·64."""
 
@@ -33,35 +36,44 @@ def bound(
     *,
     budget: Budget | None = None,
     sublayers: int = 2,
+    places: Places = ANYWHERE,
 ) -> SearchSpace:
     """A file, or the small one, on 25 nodes of width 64; the table is there for other budgets."""
     file = file or space_file()
-    table = None if budget is None else price_table(file, types)
+    table = None if budget is None else price_table(file, types, places)
     return bind_space(
         file,
         types,
         n_nodes=N_NODES,
-        places=Places(WIDTH),
+        places=places,
         budget=budget or Budget(max_parameters),
         sublayers=sublayers,
         table=table,
     )
 
 
-def price_table(file: SpaceFile, types: ModuleTypes = MODULE_TYPES) -> CostTable:
+def price_table(
+    file: SpaceFile, types: ModuleTypes = MODULE_TYPES, places: Places = ANYWHERE
+) -> CostTable:
     """Round prices: a module's FLOPs are ten times its parameters, the backbone's 100,000.
 
     A first pass is the dearer the further it goes, and takes as much time as the backbone.
     """
-    costs = read_modules(file, types, Places(WIDTH))
+    modules = tuple(read_modules(file, types, places))
+    classes = place_classes(modules, types, places, N_NODES)
+    parameters = parameter_price(modules, types, places, classes)
+    costs, shared = parameters.modules, parameters.shared
     return CostTable(
-        modules=tuple(costs),
-        parameters=Price(tuple(costs.values())),
-        n_bytes=Price(tuple(4 * cost for cost in costs.values()), fixed=1000),
+        modules=modules,
+        parameters=parameters,
+        n_bytes=Price(
+            tuple(4 * cost for cost in costs), 1000, shared=tuple(4 * cost for cost in shared)
+        ),
         flops=Price(
-            tuple(10 * cost for cost in costs.values()),
+            tuple(10 * cost for cost in costs),
             fixed=100_000,
             first_pass=tuple(4000 * (node // 2 * 2) for node in range(N_NODES)),
         ),
         latency=Price(tuple(0.01 for _ in costs), fixed=1.0, first_pass=(0.9,) * N_NODES),
+        classes=classes,
     )

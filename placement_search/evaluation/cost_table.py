@@ -1,9 +1,9 @@
 """The prices of modules and passes on one backbone, from which a layout's costs are predicted."""
 
 from collections.abc import Sequence
-from functools import partial
 
 import torch
+from torch import Tensor, nn
 
 from placement_search.adapted.model import AdaptedBackbone
 from placement_search.adapted.states import bare_states
@@ -11,8 +11,12 @@ from placement_search.backbones.graph import Inputs
 from placement_search.evaluation.cost import count_flops, flops_of, measure_latency_factor
 from placement_search.evaluation.workbench import Workbench
 from placement_search.layout import Connection, Layout, ModuleSpec
-from placement_search.modules import build_module, count_parameters
+from placement_search.modules import MODULE_TYPES, build_module, distinct_state
+from placement_search.modules.contract import ConnectionModule, InsideModule, StateModule
+from placement_search.places import Place
 from placement_search.space.cost_table import CostTable, Price
+from placement_search.space.module_choices import parameter_price
+from placement_search.space.place_classes import PlaceClasses, place_classes
 
 N_TIMED = 32
 """Examples in a pass that is timed."""
@@ -29,32 +33,49 @@ def cost_table(
         latency: What `latency_price` measured; None leaves latency out.
     """
     places = bench.backbone.places
-    single = [Layout((Connection(0, 1, module),)) for module in modules]
+    classes = _classes(bench, modules)
     return CostTable(
         modules=tuple(modules),
-        parameters=Price(tuple(count_parameters(layout, places) for layout in single)),
-        n_bytes=_byte_price(bench, modules),
-        flops=_flop_price(bench, modules),
-        latency=latency,
+        parameters=parameter_price(modules, MODULE_TYPES, places, classes),
+        n_bytes=_byte_price(bench, modules, classes),
+        flops=_flop_price(bench, modules, classes),
+        latency=latency and latency.everywhere(len(classes.examples)),
+        classes=classes,
     )
+
+
+def _classes(bench: Workbench, modules: Sequence[ModuleSpec]) -> PlaceClasses:
+    backbone = bench.backbone
+    return place_classes(modules, MODULE_TYPES, backbone.places, backbone.n_nodes)
 
 
 def latency_price(bench: Workbench, modules: Sequence[ModuleSpec]) -> Price:
     """Measured time that modules and a first pass add, relative to the bare backbone's pass.
 
-    A module is timed at every sub-layer at once, since one alone adds less than the clock's noise.
+    A module takes as long at one place as at another, and is timed at every sub-layer that it fits
+    at once, since one alone adds less than the clock's noise.
     """
-    last = bench.backbone.n_nodes - 1
-    each = [_module_latency(bench, module) for module in modules]
-    recurrent = _factor(bench, Layout((Connection(last, 0, modules[0]),)))
-    first_pass = round(max(0.0, recurrent - 1 - each[0]), 6)
-    return Price(tuple(each), fixed=1.0, first_pass=(first_pass,) * (last + 1))
+    n_nodes, classes = bench.backbone.n_nodes, _classes(bench, modules)
+    each = [_module_latency(bench, module, classes) for module in modules]
+    back = n_nodes - 1, 0
+    recurrent = [n for n, module in enumerate(modules) if not classes.misfit(module, back)]
+    first_pass = 0.0
+    if recurrent:
+        number = recurrent[0]
+        factor = _factor(bench, Layout((Connection(*back, modules[number]),)))
+        first_pass = round(max(0.0, factor - 1 - each[number]), 6)
+    return Price(tuple(each), fixed=1.0, first_pass=(first_pass,) * n_nodes)
 
 
-def _module_latency(bench: Workbench, module: ModuleSpec) -> float:
-    targets = range(1, bench.backbone.n_nodes)
-    layout = Layout(tuple(Connection(target - 1, target, module) for target in targets))
-    return round(max(0.0, (_factor(bench, layout) - 1) / len(targets)), 6)
+def _module_latency(bench: Workbench, module: ModuleSpec, classes: PlaceClasses) -> float:
+    parallel = [(node - 1, node) for node in range(1, bench.backbone.n_nodes)]
+    elsewhere = [classes.examples[number] for number in classes.fitting(module)]
+    pairs = [pair for pair in parallel if not classes.misfit(module, pair)] or elsewhere
+    if not pairs:
+        return 0.0
+    layout = Layout(tuple(Connection(*pair, module) for pair in pairs))
+    n_added = _factor(bench, layout) - 1
+    return round(max(0.0, n_added / len(pairs)), 6)
 
 
 def _factor(bench: Workbench, layout: Layout) -> float:
@@ -67,25 +88,69 @@ def _fresh(bench: Workbench, layout: Layout) -> AdaptedBackbone:
     return model.eval()
 
 
-def _byte_price(bench: Workbench, modules: Sequence[ModuleSpec]) -> Price:
+def _byte_price(bench: Workbench, modules: Sequence[ModuleSpec], classes: PlaceClasses) -> Price:
+    """Of two connections with one module, what is not the second one's own is shared."""
+    places = bench.backbone.places
+    each: list[int] = []
+    shared = [0] * len(modules)
+    for pair in classes.examples:
+        for number, module in enumerate(modules):
+            if classes.misfit(module, pair):
+                each.append(0)
+                continue
+            first, second = (_built(module, places.at(*pair)) for _ in range(2))
+            second.share_with(first)
+            alone, both = (_n_bytes(nn.ModuleList(built)) for built in ([first], [first, second]))
+            each.append(both - alone)
+            shared[number] = alone - each[-1]
     head = _fresh(bench, Layout()).head
-    built = [build_module(module, bench.backbone.places.at(0, 1)) for module in modules]
-    return Price(tuple(_n_bytes(module) for module in built), fixed=_n_bytes(head))
+    return Price(tuple(each), fixed=_n_bytes(head), shared=tuple(shared) if any(shared) else ())
 
 
-def _n_bytes(module: torch.nn.Module) -> int:
-    return sum(t.numel() * t.element_size() for t in module.state_dict().values())
+def _built(spec: ModuleSpec, place: Place) -> ConnectionModule:
+    """A module, with global random state as it was."""
+    with torch.random.fork_rng(devices=[]):
+        return build_module(spec, place)
 
 
-def _flop_price(bench: Workbench, modules: Sequence[ModuleSpec]) -> Price:
+def _n_bytes(module: nn.Module) -> int:
+    return sum(t.numel() * t.element_size() for t in distinct_state(module).values())
+
+
+def _flop_price(bench: Workbench, modules: Sequence[ModuleSpec], classes: PlaceClasses) -> Price:
     example = bench.first(1)
     (state,) = bare_states(bench.backbone, example, [0]).values()
     probe = torch.zeros(state.shape, device=state.device)
-    place = bench.backbone.places.at(0, 1)
-    built = [build_module(module, place).to(state.device) for module in modules]
-    each = [flops_of(partial(module, probe)) for module in built]
+    mask = bench.backbone.graph.token_mask(example)
+    each = [
+        0
+        if classes.misfit(module, pair)
+        else _module_flops(module, bench.backbone.places.at(*pair), probe, mask)
+        for pair in classes.examples
+        for module in modules
+    ]
     bare = count_flops(_fresh(bench, Layout()), example)
     return Price(tuple(each), fixed=bare, first_pass=_first_passes(bench, example))
+
+
+def _module_flops(spec: ModuleSpec, place: Place, probe: Tensor, mask: Tensor | None) -> int:
+    """Operations of one connection on states such as ``probe``, or on what its maps would see."""
+    module = _built(spec, place).to(probe.device).eval()
+    if isinstance(module, StateModule):
+        return flops_of(lambda: module(probe, mask))
+    if not isinstance(module, InsideModule):
+        raise TypeError(f"{spec.notation} is neither a state module nor one inside a sub-layer")
+    linears = place.sublayer.linears if place.sublayer else ()
+    sizes = {linear.path: (linear.n_in, linear.n_out) for linear in linears}
+
+    def run() -> None:
+        for path in module.paths:
+            # A norm reads and gives the stream's width.
+            n_in, n_out = sizes.get(path, (place.width, place.width))
+            given = probe.new_zeros(*probe.shape[:-1], n_in)
+            module.changed(path, given, probe.new_zeros(*probe.shape[:-1], n_out))
+
+    return flops_of(run)
 
 
 def _first_passes(bench: Workbench, example: Inputs) -> tuple[int, ...]:

@@ -12,11 +12,13 @@ from placement_search.space.budget import Budget
 from placement_search.space.choices import Choices
 from placement_search.space.cost_table import CostTable, Price
 from placement_search.space.file import SpaceFile
+from placement_search.space.fitting import with_fitting_modules
 from placement_search.space.format import Condition
 from placement_search.space.groups import Group, connection_groups
 from placement_search.space.legality import Legality, Rule, Traits
-from placement_search.space.module_choices import matching, read_modules
+from placement_search.space.module_choices import matching, parameter_price, read_modules
 from placement_search.space.node_names import Pair, Stream, expand_pattern
+from placement_search.space.place_classes import place_classes
 
 T = TypeVar("T")
 
@@ -67,9 +69,17 @@ def bind_choices(
     (groups, always), counted = _both(
         lambda: connection_groups(file, stream), lambda: read_modules(file, types, places)
     )
-    _check_counts(file, groups, always)
     modules = tuple(counted)
-    table = table or CostTable(modules, Price(tuple(counted.values())))
+    classes = place_classes(modules, types, places, stream.n_nodes)
+    n_named = len(groups)
+    groups, always = with_fitting_modules(file, groups, always, modules, classes)
+    if table is None:
+        table = CostTable(
+            modules, parameter_price(modules, types, places, classes), classes=classes
+        )
+    if (table.modules, table.classes) != (modules, classes):
+        raise ValueError(f"the cost table is not one of space {file.name!r} on this backbone")
+    _check_counts(file, groups, always, all_fit=len(groups) == n_named)
     conditions = tuple(_named(c, i, modules, types, stream) for i, c in enumerate(file.when))
     parts = _Parts(file, groups, always, conditions, budget)
     choices = _choices(parts, table)
@@ -120,12 +130,16 @@ def _both(
     return read, also
 
 
-def _check_counts(file: SpaceFile, groups: Sequence[Group], always: frozenset[int]) -> None:
+def _check_counts(
+    file: SpaceFile, groups: Sequence[Group], always: frozenset[int], *, all_fit: bool
+) -> None:
     count = file.connections
     if len(groups) < count.at_least:
+        keys = "kinds, sources, targets and never"
+        admits = keys if all_fit else "kinds, sources, targets, never and the modules' places"
         what = "groups of connections" if file.tied or file.symmetric else "connections"
         raise SpaceError(
-            f"space {file.name!r} is empty: kinds, sources, targets and never admit {len(groups)} "
+            f"space {file.name!r} is empty: {admits} admit {len(groups)} "
             f"{what}, connections.at_least asks for {count.at_least}"
         )
     if len(always) > count.at_most:
@@ -157,9 +171,9 @@ def _choices(parts: _Parts, table: CostTable) -> Choices:
     """The choices among the table's modules."""
     file, limits = parts.file, parts.budget.limits(table)
     passes = [price for price, _ in limits if price.first_pass]
-    traits = tuple(_traits(group, parts.conditions, passes) for group in parts.groups)
+    traits = tuple(_traits(group, parts.conditions, passes, table) for group in parts.groups)
     at_least = max(file.connections.at_least, len(parts.always))
-    most = min(file.connections.at_most, len(parts.groups), *_payable(traits, limits))
+    most = min(file.connections.at_most, len(parts.groups), *_payable(traits, limits, table))
     return Choices(
         traits=traits,
         always=parts.always,
@@ -168,6 +182,7 @@ def _choices(parts: _Parts, table: CostTable) -> Choices:
         legality=Legality(
             at_most=max(most, at_least),
             n_modules=len(table.modules),
+            n_classes=len(table.classes.examples),
             rules=tuple(_rule(each, table.modules) for each in parts.conditions),
             limits=tuple(limits),
             is_adapted=file.first_pass is FirstPass.ADAPTED,
@@ -175,25 +190,46 @@ def _choices(parts: _Parts, table: CostTable) -> Choices:
     )
 
 
-def _payable(traits: Sequence[Traits], limits: Sequence[tuple[Price, Fraction]]) -> list[int]:
+def _payable(
+    traits: Sequence[Traits], limits: Sequence[tuple[Price, Fraction]], table: CostTable
+) -> list[int]:
     """By limit, a number of choices that no layout can exceed."""
-    smallest = min(each.n_forward + each.n_recurrent for each in traits)
-    return [
-        int((limit - price.fixed) // (min(price.modules) * smallest))
-        for price, limit in limits
-        if min(price.modules) > 0
+    smallest = min(each.n_connections for each in traits)
+    n_modules = len(table.modules)
+    cells = [
+        first * n_modules + number
+        for number, module in enumerate(table.modules)
+        for first in table.classes.fitting(module)
     ]
+    found = []
+    for price, limit in limits:
+        least = min(price.modules[cell] for cell in cells)
+        if least > 0:
+            left = limit - price.fixed - min(price.shared, default=0)
+            found.append(int(left // (least * smallest)))
+    return found
 
 
-def _traits(group: Group, conditions: Sequence[_Named], passes: Sequence[Price]) -> Traits:
+def _traits(
+    group: Group, conditions: Sequence[_Named], passes: Sequence[Price], table: CostTable
+) -> Traits:
     back = [source for source, target in group if kind_of(source, target) is Kind.RECURRENT]
-    n_recurrent = len(back) if passes else 0
+    classes = table.classes
+    forward, recurrent = ([0] * len(classes.examples) for _ in range(2))
+    for pair in group:
+        counted = recurrent if passes and kind_of(*pair) is Kind.RECURRENT else forward
+        counted[classes.numbers.get(pair, 0)] += 1
     return Traits(
-        n_forward=len(group) - n_recurrent,
-        n_recurrent=n_recurrent,
+        n_forward=tuple(forward),
+        n_recurrent=tuple(recurrent),
         sources=frozenset(_lowest_alike(source, passes) for source in back if passes),
         named=tuple(not each.named.isdisjoint(group) for each in conditions),
         excluded=tuple(not each.excluded.isdisjoint(group) for each in conditions),
+        misfits=frozenset(
+            number
+            for number, module in enumerate(table.modules)
+            if any(classes.misfit(module, pair) for pair in group)
+        ),
     )
 
 
@@ -226,9 +262,11 @@ def _why_empty(parts: _Parts, table: CostTable, choices: Choices) -> str:
     ]
     smallest = next((picks for picks in found if picks is not None), None)
     if smallest is None:
+        fits = " with modules where they fit" if choices.has_misfits else ""
         return (
             f"space {file.name!r} is empty: no layout of at least {choices.at_least} connections "
-            "meets when, always and never together; relax one of them, or connections.at_least"
+            f"meets when, always and never together{fits}; relax one of them, or "
+            "connections.at_least"
         )
     costs = table.costs_of(choices.legality.usage(smallest))
     return (

@@ -5,7 +5,7 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from placement_search.space.legality import Completion, Legality, Pick, Traits, cost_order
+from placement_search.space.legality import Completion, Legality, Pick, Traits
 
 Choice = tuple[int, int]
 """The number of a group of connections, and that of its module."""
@@ -22,6 +22,8 @@ class Choices:
         is_module_shared: Whether all choices of a set have one module.
         legality: What else they obey.
         free: The groups that a set may have or not.
+        has_misfits: Whether there is a group that some module does not fit.
+        alike: For every group the first free one that has the same traits, itself if none has.
     """
 
     traits: tuple[Traits, ...]
@@ -30,11 +32,30 @@ class Choices:
     is_module_shared: bool
     legality: Legality
     free: tuple[int, ...] = field(init=False, repr=False, compare=False)
+    has_misfits: bool = field(init=False, repr=False, compare=False)
+    _fitting: tuple[tuple[int, ...], ...] = field(init=False, repr=False, compare=False)
+    alike: tuple[int, ...] = field(init=False, repr=False, compare=False)
+    _sorts: tuple[tuple[int, ...], ...] = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
         """Work out once what every move and repair reads."""
-        free = (group for group in range(len(self.traits)) if group not in self.always)
-        object.__setattr__(self, "free", tuple(free))
+        free = tuple(group for group in range(len(self.traits)) if group not in self.always)
+        object.__setattr__(self, "free", free)
+        sorts: dict[Traits, list[int]] = {}
+        for group in free:
+            sorts.setdefault(self.traits[group], []).append(group)
+        object.__setattr__(self, "_sorts", tuple(map(tuple, sorts.values())))
+        alike = (sorts.get(traits, [group])[0] for group, traits in enumerate(self.traits))
+        object.__setattr__(self, "alike", tuple(alike))
+        misfits = frozenset[int]().union(*(traits.misfits for traits in self.traits))
+        object.__setattr__(self, "has_misfits", bool(misfits))
+        fitting = tuple(
+            tuple(group for group in free if self.fits(group, module))
+            if module in misfits
+            else free
+            for module in range(self.legality.n_modules)
+        )
+        object.__setattr__(self, "_fitting", fitting)
 
     def contains(self, chosen: Sequence[Choice]) -> bool:
         """Whether the space has a layout of just these choices."""
@@ -45,6 +66,19 @@ class Choices:
             and (not self.is_module_shared or len({module for _, module in chosen}) == 1)
             and self.legality.allows(self.picks(chosen))
         )
+
+    def fits(self, group: int, module: int) -> bool:
+        """Whether a module can be at all places of a group."""
+        return module not in self.traits[group].misfits
+
+    def fitting(self, module: int) -> tuple[int, ...]:
+        """The groups that a set may have or not and that a module fits, sorted."""
+        return self._fitting[module]
+
+    def modules_of(self, group: int) -> Sequence[int]:
+        """The modules that fit a group."""
+        everything, misfits = range(self.legality.n_modules), self.traits[group].misfits
+        return [module for module in everything if module not in misfits] if misfits else everything
 
     def picks(self, chosen: Sequence[Choice]) -> list[Pick]:
         """The choices as rules see them."""
@@ -75,10 +109,19 @@ class Choices:
             taken: Groups that can't be chosen any more.
             modules: Numbers of the modules to choose from.
         """
-        free = [group for group in self.free if group not in taken]
-        stock = Counter(self.traits[group] for group in free)
+        stock = self._stock(taken)
         n_more = self.at_least - len(picks) - len(forced)
         return Completion(self.legality, stock, modules).find(picks, forced, n_more)
+
+    def _stock(self, taken: set[int]) -> dict[Traits, int]:
+        """How many groups of each traits are left, in the order of the first ones that are."""
+        gone = Counter(self.alike[group] for group in taken - self.always)
+        found = [
+            (next(group for group in sort if group not in taken), len(sort) - gone[sort[0]])
+            for sort in self._sorts
+            if len(sort) > gone[sort[0]]
+        ]
+        return {self.traits[group]: n for group, n in sorted(found)}
 
     def forced(self, taken: set[int]) -> list[Traits]:
         """Traits of the groups that are always there and not taken yet."""
@@ -89,7 +132,8 @@ class Choices:
         picks = [(traits, module) for traits in self.forced(set())]
         if not self.legality.allows(picks):
             return 0
-        for group in sorted(self.free, key=lambda group: cost_order(self.traits[group])):
+        by_cost = {each: self.legality.cost_order(each, [module]) for each in set(self.traits)}
+        for group in sorted(self.fitting(module), key=lambda group: by_cost[self.traits[group]]):
             more = [*picks, (self.traits[group], module)]
             if self.legality.allows(more):
                 picks = more
@@ -164,17 +208,15 @@ class _Repair:
 
         So the wishes that can't be met spread over those that can, whatever their order.
         """
-        free = self._space.free
+        free, alike = self._space.free, self._space.alike
         place = bisect_left(free, group)
         left = [each for each in free if each not in self._taken]
         for module in modules:
-            of_traits = {self._space.traits[each]: each for each in left}
+            last = {alike[each]: each for each in left}
             legal = {
-                traits
-                for traits, each in of_traits.items()
-                if self._due_with((each, module)) is not None
+                first for first, each in last.items() if self._due_with((each, module)) is not None
             }
-            open_ = [each for each in left if self._space.traits[each] in legal]
+            open_ = [each for each in left if alike[each] in legal]
             if open_:
                 self._take((open_[place * len(open_) // len(free)], module))
                 return
@@ -191,6 +233,8 @@ class _Repair:
     def _due_with(self, choice: Choice) -> list[Pick] | None:
         """What would complete the set with this choice; None where nothing is found."""
         pick = self._space.traits[choice[0]], choice[1]
+        if not self._space.fits(*choice):
+            return None
         is_free = choice[0] not in self._space.always
         if is_free and pick in self._failed:
             return None

@@ -1,23 +1,28 @@
 """What layouts cost, predicted from what their modules and passes cost; nothing is run.
 
-A layout uses of every resource a fixed part, a part for each connection by its module, and, where
-it is recurrent, a first pass. An adapted first pass carries the other connections a second time.
+A layout uses of every resource a fixed part, a part for each connection by its module and place,
+one for what connections with the same module share, and, where it is recurrent, a first pass. An
+adapted first pass carries the other connections a second time.
+
+Numbers by module and class of places stand in one row: those of all modules in class 0, then those
+in class 1, and so on.
 """
 
-from collections import Counter
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from typing import NamedTuple
 
-from placement_search.layout import FirstPass, Kind, Layout, ModuleSpec
+from placement_search.layout import FirstPass, Layout, ModuleSpec
+from placement_search.space.node_names import Pair
+from placement_search.space.place_classes import PlaceClasses
 
 
 class Usage(NamedTuple):
     """What a layout's costs depend on.
 
     Args:
-        n_forward: Connections with each module that are not recurrent.
-        n_recurrent: Recurrent connections with each module.
+        n_forward: Connections that are not recurrent, by module and class of places.
+        n_recurrent: Recurrent connections, likewise.
         sources: Nodes that recurrent connections read.
         is_adapted: Whether the first pass carries the connections that are not recurrent.
     """
@@ -33,23 +38,34 @@ class Price:
     """How much of one resource layouts use.
 
     Args:
-        modules: One connection with each module.
+        modules: One connection with each module in each class of places, without what it shares;
+            0 where it can't be.
         fixed: Every layout, one without connections too.
         first_pass: A frozen first pass up to each node; empty where it costs nothing.
+        shared: What all connections with a module have together, by module, whatever their places;
+            empty where no module shares anything.
     """
 
     modules: tuple[float, ...]
     fixed: float = 0
     first_pass: tuple[float, ...] = ()
+    shared: tuple[float, ...] = ()
 
     def of(self, usage: Usage) -> float:
         """What a layout uses; a whole number where all prices are."""
         counts = [a + b for a, b in zip(usage.n_forward, usage.n_recurrent, strict=True)]
         total = self.fixed + _dot(counts, self.modules)
+        if self.shared:
+            n = len(self.shared)
+            total += sum(price for m, price in enumerate(self.shared) if any(counts[m::n]))
         if usage.sources and self.first_pass:
             total += max(self.first_pass[source] for source in usage.sources)
             total += _dot(usage.n_forward, self.modules) if usage.is_adapted else 0
         return total
+
+    def everywhere(self, n_classes: int) -> "Price":
+        """The price where modules cost the same in all of so many classes of places."""
+        return replace(self, modules=self.modules * n_classes)
 
 
 def _dot(counts: Sequence[int], prices: Sequence[float]) -> float:
@@ -85,6 +101,8 @@ class CostTable:
         n_bytes: Bytes on disk, of the head too; None where nobody counted.
         flops: Operations of a forward pass, its fixed part the bare backbone with its head's.
         latency: Seconds of a forward pass relative to the bare backbone's, so 1 is the fixed part.
+        classes: The classes of places that prices are for.
+        number_of: The modules' numbers.
     """
 
     modules: tuple[ModuleSpec, ...]
@@ -92,6 +110,13 @@ class CostTable:
     n_bytes: Price | None = None
     flops: Price | None = None
     latency: Price | None = None
+    classes: PlaceClasses = field(default_factory=PlaceClasses)
+    number_of: Mapping[ModuleSpec, int] = field(init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        """Work out once what every layout's usage reads."""
+        numbers = {module: number for number, module in enumerate(self.modules)}
+        object.__setattr__(self, "number_of", numbers)
 
     def usage(self, layout: Layout) -> Usage:
         """What the costs of a layout of these modules depend on.
@@ -99,16 +124,30 @@ class CostTable:
         Raises:
             KeyError: If a connection has another module.
         """
-        index = {module: number for number, module in enumerate(self.modules)}
-        forward, recurrent = Counter[int](), Counter[int]()
+        n_modules, classes = len(self.modules), self.classes.numbers
+        n_cells = n_modules * len(self.classes.examples)
+        forward, recurrent, sources = [0] * n_cells, [0] * n_cells, set()
         for connection in layout.connections:
-            counted = recurrent if connection.kind is Kind.RECURRENT else forward
-            counted[index[connection.module]] += 1
-        return Usage(
-            tuple(forward[number] for number in range(len(self.modules))),
-            tuple(recurrent[number] for number in range(len(self.modules))),
-            frozenset(c.source for c in layout.connections if c.kind is Kind.RECURRENT),
-            layout.first_pass is FirstPass.ADAPTED,
+            source, target = connection.source, connection.target
+            cell = self.number_of[connection.module] + n_modules * classes.get((source, target), 0)
+            if source > target:
+                recurrent[cell] += 1
+                sources.add(source)
+            else:
+                forward[cell] += 1
+        is_adapted = layout.first_pass is FirstPass.ADAPTED
+        return Usage(tuple(forward), tuple(recurrent), frozenset(sources), is_adapted)
+
+    def dearest(self, pairs: Iterable[Pair]) -> tuple[int, ...]:
+        """The most parameters of one connection with each module at any of these places.
+
+        Those that it shares with other connections are left out.
+        """
+        n_modules, prices = len(self.modules), self.parameters.modules
+        classes = {self.classes.numbers.get(pair, 0) for pair in pairs}
+        return tuple(
+            max(int(prices[first * n_modules + number]) for first in classes)
+            for number in range(n_modules)
         )
 
     def costs(self, layout: Layout) -> LayoutCosts:
@@ -133,12 +172,20 @@ class CostTable:
 
     def only(self, modules: Sequence[ModuleSpec]) -> "CostTable":
         """The table of some of its modules."""
-        kept = [self.modules.index(module) for module in modules]
+        kept = [self.number_of[module] for module in modules]
+        n_classes, n_modules = len(self.classes.examples), len(self.modules)
+        cells = [first * n_modules + number for first in range(n_classes) for number in kept]
 
         def narrowed(price: Price) -> Price:
-            chosen = tuple(price.modules[index] for index in kept)
-            return Price(chosen, price.fixed, price.first_pass)
+            shared = tuple(price.shared[number] for number in kept) if price.shared else ()
+            each = tuple(price.modules[cell] for cell in cells)
+            return replace(price, modules=each, shared=shared if any(shared) else ())
 
-        prices = (self.n_bytes, self.flops, self.latency)
-        rest = [None if price is None else narrowed(price) for price in prices]
-        return CostTable(tuple(modules), narrowed(self.parameters), *rest)
+        return replace(
+            self,
+            modules=tuple(modules),
+            parameters=narrowed(self.parameters),
+            n_bytes=self.n_bytes and narrowed(self.n_bytes),
+            flops=self.flops and narrowed(self.flops),
+            latency=self.latency and narrowed(self.latency),
+        )

@@ -26,13 +26,30 @@ def count_layouts(choices: Choices) -> int | None:
 
 def count_freely(choices: Choices) -> int:
     """The number of sets, with budget and conditions left out of account."""
-    legality, n_always = choices.legality, len(choices.always)
-    n_free = len(choices.traits) - n_always
-    return sum(
-        math.comb(n_free, n - n_always)
-        * (legality.n_modules if choices.is_module_shared else legality.n_modules**n)
-        for n in range(choices.at_least, legality.at_most + 1)
-    )
+    n_modules = choices.legality.n_modules
+    sets = [[m] for m in range(n_modules)] if choices.is_module_shared else [[*range(n_modules)]]
+    return sum(_count_among(choices, modules) for modules in sets)
+
+
+def _count_among(choices: Choices, modules: list[int]) -> int:
+    """The number of sets with these modules.
+
+    A group that k of them fit counts as the polynomial 1 + k·x, or as k·x where it is always there;
+    their product's coefficient of x^n is the number of sets of n groups.
+    """
+    n_always, at_most = len(choices.always), choices.legality.at_most
+
+    def n_fitting(group: int) -> int:
+        return sum(choices.fits(group, module) for module in modules)
+
+    made = [math.prod(n_fitting(group) for group in choices.always)]
+    for k, n_alike in Counter(map(n_fitting, choices.free)).items():
+        more = [math.comb(n_alike, n) * k**n for n in range(min(n_alike, at_most) + 1)]
+        made = [
+            sum(made[i] * more[n - i] for i in range(len(made)) if 0 <= n - i < len(more))
+            for n in range(min(len(made) + len(more) - 1, at_most + 1))
+        ]
+    return sum(made[max(0, choices.at_least - n_always) : at_most - n_always + 1])
 
 
 class _TooManyError(Exception):
@@ -48,7 +65,12 @@ class _Counter:
 
     def count(self, modules: list[int]) -> int:
         stock = Counter(self._choices.traits[group] for group in self._choices.free)
-        self._cells = [(traits, module) for traits in stock for module in modules]
+        self._cells = [
+            (traits, module)
+            for traits in stock
+            for module in modules
+            if module not in traits.misfits
+        ]
         forced = self._choices.forced(set())
         return self._with_forced([], forced, modules, stock)
 

@@ -1,4 +1,4 @@
-"""Which choices may stand in one layout: their number, the conditions, the budget.
+"""Which choices may stand in one layout: their number, the conditions, the budget, what fits.
 
 What is legal stays legal when a choice is dropped, as long as enough are left. All that follows
 rests on this: a set is built choice by choice, and a search for a completion may stop at the first
@@ -19,18 +19,25 @@ class Traits(NamedTuple):
     """All that rules see of a group of connections.
 
     Args:
-        n_forward: Its connections that are not recurrent.
-        n_recurrent: Its recurrent connections; 0 where no limit treats them in another way.
+        n_forward: Its connections that are not recurrent, by class of places.
+        n_recurrent: Its recurrent ones, likewise; 0 where no limit treats them in another way.
         sources: Nodes that those read, each the lowest of equal price.
         named: Whether each condition is about it.
         excluded: Whether each condition, where it applies, excludes it.
+        misfits: Modules that can't be at all of its places.
     """
 
-    n_forward: int
-    n_recurrent: int
+    n_forward: tuple[int, ...]
+    n_recurrent: tuple[int, ...]
     sources: frozenset[int]
     named: tuple[bool, ...]
     excluded: tuple[bool, ...]
+    misfits: frozenset[int] = frozenset()
+
+    @property
+    def n_connections(self) -> int:
+        """How many connections it has."""
+        return sum(self.n_forward) + sum(self.n_recurrent)
 
 
 Pick = tuple[Traits, int]
@@ -71,6 +78,7 @@ class Legality:
     Args:
         at_most: Most groups.
         n_modules: Modules to choose from.
+        n_classes: Classes of places.
         rules: The file's conditions.
         limits: Prices with the most that a layout may use.
         is_adapted: Whether first passes are adapted.
@@ -78,17 +86,20 @@ class Legality:
 
     at_most: int
     n_modules: int
+    n_classes: int
     rules: tuple[Rule, ...]
     limits: tuple[tuple[Price, Fraction], ...]
     is_adapted: bool
 
     def allows(self, picks: Sequence[Pick]) -> bool:
         """Whether nothing forbids these picks; there may still be too few."""
-        return (
-            len(picks) <= self.at_most
-            and all(rule.allows(picks, number) for number, rule in enumerate(self.rules))
-            and self._is_payable(picks)
-        )
+        if len(picks) > self.at_most:
+            return False
+        for traits, module in picks:
+            if module in traits.misfits:
+                return False
+        is_ruled = all(rule.allows(picks, number) for number, rule in enumerate(self.rules))
+        return is_ruled and self._is_payable(picks)
 
     def _is_payable(self, picks: Sequence[Pick]) -> bool:
         if not self.limits:
@@ -98,13 +109,37 @@ class Legality:
 
     def usage(self, picks: Sequence[Pick]) -> Usage:
         """What the costs of picks depend on."""
-        forward, recurrent = [0] * self.n_modules, [0] * self.n_modules
+        n_modules = self.n_modules
+        n_cells = n_modules * self.n_classes
+        forward, recurrent = [0] * n_cells, [0] * n_cells
         sources: set[int] = set()
         for traits, module in picks:
-            forward[module] += traits.n_forward
-            recurrent[module] += traits.n_recurrent
+            for first, (ahead, back) in enumerate(
+                zip(traits.n_forward, traits.n_recurrent, strict=True)
+            ):
+                forward[module + n_modules * first] += ahead
+                recurrent[module + n_modules * first] += back
             sources |= traits.sources
         return Usage(tuple(forward), tuple(recurrent), frozenset(sources), self.is_adapted)
+
+    def cost_order(self, traits: Traits, modules: Sequence[int]) -> tuple[int, float, int]:
+        """Sorts groups: what needs no first pass, what its cheapest module costs, small ones.
+
+        Args:
+            traits: Of the group.
+            modules: Those that it may have.
+        """
+        fitting = [module for module in modules if module not in traits.misfits]
+        shares = (sum(self._shares(traits, module)) for module in fitting)
+        return len(traits.sources), min(shares, default=0.0), traits.n_connections
+
+    def _shares(self, traits: Traits, module: int) -> Iterator[float]:
+        """How much of each limit a group uses, what it shares with others left out."""
+        counts = [a + b for a, b in zip(traits.n_forward, traits.n_recurrent, strict=True)]
+        for price, limit in self.limits:
+            each = price.modules[module :: self.n_modules]
+            used = sum(n * cost for n, cost in zip(counts, each, strict=True))
+            yield used / float(limit)
 
 
 MAX_STEPS = 2000
@@ -130,8 +165,13 @@ class Completion:
     ) -> None:
         self._legality = legality
         self._stock = stock
-        order = sorted(stock, key=cost_order)
-        self._cells = [(traits, module) for traits in order for module in modules]
+        order = sorted(stock, key=lambda traits: legality.cost_order(traits, modules))
+        self._cells = [
+            (traits, module)
+            for traits in order
+            for module in modules
+            if module not in traits.misfits
+        ]
         self._modules = modules
         self._left = max_steps
 
@@ -176,8 +216,3 @@ class Completion:
     def _is_open(self, picks: Sequence[Pick]) -> bool:
         self._left -= 1
         return self._left >= 0 and self._legality.allows(picks)
-
-
-def cost_order(traits: Traits) -> tuple[int, int]:
-    """Sorts what needs no first pass before what does, and small groups before large ones."""
-    return len(traits.sources), traits.n_forward + traits.n_recurrent

@@ -5,14 +5,18 @@ from collections.abc import Mapping, Sequence
 
 from placement_search.errors import LayoutError, SpaceError, nearest
 from placement_search.layout import ModuleSpec, ModuleTypes, make_module
-from placement_search.module_type import ModuleType
 from placement_search.places import Places
+from placement_search.space.cost_table import Price
 from placement_search.space.file import SpaceFile
 from placement_search.space.format import Choice, Settings, options_of
+from placement_search.space.place_classes import PlaceClasses
 
 
 def read_modules(file: SpaceFile, types: ModuleTypes, places: Places) -> dict[ModuleSpec, int]:
-    """Every combination of settings that the file names, with its parameters, cheapest first.
+    """Every combination of settings that the file names, cheapest first.
+
+    Each has the parameters of one connection at the place where it has the most, with what it would
+    share; 0 where it can be at no place.
 
     Raises:
         SpaceError: Naming the module whose type or settings break a rule.
@@ -31,9 +35,33 @@ def read_modules(file: SpaceFile, types: ModuleTypes, places: Places) -> dict[Mo
                 spec = make_module(types, choice.type, given, place)
             except LayoutError as error:
                 raise SpaceError(str(error)) from error
-            module_type: ModuleType = types[choice.type]
-            costs[spec] = module_type.count(module_type.complete(spec.settings), places.at(0, 1))
+            costs[spec] = _most_parameters(spec, types, places)
     return dict(sorted(costs.items(), key=lambda item: (item[1], item[0].notation)))
+
+
+def _most_parameters(spec: ModuleSpec, types: ModuleTypes, places: Places) -> int:
+    """Looks at a place of each kind, and at every sub-layer."""
+    kind = types[spec.type]
+    settings = kind.complete(spec.settings)
+    around = [(k, k + 1) for k in range(max(1, len(places.sublayers)))]
+    looked = [places.at(*pair) for pair in (*around, (0, 0), (0, 2), (1, 0))]
+    counts = [kind.count(settings, place) for place in looked if not kind.misfit(settings, place)]
+    return max(counts) + kind.count_shared(settings, places.width) if counts else 0
+
+
+def parameter_price(
+    modules: Sequence[ModuleSpec], types: ModuleTypes, places: Places, classes: PlaceClasses
+) -> Price:
+    """Trainable parameters of modules in each class of places, and of what they share."""
+    kinds = [(types[m.type], types[m.type].complete(m.settings)) for m in modules]
+    shared = tuple(kind.count_shared(settings, places.width) for kind, settings in kinds)
+    looked = [places.at(*pair) for pair in classes.examples]
+    own = tuple(
+        0 if kind.misfit(settings, place) else kind.count(settings, place)
+        for place in looked
+        for kind, settings in kinds
+    )
+    return Price(own, shared=shared if any(shared) else ())
 
 
 def _shared_with(

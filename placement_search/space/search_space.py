@@ -15,7 +15,13 @@ from placement_search.space.cost_table import CostTable, LayoutCosts
 from placement_search.space.counting import count_freely, count_layouts
 from placement_search.space.file import SpaceFile
 from placement_search.space.groups import Group
-from placement_search.space.moves import N_TRIES, moved_choices, random_choices
+from placement_search.space.moves import (
+    N_TRIES,
+    Ends,
+    fitting_groups,
+    moved_choices,
+    random_choices,
+)
 from placement_search.space.node_names import Pair, Stream
 from placement_search.space.training import TrainingSpace, read_training
 
@@ -49,17 +55,20 @@ class SearchSpace:
     places: Places
     pairs: tuple[Pair, ...] = field(init=False)
     _group_of: Mapping[Pair, int] = field(init=False, repr=False, compare=False)
+    _ends: Ends = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
         """Work out once what every question about a layout reads."""
         of_pair = {pair: number for number, group in enumerate(self.groups) for pair in group}
         object.__setattr__(self, "_group_of", of_pair)
+        firsts = [group[0] for group in self.groups]
+        object.__setattr__(self, "_ends", Ends(firsts, self.choices.free))
         object.__setattr__(self, "pairs", tuple(sorted(of_pair)))
 
     @property
     def costs(self) -> tuple[int, ...]:
-        """Trainable parameters of one connection with each module."""
-        return tuple(int(price) for price in self.table.parameters.modules)
+        """Most trainable parameters of one connection with each module; see `CostTable`."""
+        return self.table.dearest(self.pairs)
 
     @property
     def at_least(self) -> int:
@@ -78,7 +87,7 @@ class SearchSpace:
 
     def cost(self, layout: Layout) -> int:
         """Trainable parameters of a layout of this space."""
-        return self.predicted(layout).n_parameters
+        return int(self.table.parameters.of(self.table.usage(layout)))
 
     def predicted(self, layout: Layout) -> LayoutCosts:
         """What a layout costs, as far as the table knows.
@@ -90,12 +99,22 @@ class SearchSpace:
 
     def contains(self, layout: Layout) -> bool:
         """Whether a study over this space could propose ``layout``."""
-        return not self.objections(layout)
+        return self._contained(layout) is not None
+
+    def _contained(self, layout: Layout) -> list[Choice] | None:
+        """The choices that make up a layout of this space; None for any other layout."""
+        chosen = self.chosen(layout)
+        is_legal = (
+            chosen is not None
+            and (layout.first_pass is self.first_pass or not layout.is_recurrent)
+            and self.choices.contains(chosen)
+        )
+        return chosen if is_legal else None
 
     def objections(self, layout: Layout) -> list[str]:
         """Why a study over this space could not propose ``layout``; empty where it could."""
         chosen = self.chosen(layout)
-        found = self._foreign(layout)
+        found = [*self._foreign(layout), *self._misfits(layout)]
         if layout.is_recurrent and layout.first_pass is not self.first_pass:
             found.append(
                 f"its first pass is {layout.first_pass}, that of the space {self.first_pass}"
@@ -123,6 +142,16 @@ class SearchSpace:
         }
         return [f"the space has no {what} {_listed(each)}" for what, each in named.items() if each]
 
+    def _misfits(self, layout: Layout) -> list[str]:
+        """Which modules of its own can't be where they are."""
+        if not self.table.classes.misfits:
+            return []
+        said = (
+            (c.notation, self.table.classes.misfit(c.module, (c.source, c.target)))
+            for c in layout.connections
+        )
+        return [f"{notation} {reason}" for notation, reason in said if reason]
+
     def _broken_rules(self, layout: Layout, chosen: Sequence[Choice]) -> list[str]:
         """Which rules on sets of choices it breaks."""
         if self.choices.contains(chosen):
@@ -136,13 +165,14 @@ class SearchSpace:
             broken.append("its connections have different modules, in the space all have the same")
         if excess := self.budget.excess(self.predicted(layout)):
             broken.append(f"over budget: {excess}")
-        return broken or ["a condition of the space forbids it"]
+        if not broken and not self._misfits(layout):
+            broken.append("a condition of the space forbids it")
+        return broken
 
     def chosen(self, layout: Layout) -> list[Choice] | None:
         """The choices that make up a layout; None where they do not make it up exactly."""
-        module_of = {module: number for number, module in enumerate(self.modules)}
         found = {
-            (self._group_of.get((c.source, c.target)), module_of.get(c.module))
+            (self._group_of.get((c.source, c.target)), self.table.number_of.get(c.module))
             for c in layout.connections
         }
         chosen = sorted((g, m) for g, m in found if g is not None and m is not None)
@@ -165,7 +195,7 @@ class SearchSpace:
         return self.layout_of(random_choices(self.choices, generator))
 
     def shuffled(self, layout: Layout, generator: random.Random) -> Layout | None:
-        """A layout with the same modules at random places; None where rules forbid these.
+        """A layout with the same modules at random places that they fit; None where rules forbid.
 
         Raises:
             ValueError: If the layout is not made of this space's connections and modules.
@@ -174,7 +204,9 @@ class SearchSpace:
         if chosen is None:
             raise ValueError(f"space {self.name!r} does not know {layout.notation}")
         modules = [module for group, module in chosen if group not in always]
-        groups = generator.sample(self.choices.free, len(modules))
+        groups = fitting_groups(self.choices, modules, generator)
+        if groups is None:
+            return None
         kept = [choice for choice in chosen if choice[0] in always]
         made = [*kept, *zip(groups, modules, strict=True)]
         is_legal = self.choices.legality.allows(self.choices.picks(made))
@@ -194,19 +226,17 @@ class SearchSpace:
         Raises:
             ValueError: If the space does not contain the layout.
         """
-        chosen = self.chosen(layout)
-        if chosen is None or not self.contains(layout):
+        chosen = self._contained(layout)
+        if chosen is None:
             raise ValueError(f"space {self.name!r} does not contain {layout.notation}")
-        ends = [group[0] for group in self.groups]
-        found: dict[str, Layout] = {}
-        moves = moved_choices(self.choices, ends, chosen, generator)
+        found: dict[frozenset[Choice], None] = {}
+        moves = moved_choices(self.choices, self._ends, chosen, generator)
         for made in itertools.islice(moves, n * N_TRIES):
             if len(found) == n:
                 break
             if made:
-                near = self.layout_of(made)
-                found.setdefault(near.id, near)
-        return list(found.values())
+                found.setdefault(frozenset(made))
+        return [self.layout_of(tuple(made)) for made in found]
 
     @property
     def n_layouts(self) -> int | None:

@@ -5,6 +5,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from placement_search.layout import Connection, Layout, ModuleSpec
+from placement_search.space.node_names import Pair
 from placement_search.space.search_space import SearchSpace
 
 
@@ -34,8 +35,9 @@ def make_baselines(
 
     All use one module, the one with which the most connections that the space and its budget admit
     come nearest to the budget, so that random layouts cost what an answer may cost. The last layers
-    have as many connections; the every-layer ones put a connection at each sub-layer and are
-    references outside the budget.
+    have as many connections; the every-layer ones put a connection at each sub-layer that the
+    module fits and are references outside the budget. What has no place that the module fits is
+    left out, see `baseline_notes`.
 
     Args:
         space: The space, whose candidates the random layouts are drawn from.
@@ -48,14 +50,29 @@ def make_baselines(
     module, generator = space.modules[number], random.Random(seed)  # noqa: S311 - reproducible
     drawn = [random_of(space, number, most, generator) for _ in range(n_random)]
     n_last = len(drawn[0].connections) if drawn else most
+    layers = {r: where_it_fits(space, module, p)[0] for r, p in every_layer(n_nodes).items()}
+    last = layers[EVERY_PARALLEL][-n_last:]
+    named = [(role, pairs) for role, pairs in (*layers.items(), (LAST_LAYERS, last)) if pairs]
     made = [
         Baseline(HEAD_ONLY, Layout()),
-        *(Baseline(role, layout) for role, layout in every_layer(n_nodes, module).items()),
-        Baseline(LAST_LAYERS, parallel(range(max(1, n_nodes - n_last), n_nodes), module)),
+        *(Baseline(role, wired(pairs, module)) for role, pairs in named),
         *further,
         *(Baseline(f"{RANDOM} {index}", layout) for index, layout in enumerate(drawn, start=1)),
     ]
     return without_repeats(made)
+
+
+def baseline_notes(space: SearchSpace, n_nodes: int) -> dict[str, str]:
+    """By role, why one of `make_baselines` is missing, or has fewer connections than its name says.
+
+    Args:
+        space: The space.
+        n_nodes: Nodes of the backbone.
+    """
+    module = space.modules[dearest(space)[0]]
+    said = {r: where_it_fits(space, module, p)[1] for r, p in every_layer(n_nodes).items()}
+    said[LAST_LAYERS] = said[EVERY_PARALLEL]
+    return {role: note for role, note in said.items() if note}
 
 
 def without_repeats(made: Sequence[Baseline]) -> list[Baseline]:
@@ -70,26 +87,43 @@ def dearest(space: SearchSpace) -> tuple[int, int]:
     enough = [number for number, count in enumerate(counts) if count >= space.at_least]
     if not enough:  # no module will do for all connections of a layout
         return 0, space.at_least
-    number = max(enough, key=lambda i: (counts[i] * space.costs[i], space.costs[i]))
+    shared = space.table.parameters.shared or [0] * len(counts)
+    worth = [(counts[i] * cost + shared[i], cost) for i, cost in enumerate(space.costs)]
+    number = max(enough, key=worth.__getitem__)
     return number, counts[number]
 
 
 def random_of(space: SearchSpace, module: int, n: int, generator: random.Random) -> Layout:
     """A random layout of ``n`` groups with one module, as far as conditions allow."""
-    always = sorted(space.choices.always)
-    groups = always + generator.sample(space.choices.free, n - len(always))
+    always, free = sorted(space.choices.always), space.choices.fitting(module)
+    groups = always + generator.sample(free, min(n - len(always), len(free)))
     return space.layout_of(space.choices.repaired([(group, module) for group in groups]))
 
 
-def every_layer(n_nodes: int, module: ModuleSpec) -> dict[str, Layout]:
-    """A connection at each sub-layer, parallel to it and after it, by role."""
+def every_layer(n_nodes: int) -> dict[str, list[Pair]]:
+    """The places of a connection at each sub-layer, parallel to it and after it, by role."""
     nodes = range(1, n_nodes)
     return {
-        EVERY_PARALLEL: parallel(nodes, module),
-        EVERY_SEQUENTIAL: Layout(tuple(Connection(node, node, module) for node in nodes)),
+        EVERY_PARALLEL: [(node - 1, node) for node in nodes],
+        EVERY_SEQUENTIAL: [(node, node) for node in nodes],
     }
 
 
-def parallel(targets: Iterable[int], module: ModuleSpec) -> Layout:
-    """Connections beside the sub-layers that lead to these nodes."""
-    return Layout(tuple(Connection(target - 1, target, module) for target in targets))
+def where_it_fits(
+    space: SearchSpace, module: ModuleSpec, pairs: Sequence[Pair]
+) -> tuple[list[Pair], str]:
+    """Those of the places that a module of a space fits, and a note where it does not fit all."""
+    classes = space.table.classes
+    reasons = [classes.misfit(module, pair) for pair in pairs]
+    fitting = [pair for pair, reason in zip(pairs, reasons, strict=True) if not reason]
+    if len(fitting) == len(pairs):
+        return fitting, ""
+    number = next(index for index, reason in enumerate(reasons) if reason)
+    head = f"at {len(fitting)} of {len(pairs)} places" if fitting else "left out"
+    source, target = pairs[number]
+    return fitting, f"{head}: {source}>{target}:{module.notation} {reasons[number]}"
+
+
+def wired(pairs: Iterable[Pair], module: ModuleSpec) -> Layout:
+    """A connection with this module at each place."""
+    return Layout(tuple(Connection(source, target, module) for source, target in pairs))

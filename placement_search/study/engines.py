@@ -19,7 +19,7 @@ def engine_for(settings: SearchSettings, space: SearchSpace, bench: Workbench) -
         bench: Backbone and data.
     """
     share = -(-settings.concurrency // settings.workers)
-    lowest = Layout((Connection(0, 1, space.modules[0]),))
+    lowest = lowest_layout(space)
 
     def population() -> int:
         free = free_memory(bench.backbone.device) // settings.workers
@@ -28,3 +28,11 @@ def engine_for(settings: SearchSettings, space: SearchSpace, bench: Workbench) -
     if settings.workers == 1:
         return InProcessEngine(bench, population)
     return LocalProcesses(bench, settings.model, settings.workers, population)
+
+
+def lowest_layout(space: SearchSpace) -> Layout:
+    """A connection with the space's first module, the lowest one that it fits."""
+    module, classes = space.modules[0], space.table.classes
+    pairs = ((0, 1), *sorted(space.pairs, key=lambda pair: pair[1]))
+    source, target = next(pair for pair in pairs if not classes.misfit(module, pair))
+    return Layout((Connection(source, target, module),))

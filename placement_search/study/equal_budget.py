@@ -2,20 +2,24 @@
 
 import random
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from placement_search.layout import Layout, ModuleSpec, ModuleTypes, make_module
 from placement_search.places import Places
-from placement_search.space.cost_table import CostTable, Price, Usage
+from placement_search.space.cost_table import CostTable, Price
+from placement_search.space.module_choices import parameter_price
+from placement_search.space.node_names import Pair
 from placement_search.space.search_space import SearchSpace
 from placement_search.study.baselines import (
+    EVERY_PARALLEL,
     Baseline,
     dearest,
     every_layer,
-    parallel,
     random_of,
+    where_it_fits,
+    wired,
 )
-from placement_search.study.greedy import greedy_groups
+from placement_search.study.greedy import greedy_choice
 
 EVENLY_SPREAD = "evenly spread"
 GREEDY = "greedy by numerical rank (GGA)"
@@ -59,19 +63,27 @@ def equal_budget_baselines(
     module = space.modules[number]
     baselines: list[Baseline] = []
     notes: dict[str, str] = {}
-    for base, layout in every_layer(n_nodes, module).items():
-        role, n = f"{base}, {SAME_BUDGET}", len(layout.connections)
-        thin, reason = thinned(module, n, affordable(space), types, space.places)
-        if thin is not None:
-            costs = _table_with(thin, number, space, types).costs_of(_forward(n))
-            reason = space.budget.excess(costs)
-        if thin is None or reason:
-            notes[role] = f"left out: {reason}"
-        else:
-            baselines.append(Baseline(role, every_layer(n_nodes, thin)[base]))
+    for base, everywhere in every_layer(n_nodes).items():
+        role = f"{base}, {SAME_BUDGET}"
+        pairs, note = where_it_fits(space, module, everywhere)
+        if pairs:
+            thin, reason = thinned(module, pairs, affordable(space), types, space.places)
+            if thin is not None:
+                table = _table_with(thin, number, space, types)
+                reason = space.budget.excess(table.costs(wired(pairs, thin)))
+            if thin is None or reason:
+                note = f"left out: {reason}"
+            else:
+                baselines.append(Baseline(role, wired(pairs, thin)))
+        if note:
+            notes[role] = note
     alike = random_of(space, number, most, random.Random(seed))  # noqa: S311 - reproducible
-    places = spread(len(alike.connections), n_nodes - 1)
-    baselines.append(Baseline(EVENLY_SPREAD, parallel(places, module)))
+    pairs, note = where_it_fits(space, module, every_layer(n_nodes)[EVERY_PARALLEL])
+    if pairs:
+        chosen = [pairs[place - 1] for place in spread(len(alike.connections), len(pairs))]
+        baselines.append(Baseline(EVENLY_SPREAD, wired(chosen, module)))
+    if note:
+        notes[EVENLY_SPREAD] = note
     if scores is None:
         notes[GREEDY] = "left out: the study has no proxy map"
     else:
@@ -81,8 +93,7 @@ def equal_budget_baselines(
 
 def _greedy(space: SearchSpace, scores: Sequence[Sequence[float]], module: int, n: int) -> Layout:
     """``n`` groups with one module, those that are always there first, as conditions allow."""
-    always = sorted(space.choices.always)
-    groups = greedy_groups(scores, space.groups, n, taken=always)
+    groups = greedy_choice(space, scores, module, n)
     return space.layout_of(space.choices.repaired([(group, module) for group in groups]))
 
 
@@ -96,14 +107,13 @@ def _dearest_layout(space: SearchSpace) -> Layout:
     """The dearest module as often as it goes, at groups without a first pass, large ones first."""
     number, most = dearest(space)
     always, traits = sorted(space.choices.always), space.choices.traits
-    free = sorted(space.choices.free, key=lambda g: (len(traits[g].sources), -len(space.groups[g])))
+
+    def order(group: int) -> tuple[int, int]:
+        return len(traits[group].sources), -space.cost(space.layout_of([(group, number)]))
+
+    free = sorted(space.choices.fitting(number), key=order)
     groups = [*always, *free[: most - len(always)]]
     return space.layout_of(space.choices.repaired([(group, number) for group in groups]))
-
-
-def _forward(n: int) -> Usage:
-    """``n`` connections with the only module of a table, none of them recurrent."""
-    return Usage((n,), (0,), frozenset(), is_adapted=False)
 
 
 def _table_with(thin: ModuleSpec, number: int, space: SearchSpace, types: ModuleTypes) -> CostTable:
@@ -114,22 +124,35 @@ def _table_with(thin: ModuleSpec, number: int, space: SearchSpace, types: Module
     """
     if thin in space.modules:
         return space.table.only([thin])
-    kind, whole = types[thin.type], space.table
-    count = kind.count(kind.complete(thin.settings), space.places.at(0, 1))
+    whole = space.table.only([space.modules[number]])
+    parameters = parameter_price([thin], types, space.places, whole.classes)
 
     def shrunk(price: Price | None) -> Price | None:
-        if price is None:
-            return None
-        return Price((price.modules[number] * count / space.costs[number],), price.fixed)
+        return price and replace(
+            price,
+            modules=_in_proportion(price.modules, parameters.modules, whole.parameters.modules),
+            shared=_in_proportion(price.shared, parameters.shared, whole.parameters.shared),
+        )
 
-    latency = whole.latency and Price((whole.latency.modules[number],), whole.latency.fixed)
-    return CostTable((thin,), Price((count,)), shrunk(whole.n_bytes), shrunk(whole.flops), latency)
+    return CostTable(
+        (thin,), parameters, shrunk(whole.n_bytes), shrunk(whole.flops), whole.latency,
+        whole.classes,
+    )  # fmt: skip
+
+
+def _in_proportion(
+    prices: Sequence[float], few: Sequence[float], many: Sequence[float]
+) -> tuple[float, ...]:
+    """Prices of few parameters from those of many; where there were none, as they are."""
+    if not few or not many:
+        return tuple(prices)
+    return tuple(p * a / b if b else p for p, a, b in zip(prices, few, many, strict=True))
 
 
 def thinned(
-    module: ModuleSpec, n: int, limit: int, types: ModuleTypes, places: Places
+    module: ModuleSpec, pairs: Sequence[Pair], limit: int, types: ModuleTypes, places: Places
 ) -> tuple[ModuleSpec | None, str]:
-    """The module with the largest rank of which ``n`` cost at most ``limit`` parameters.
+    """The module with the largest rank that costs at most ``limit`` parameters at these places.
 
     Its rank is never raised.
 
@@ -143,11 +166,14 @@ def thinned(
     cost = 0
     for rank in range(int(full[RANK]), 0, -1):
         thin = make_module(types, module.type, {**module.settings, RANK: rank}, "a baseline")
-        cost = n * kind.count(kind.complete(thin.settings), places.at(0, 1))
+        settings = kind.complete(thin.settings)
+        cost = sum(kind.count(settings, places.at(*pair)) for pair in pairs)
+        cost += kind.count_shared(settings, places.width)
         if cost <= limit:
             return thin, ""
     return None, (
-        f"{n} connections cost {cost:,} parameters even at rank 1, a layout may have {limit:,}"
+        f"{len(pairs)} connections cost {cost:,} parameters even at rank 1, a layout may have "
+        f"{limit:,}"
     )
 
 

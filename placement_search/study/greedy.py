@@ -6,6 +6,7 @@ from statistics import fmean
 from placement_search.layout_scores import DISCOUNT, kept_share
 from placement_search.space.groups import Group
 from placement_search.space.node_names import Pair
+from placement_search.space.search_space import SearchSpace
 
 GAMMA = DISCOUNT
 """Strength of the discount in the paper; 0 is none."""
@@ -68,6 +69,31 @@ def greedy_groups(
         for number in left:
             left[number] *= _kept(groups[number], groups[best], gamma)
     return chosen
+
+
+def greedy_choice(
+    space: SearchSpace,
+    scores: Sequence[Sequence[float]],
+    module: int,
+    n: int,
+    gamma: float = GAMMA,
+) -> list[int]:
+    """The numbers of ``n`` groups of a space as `greedy_groups` chooses them for one module.
+
+    Those that are always there come first; no other one is chosen that the module does not fit.
+
+    Args:
+        space: Whose groups.
+        scores: See `greedy_groups`.
+        module: The module's number.
+        n: How many; fewer where the module fits fewer.
+        gamma: See `greedy_groups`.
+    """
+    always = sorted(space.choices.always)
+    known = sorted([*always, *space.choices.fitting(module)])
+    taken = [known.index(group) for group in always]
+    groups = [space.groups[group] for group in known]
+    return [known[place] for place in greedy_groups(scores, groups, n, gamma, taken)]
 
 
 def _group_scores(scores: Sequence[Sequence[float]], groups: Sequence[Group]) -> dict[int, float]:

@@ -123,7 +123,8 @@ def _extremes(space: SearchSpace) -> tuple[Layout, Layout]:
     wishes = [cheap]
     for module in range(last + 1):
         n_most = max(space.choices.most(module), space.at_least) - len(always)
-        wishes.append([(group, module) for group in (*always, *free[:n_most])])
+        fitting = space.choices.fitting(module)
+        wishes.append([(group, module) for group in (*always, *fitting[:n_most])])
     n_most = space.at_most - len(always)
     wishes.append([(group, last) for group in (*always, *free[:n_most])])
     layouts = [space.layout_of(space.choices.repaired(wished)) for wished in wishes]

@@ -5,9 +5,15 @@ from dataclasses import dataclass
 
 from placement_search.errors import LayoutError, StudyError
 from placement_search.layout import parse_layout
-from placement_search.modules import MODULE_TYPES
+from placement_search.modules import MODULE_TYPES, check_places
+from placement_search.places import Places
 from placement_search.space.search_space import SearchSpace
-from placement_search.study.baselines import Baseline, make_baselines, without_repeats
+from placement_search.study.baselines import (
+    Baseline,
+    baseline_notes,
+    make_baselines,
+    without_repeats,
+)
 from placement_search.study.definition import StudyDefinition
 from placement_search.study.equal_budget import (
     GREEDY_PROXY,
@@ -42,24 +48,32 @@ def make_queue(asked: StudyDefinition, space: SearchSpace, proxy_map: ProxyMap |
         for role, start in asked.start_from.items()
     ]
     queued = without_repeats([*baselines, *starts])
-    return Queue(tuple(queued), _notes(starts, queued, space) | more.notes)
+    notes = baseline_notes(space, n_nodes) | more.notes
+    return Queue(tuple(queued), _notes(starts, queued, space) | notes)
 
 
-def check_starts(starts: Mapping[str, StartLayout], n_nodes: int, backbone: str) -> None:
-    """Check that a backbone has every node that the layouts connect.
+def check_starts(
+    starts: Mapping[str, StartLayout], n_nodes: int, places: Places, backbone: str
+) -> None:
+    """Check that a backbone has every node that the layouts connect, and that their modules fit.
 
     Raises:
-        StudyError: Naming every layout that reaches beyond the last node.
+        StudyError: Naming every layout of which one does not hold.
     """
     wrong: list[str] = []
     for role, start in starts.items():
         try:
-            parse_layout(start.layout, MODULE_TYPES).check_nodes(n_nodes)
+            layout = parse_layout(start.layout, MODULE_TYPES)
+            layout.check_nodes(n_nodes)
+            check_places(layout, places)
         except LayoutError as error:
             wrong.append(f"  {role} (study {start.study!r}): {error}")
     if wrong:
-        head = f"--start-from takes layouts whose nodes exist on {backbone!r}, 0 to {n_nodes - 1}:"
-        cure = "Leave it out, or take a layout of a backbone with as many nodes."
+        head = (
+            f"--start-from takes layouts whose nodes exist on {backbone!r}, 0 to {n_nodes - 1}, "
+            "and whose modules fit there:"
+        )
+        cure = "Leave it out, or take a layout of a backbone that is built alike."
         raise StudyError("\n".join([head, *wrong, cure]))
 
 

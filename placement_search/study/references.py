@@ -14,8 +14,11 @@ import optuna
 from placement_search.engine.engine import Engine
 from placement_search.engine.in_turn import NO_SCORE, in_turn
 from placement_search.evaluation.score_card import ScoreCard
-from placement_search.layout import Layout, parse_layout
+from placement_search.layout import Layout, ModuleSpec, parse_layout
 from placement_search.modules import MODULE_TYPES
+from placement_search.space.moves import drawn_apart
+from placement_search.space.node_names import Pair
+from placement_search.space.place_classes import misfit
 from placement_search.space.search_space import SearchSpace
 from placement_search.space.training import NO_CHOICE, TrainingChoice
 from placement_search.study import records
@@ -82,6 +85,7 @@ class References:
         self._engine = engine
         self._space = space
         self._progress = progress
+        self._fitting_of: dict[ModuleSpec, Sequence[Pair]] = {}
 
     def run(self, record: StudyRecord) -> None:
         """Make what is missing for the study's answer, and for the layouts that it started from."""
@@ -139,12 +143,28 @@ class References:
         return list(drawn.values())
 
     def _shuffled(self, layout: Layout, generator: random.Random) -> Layout | None:
-        """Its modules at random places; None where the space forbids these places."""
+        """Its modules at random places that they fit; None where the space forbids these places."""
         if self._space.contains(layout):
             return self._space.shuffled(layout, generator)
         # A layout from elsewhere: its own modules or connections, too many of them, or too dear.
         modules = [connection.module for connection in layout.connections]
-        return self._space.layout(generator.sample(self._space.pairs, len(modules)), modules)
+        fitting = [self._fitting(module) for module in modules]
+        if all(len(each) == len(self._space.pairs) for each in fitting):
+            pairs: list[Pair] | None = generator.sample(self._space.pairs, len(modules))
+        else:
+            pairs = drawn_apart(fitting, generator)
+        return None if pairs is None else self._space.layout(pairs, modules)
+
+    def _fitting(self, module: ModuleSpec) -> Sequence[Pair]:
+        """The space's connections that a module fits, the space's own or not."""
+        if module not in self._fitting_of:
+            places = self._space.places
+            self._fitting_of[module] = [
+                pair
+                for pair in self._space.pairs
+                if not misfit(module, MODULE_TYPES, places.at(*pair))
+            ]
+        return self._fitting_of[module]
 
     def _run_random(self, record: StudyRecord, like: TrialRecord, drawn: Sequence[Layout]) -> None:
         """Train every layout as the other one was, from as many seeds as the finals have."""

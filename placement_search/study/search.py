@@ -118,7 +118,7 @@ def load_ingredients(settings: SearchSettings, bench: Workbench | None = None) -
         replicates=settings.replicates,
         cost=parse_objective(settings.objective),
     )
-    check_starts(settings.start_from, backbone.n_nodes, settings.model.model)
+    check_starts(settings.start_from, backbone.n_nodes, backbone.places, settings.model.model)
     space = study_space(settings, bench)
     if settings.max_latency is None:  # else the space is known once latency is measured
         _check_sampler(settings, space)

@@ -9,6 +9,7 @@ from placement_search.evaluation.plan import TrainingPlan
 from placement_search.evaluation.workbench import Workbench
 from placement_search.layout import Layout
 from placement_search.modules import parse_layout
+from tests.placed_types import add_to_tables
 from tests.tiny_backbones import BACKBONES
 from tests.tiny_task import tiny_bench, tiny_task, tiny_text_task
 
@@ -83,3 +84,51 @@ def test_measured_prices_are_those_of_a_clock() -> None:
     assert min(*price.modules, *price.first_pass) >= 0
     assert len(set(price.first_pass)) == 1
     assert price.fixed == 1
+
+
+PLACED = [
+    "0>1:inner(rank=2)",
+    "0>1:inner(rank=2)+2>3:inner(rank=4)+1>2:bottleneck(rank=2)",
+    "0>1:inner(rank=2)+3>0:bottleneck(rank=2)|first_pass=adapted",
+    "0>3:common(rank=2)+3>1:common(rank=2)+1>1:common(rank=4)",
+    "0>1:common(rank=4)+0>1:inner(rank=4)+3>0:common(rank=4)|first_pass=adapted",
+]
+
+
+@pytest.fixture
+def placed(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The table of modules with two types that mind their place or share parameters."""
+    add_to_tables(monkeypatch)
+
+
+@pytest.mark.usefixtures("placed")
+@pytest.mark.parametrize("family", ["vit", "bert", "gpt2"])
+def test_modules_cost_what_they_are_built_of_at_their_place(family: str) -> None:
+    """Parameters, bytes and operations, inside sub-layers too; what is shared once."""
+    bench = bench_of(family)
+    layouts = [parse_layout(text) for text in PLACED]
+    table = cost_table(bench, sorted({c.module for each in layouts for c in each.connections}))
+    for layout in layouts:
+        model = bench.adapted(layout)
+        real = count_costs(model, n_flops=bench.n_flops(model), n_bare_flops=1)
+        predicted = table.costs(layout)
+
+        assert predicted.n_parameters == real.n_adapter_parameters
+        assert predicted.n_bytes == real.n_bytes
+        assert predicted.n_flops == real.n_flops
+
+
+@pytest.mark.usefixtures("placed")
+def test_a_module_that_does_not_fit_everywhere_is_timed_where_it_does() -> None:
+    """And the first pass with a module that may be recurrent; without one it takes no time."""
+    bench = tiny_bench()
+    inner, common = (parse_layout(f"0>1:{text}").connections[0].module for text in (
+        "inner(rank=2)", "common(rank=2)"
+    ))  # fmt: skip
+    both, alone = latency_price(bench, [inner, common]), latency_price(bench, [inner])
+    table = cost_table(bench, [inner, common], both)
+
+    assert len(both.modules) == 2 and len(alone.modules) == 1
+    assert set(alone.first_pass) == {0}
+    assert table.latency is not None
+    assert len(table.latency.modules) == 2 * len(table.classes.examples)

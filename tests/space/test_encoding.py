@@ -14,7 +14,8 @@ from placement_search.space.budget import Budget
 from placement_search.space.encoding import Encoding
 from placement_search.space.file import read_space, shipped_spaces
 from placement_search.space.search_space import SearchSpace
-from tests.tiny_spaces import N_RANK_8, bound, space_file
+from tests.placed_types import TYPES, places_of
+from tests.tiny_spaces import N_RANK_8, WIDTH, bound, space_file
 
 Genes = dict[str, float | int]
 
@@ -53,6 +54,19 @@ budgets = st.one_of(
     st.builds(Budget, max_flops=st.fractions(1.05, 4)),
     st.builds(Budget, st.integers(708, 9000), max_latency=st.fractions(1.01, 3)),
 )
+PLACES = places_of(12, WIDTH)
+module_choices = st.one_of(
+    st.sampled_from([4, [4, 8], [1, 4, 8]]).map(
+        lambda ranks: [{"type": "bottleneck", "rank": ranks}]
+    ),
+    st.sampled_from([
+        [{"type": "inner", "rank": [1, 4]}],
+        [{"type": "bottleneck", "rank": 4}, {"type": "inner", "rank": [1, 8]}],
+        [{"type": "common", "rank": [1, 4]}, {"type": "bottleneck", "rank": 1}],
+        [{"type": "common", "rank": [4, 8]}, {"type": "inner", "rank": 4}],
+    ]),
+)  # fmt: skip
+"""Half of them fit everywhere, the others mind their place or share parameters."""
 
 
 @st.composite
@@ -68,7 +82,7 @@ def spaces(draw: st.DrawFn) -> SearchSpace:
         kinds=draw(kind_choices),
         sources=draw(st.sampled_from(["all", [f"{first}-{first + 3}"]])),
         connections={"at_least": at_least, "at_most": at_least + draw(st.integers(0, 3))},
-        modules=[{"type": "bottleneck", "rank": draw(st.sampled_from([4, [4, 8], [1, 4, 8]]))}],
+        modules=draw(module_choices),
         module_per=draw(st.sampled_from(["layout", "connection"])),
         first_pass=draw(st.sampled_from(["frozen", "adapted"])),
         always=draw(st.lists(pairs, max_size=2)),
@@ -78,7 +92,7 @@ def spaces(draw: st.DrawFn) -> SearchSpace:
         when=draw(st.lists(conditions, max_size=2)),
     )
     try:
-        return bound(file, budget=draw(budgets))
+        return bound(file, None, TYPES, budget=draw(budgets), places=PLACES)
     except SpaceError:
         reject()
 

@@ -67,7 +67,7 @@ def test_a_rank_is_never_raised() -> None:
     """A large budget leaves the space's own module."""
     module = make_module(MODULE_TYPES, "bottleneck", {"rank": 4, "norm": False}, "here")
 
-    assert thinned(module, 1, 10**9, MODULE_TYPES, Places(WIDTH)) == (module, "")
+    assert thinned(module, [(0, 1)], 10**9, MODULE_TYPES, Places(WIDTH)) == (module, "")
 
 
 def test_without_a_budget_the_dearest_layout_of_the_space_is_the_limit() -> None:

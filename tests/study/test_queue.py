@@ -5,13 +5,14 @@ from dataclasses import replace
 import pytest
 
 from placement_search.errors import StudyError
+from placement_search.places import Places
 from placement_search.study.definition import NEWEST_BASELINES, StudyDefinition
 from placement_search.study.equal_budget import EVENLY_SPREAD, GREEDY, GREEDY_PROXY
 from placement_search.study.queue import check_starts, make_queue
 from placement_search.study.records import ProxyMap
 from placement_search.study.starts import StartLayout
 from tests.tiny_records import DEFINITION
-from tests.tiny_spaces import bound
+from tests.tiny_spaces import WIDTH, bound
 
 MAP = ProxyMap({GREEDY_PROXY: [[1.0] * 25] * 25}, n_examples=8, loss=1.0, seconds=0.1)
 NEW = replace(DEFINITION, baseline_set=NEWEST_BASELINES)
@@ -106,9 +107,9 @@ def test_a_node_that_the_backbone_lacks_is_refused() -> None:
     """By name, with the rule, the connection and the cure."""
     starts = with_starts(digits="3>9:bottleneck(rank=4)", count="25>2:bottleneck(rank=4)")
 
-    check_starts(starts.start_from, 26, "embedded")
+    check_starts(starts.start_from, 26, Places(WIDTH), "embedded")
     with pytest.raises(StudyError) as raised:
-        check_starts(starts.start_from, 25, "embedded")
+        check_starts(starts.start_from, 25, Places(WIDTH), "embedded")
     message = str(raised.value)
     assert "nodes exist on 'embedded', 0 to 24" in message
     assert "start: count (study 'first'): connection 25>2:bottleneck(rank=4)" in message

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 
 from placement_search.layout import Layout
 from placement_search.space.search_space import SearchSpace
-from placement_search.study.greedy import GAMMA, greedy_groups
+from placement_search.study.greedy import GAMMA, greedy_choice
 from placement_search.study.samplers.candidates import random_training
 from placement_search.study.samplers.sampler import Proposal, Question, Scores, Setting
 
@@ -50,16 +50,32 @@ def greedy_layouts(space: SearchSpace, proxies: Mapping[str, Scores]) -> Iterato
     """
     known = [name for name in PROXY_ORDER if name in proxies]
     names = [*known, *(name for name in proxies if name not in known)]
-    always = sorted(space.choices.always)
     # A greedy choice of few connections is the beginning of one of more.
-    chosen = {
-        (gamma, name): greedy_groups(proxies[name], space.groups, space.at_most, gamma, always)
-        for gamma, name in itertools.product(GAMMAS, names)
-    }
-    modules = reversed(range(len(space.modules)))
-    sizes = range(space.at_most, max(space.at_least, len(always)) - 1, -1)
-    for size, groups, module in itertools.product(sizes, chosen.values(), list(modules)):
+    chosen = _Chosen(space, proxies)
+    asked = itertools.product(GAMMAS, names)
+    modules = list(reversed(range(len(space.modules))))
+    sizes = range(space.at_most, space.at_least - 1, -1)
+    for size, (gamma, name), module in itertools.product(sizes, asked, modules):
+        groups = chosen.by(name, gamma, module)[:size]
         # A place that rules forbid gives way to the next one; a size that they forbid is left out.
-        legal = space.choices.repaired([(group, module) for group in groups[:size]])
+        legal = space.choices.repaired([(group, module) for group in groups])
         if len(legal) == size:
             yield space.layout_of(legal)
+
+
+class _Chosen:
+    """Greedy choices, each made once for all modules that fit the same groups."""
+
+    def __init__(self, space: SearchSpace, proxies: Mapping[str, Scores]) -> None:
+        self._space = space
+        self._proxies = proxies
+        self._made: dict[tuple[str, float, tuple[int, ...]], list[int]] = {}
+
+    def by(self, name: str, gamma: float, module: int) -> list[int]:
+        """The largest choice by a proxy."""
+        key = name, gamma, tuple(self._space.choices.fitting(module))
+        if key not in self._made:
+            self._made[key] = greedy_choice(
+                self._space, self._proxies[name], module, self._space.at_most, gamma
+            )
+        return self._made[key]

@@ -47,9 +47,10 @@ class SetFeatures:
         return np.stack([sum(map(self._vector, layout.connections)) for layout in layouts])
 
     def _vector(self, connection: Connection) -> Array:
-        if connection not in self._known:
-            self._known[connection] = self._made(connection)
-        return self._known[connection]
+        known = self._known.get(connection)
+        if known is None:
+            known = self._known[connection] = self._made(connection)
+        return known
 
     def _made(self, connection: Connection) -> Array:
         source, target = self._nodes[connection.source], self._nodes[connection.target]
