@@ -88,6 +88,7 @@ def search_command(asked: StudyDefinition, goal: Goal, name: str, storage: str) 
         "weight-decay": asked.training.weight_decay,
         "warm-up": asked.training.warm_up,
         "reports-per-epoch": _unless_default(asked.training.reports_per_epoch, 1),
+        "consistency": _unless_default(asked.training.consistency, 0.0),
         "full-fine-tuning": goal.full_fine_tuning,
     }
     starts = [("start-from", file) for file in asked.start_files]
