@@ -10,7 +10,7 @@ from placement_search.study.settings import SearchSettings
 from placement_search.tasks.settings import DataSettings
 
 Limit = TypeVar("Limit", int | None, float | None)
-Said = TypeVar("Said", int, str)
+Said = TypeVar("Said", int, float, str)
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,6 +9,7 @@ from placement_search.adapted.model import AdaptedBackbone
 from placement_search.errors import LayoutError
 from placement_search.export.check import put_weights, weights_of
 from placement_search.modules import parse_layout
+from placement_search.modules.tiny_attention import TinyAttention
 from tests.tiny_backbones import tiny_bert, tiny_vit
 
 MIXED = (
@@ -24,9 +25,9 @@ def trained(notation: str) -> AdaptedBackbone:
     for parameter in model.parameters():
         nn.init.normal_(parameter, std=0.3, generator=generator)
     for module in model.modules():
-        experts = module.experts if hasattr(module, "experts") else ()
-        for expert in experts:
-            expert.load_state_dict(experts[0].state_dict())
+        if isinstance(module, TinyAttention):
+            for expert in module.experts:
+                expert.load_state_dict(module.experts[0].state_dict())
     return model.eval()
 
 

@@ -43,8 +43,15 @@ def task_of(target: Target) -> Task:
         Target.REGRESSION: (("quarter",), "rmse"),
         Target.MULTI_LABEL: (("bottom", "right"), "micro_f1"),
     }[target]
-    splits = {name: relabelled(examples) for name, examples in task.splits.items()}
-    return replace(task, target=target, label_names=names, metric=METRICS[metric], **splits)
+    return replace(
+        task,
+        target=target,
+        label_names=names,
+        metric=METRICS[metric],
+        train=relabelled(task.train),
+        validation=relabelled(task.validation),
+        test=relabelled(task.test),
+    )
 
 
 @pytest.fixture(scope="module", params=list(Target))

@@ -15,8 +15,8 @@ def states() -> Tensor:
     return torch.randn((3, 5, WIDTH), generator=torch.Generator().manual_seed(0))
 
 
-def made(**given: bool | float) -> Arc:
-    module = Arc(TYPE.complete({"rank": 3} | given), Place(WIDTH))
+def made(*, norm: bool = False) -> Arc:
+    module = Arc(TYPE.complete({"rank": 3, "norm": norm}), Place(WIDTH))
     for parameter in module.parameters():
         nn.init.normal_(parameter, generator=torch.Generator().manual_seed(parameter.numel()))
     return module

@@ -3,7 +3,7 @@
 import pytest
 import torch
 from torch import Tensor
-from torch.distributions import Bernoulli, Categorical, Normal, kl_divergence
+from torch.distributions import Bernoulli, Categorical, Distribution, Normal, kl_divergence
 from torch.nn.functional import kl_div, log_softmax, softmax
 
 from placement_search.tasks.divergence import symmetric_divergence
@@ -17,16 +17,19 @@ def logits(target: Target, seed: int, scale: float = 2.0) -> Tensor:
     return scale * torch.randn((6, n_outputs), generator=torch.Generator().manual_seed(seed))
 
 
+def distribution(target: Target, given: Tensor) -> Distribution:
+    if target is Target.SINGLE_LABEL:
+        return Categorical(logits=given)
+    if target is Target.MULTI_LABEL:
+        return Bernoulli(logits=given)
+    # The squared error is twice minus the logarithm of a density with variance 1.
+    return Normal(given * 2**0.5, 1.0)
+
+
 def on_paper(target: Target, first: Tensor, second: Tensor) -> Tensor:
     """Both directions by torch's own divergences, in the unit of the task's loss."""
-    if target is Target.SINGLE_LABEL:
-        pair = [Categorical(logits=each) for each in (first, second)]
-    elif target is Target.MULTI_LABEL:
-        pair = [Bernoulli(logits=each) for each in (first, second)]
-    else:
-        # The squared error is twice minus the logarithm of a density with variance 1.
-        pair = [Normal(each * 2**0.5, 1.0) for each in (first, second)]
-    both = kl_divergence(*pair) + kl_divergence(*reversed(pair))
+    ours, theirs = (distribution(target, each) for each in (first, second))
+    both = kl_divergence(ours, theirs) + kl_divergence(theirs, ours)
     return both.reshape(len(first), -1).sum(1).mean() / 2
 
 
