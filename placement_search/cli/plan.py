@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from placement_search.evaluation.workbench import Workbench
     from placement_search.study.outline import Outline, Sampled
 
-TRAINING = ("epochs", "batch_size", "learning_rate", "weight_decay", "warm_up")
+TRAINING = ("epochs", "batch_size", "learning_rate", "weight_decay", "warm_up", "consistency")
 RENAMED = {"finalists": "n_finalists", "seeds": "n_seeds"}
 SHARED = (
     "space", "n_trials", "seed", "max_params", "max_bytes", "max_flops", "max_latency",

@@ -42,7 +42,8 @@ def search(
     space: Annotated[
         str,
         typer.Option(
-            help="Search space: per_layer, long_range, recurrent, extended, or a file of your own."
+            help="Search space: per_layer, long_range, recurrent, extended, tiny_attention, "
+            "adamix, arc, or a file of your own."
         ),
     ] = DEFAULTS.space,
     study_name: Annotated[
@@ -189,6 +190,14 @@ def search(
             "epoch; each costs a pass over the validation split.",
         ),
     ] = DEFAULTS.training.reports_per_epoch,
+    consistency: Annotated[
+        float,
+        typer.Option(
+            min=0,
+            help="Weight of the divergence between two passes over the same examples, e.g. 1, for "
+            "modules that draw at random in training (adamix); such a step costs two passes.",
+        ),
+    ] = DEFAULTS.training.consistency,
     memory: Annotated[
         float,
         typer.Option(min=0, help="GiB that the frozen states of one split may take, e.g. 8."),
@@ -261,6 +270,7 @@ def search(
                 weight_decay=weight_decay,
                 warm_up=warm_up,
                 reports_per_epoch=reports_per_epoch,
+                consistency=consistency,
             ),
             start_from=starts,
             start_files=tuple(map(str, start_from or ())),

@@ -10,6 +10,7 @@ from placement_search.adapted.batches import Batch, Batches
 from placement_search.errors import EvaluationError
 from placement_search.evaluation.flat import FlatParameters
 from placement_search.evaluation.plan import TrainingPlan
+from placement_search.modules.contract import is_random
 
 
 class Member:
@@ -24,6 +25,7 @@ class Member:
     Attributes:
         history: Validation score at each report so far.
         losses: Mean training loss before each report so far, since the one before it.
+        runs_twice: Whether a step has a second pass, to be near the first.
         error: Why there will be no usable score; None while all is well.
         n_steps: Optimizer steps taken.
         seconds: Time spent; its share where several trained together.
@@ -35,6 +37,7 @@ class Member:
         self.batches = batches
         self.generator = torch.Generator().manual_seed(seed)
         self.parameters = FlatParameters(model)
+        self.runs_twice = plan.consistency > 0 and is_random(model)
         self.history: list[float] = []
         self.losses: list[float] = []
         self.error: EvaluationError | None = None

@@ -19,6 +19,9 @@ class TrainingPlan:
         weight_decay: AdamW's decoupled weight decay.
         warm_up: Share of all steps over which the rate rises linearly; then it falls by a cosine.
         reports_per_epoch: Validation scores in each epoch, at equal distances, one at its end.
+        consistency: Weight of the divergence between two passes over the same examples, added to
+            the loss of the first where a layout's passes differ (AdaMix, Wang et al. 2022: 1); a
+            step then has two forward passes.
     """
 
     epochs: int = 4
@@ -27,6 +30,7 @@ class TrainingPlan:
     weight_decay: float = 0.01
     warm_up: float = 0.1
     reports_per_epoch: int = 1
+    consistency: float = 0.0
 
     def __post_init__(self) -> None:
         """Check the ranges.
@@ -41,6 +45,7 @@ class TrainingPlan:
             "weight_decay must be at least 0 and finite": 0 <= self.weight_decay < math.inf,
             "warm_up must lie within 0 and 1": 0 <= self.warm_up <= 1,
             "reports_per_epoch must be at least 1": self.reports_per_epoch >= 1,
+            "consistency must be at least 0 and finite": 0 <= self.consistency < math.inf,
         }
         broken = [
             f"{rule}, got {getattr(self, rule.split()[0])}"

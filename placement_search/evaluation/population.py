@@ -115,13 +115,9 @@ class Population:
 
     def _step(self, batches: Sequence[Batch]) -> Tensor:
         """One step of every member; their losses, shape ``(n_members,)``."""
-        bench, profile = self._bench, self._bench.profile
+        profile = self._bench.profile
         with profile.of(Work.FORWARD):
-            logits = self._logits([member.model for member in self.members], bench.train, batches)
-            losses = torch.stack([
-                bench.task.loss(each, bench.train.labels[batch.indices])
-                for each, batch in zip(logits, batches, strict=True)
-            ])  # fmt: skip
+            losses = torch.stack(self._losses(batches))
         with profile.of(Work.BACKWARD):
             for member in self.members:
                 member.parameters.forget_gradients()
@@ -129,6 +125,22 @@ class Population:
         with profile.of(Work.OPTIMIZER):
             self._update()
         return losses.detach()
+
+    def _losses(self, batches: Sequence[Batch]) -> list[Tensor]:
+        """Of every member; those that run twice do so within one pass of the backbone."""
+        task, train, n_members = self._bench.task, self._bench.train, len(self.members)
+        twice = [index for index in range(n_members) if self.members[index].runs_twice]
+        runs = [*range(n_members), *twice]
+        models = [self.members[index].model for index in runs]
+        logits = self._logits(models, train, [batches[index] for index in runs])
+        losses = [
+            task.loss(each, train.labels[batch.indices])
+            for each, batch in zip(logits, batches, strict=False)
+        ]
+        for index, again in zip(twice, logits[n_members:], strict=True):
+            weight = self.members[index].plan.consistency
+            losses[index] = losses[index] + weight * task.divergence(logits[index], again)
+        return losses
 
     def _update(self) -> None:
         for member, group in zip(self.members, self._optimizer.param_groups[1:], strict=True):

@@ -12,6 +12,7 @@ from placement_search.evaluation.evaluate import from_frozen_states
 from placement_search.evaluation.plan import TrainingPlan
 from placement_search.evaluation.workbench import Workbench
 from placement_search.layout import Layout
+from placement_search.modules.contract import is_random
 
 WORTHWHILE = 1.05
 """Gain in steps per second that a doubled population must bring."""
@@ -63,6 +64,8 @@ def _largest(bench: Workbench, layout: Layout, plan: TrainingPlan, most: int, ro
 def _step(bench: Workbench, layout: Layout, plan: TrainingPlan, size: int) -> None:
     """Forward and backward of one step, whose gradients go nowhere."""
     models = [bench.adapted(layout, seed=seed) for seed in range(size)]
+    if plan.consistency > 0 and is_random(models[0]):
+        models *= 2
     generator = torch.Generator().manual_seed(0)
     batches = bench.train.batches.shuffled(plan.batch_size, generator)
     longest = max(batches, key=lambda batch: (batch.n_tokens or 0, len(batch)))

@@ -10,7 +10,7 @@ from placement_search import layout as notation
 from placement_search.errors import LayoutError
 from placement_search.layout import Connection, Layout, ModuleSpec, ModuleTypes
 from placement_search.module_type import ModuleType, Settings
-from placement_search.modules import bottleneck
+from placement_search.modules import adamix, arc, bottleneck, tiny_attention
 from placement_search.modules.contract import ConnectionModule
 from placement_search.places import Place, Places
 
@@ -24,6 +24,9 @@ class ModuleEntry(NamedTuple):
 
 MODULES: Mapping[str, ModuleEntry] = {
     "bottleneck": ModuleEntry(bottleneck.TYPE, bottleneck.Bottleneck),
+    "adamix": ModuleEntry(adamix.TYPE, adamix.AdaMix),
+    "arc": ModuleEntry(arc.TYPE, arc.Arc),
+    "tiny_attention": ModuleEntry(tiny_attention.TYPE, tiny_attention.TinyAttention),
 }
 
 MODULE_TYPES: ModuleTypes = {name: entry.type for name, entry in MODULES.items()}

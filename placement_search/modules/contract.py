@@ -1,13 +1,36 @@
 """What a module of a connection is: one that adds to a state, or one that works in a sub-layer."""
 
-from collections.abc import Sequence
-from typing import Self
+from collections.abc import Mapping, Sequence
+from typing import NamedTuple, Self
 
 from torch import Tensor, nn
 
+from placement_search.module_type import Settings
+
+
+class Deployed(NamedTuple):
+    """A trained module as it is shipped.
+
+    Args:
+        type: Name of its module type.
+        settings: Of that type, as far as they differ from its defaults.
+        weights: The state of a module of that type with those settings.
+    """
+
+    type: str
+    settings: Settings
+    weights: Mapping[str, Tensor]
+
 
 class ConnectionModule(nn.Module):
-    """The trainable function of a connection."""
+    """The trainable function of a connection.
+
+    Attributes:
+        is_random: Whether two passes over the same states may differ in training mode. What it
+            draws then comes from a generator of its own, so that its company changes nothing.
+    """
+
+    is_random: bool = False
 
     def share_with(self, first: Self) -> None:
         """Take over from ``first`` the parameters that both have in common; by default none.
@@ -15,6 +38,15 @@ class ConnectionModule(nn.Module):
         Args:
             first: The first module of the layout with the same type and settings.
         """
+
+    def deployed(self) -> Deployed | None:
+        """What it becomes when its training is over; None where it stays what it is."""
+        return None
+
+
+def is_random(model: nn.Module) -> bool:
+    """Whether two passes of a model in training mode may differ by what its modules draw."""
+    return any(isinstance(each, ConnectionModule) and each.is_random for each in model.modules())
 
 
 class StateModule(ConnectionModule):
@@ -25,7 +57,8 @@ class StateModule(ConnectionModule):
 
         Args:
             states: Shape ``(batch, tokens, width)``, in float32 or wider.
-            mask: Which tokens are real, shape ``(batch, tokens)``; None where all are.
+            mask: Which tokens are real, shape ``(batch, tokens)``; None where all are. What is
+                added to a real token does not depend on the others.
 
         Returns:
             The shape of ``states``.

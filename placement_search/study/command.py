@@ -10,7 +10,7 @@ from placement_search.study.settings import SearchSettings
 from placement_search.tasks.settings import DataSettings
 
 Limit = TypeVar("Limit", int | None, float | None)
-Said = TypeVar("Said", int, str)
+Said = TypeVar("Said", int, float, str)
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,6 +88,7 @@ def search_command(asked: StudyDefinition, goal: Goal, name: str, storage: str) 
         "weight-decay": asked.training.weight_decay,
         "warm-up": asked.training.warm_up,
         "reports-per-epoch": _unless_default(asked.training.reports_per_epoch, 1),
+        "consistency": _unless_default(asked.training.consistency, 0.0),
         "full-fine-tuning": goal.full_fine_tuning,
     }
     starts = [("start-from", file) for file in asked.start_files]

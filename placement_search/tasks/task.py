@@ -11,6 +11,7 @@ from torch import Tensor
 from torch.nn.functional import binary_cross_entropy_with_logits, cross_entropy
 
 from placement_search.errors import TaskError
+from placement_search.tasks.divergence import symmetric_divergence
 from placement_search.tasks.metrics import Metric
 from placement_search.tasks.target import Target
 
@@ -134,6 +135,10 @@ class Task:
         else:
             losses = (logits[:, 0] - labels).square()
         return _reduced(losses, reduction)
+
+    def divergence(self, first: Tensor, second: Tensor) -> Tensor:
+        """How far two answers to the same examples are apart; see `symmetric_divergence`."""
+        return symmetric_divergence(self.target, first, second)
 
     def score(self, logits: Tensor, labels: Tensor) -> float:
         """The metric: of the largest logit, of logits above 0, or of numbers in their own units.

@@ -23,6 +23,7 @@ NOTATIONS = (
     "4>1:bottleneck+1>3:bottleneck|first_pass=adapted",
     "6>6:bottleneck",
     "3>3:bottleneck+0>5:bottleneck",
+    "2>2:adamix+1>3:tiny_attention+3>3:arc(rank=4)+5>4:arc(rank=4)+4>1:adamix(share_up=false)",
 )
 
 

@@ -39,9 +39,11 @@ def mistakes(path: str) -> str:
     return str(raised.value)
 
 
-def test_four_spaces_ship() -> None:
-    """One per question: classic, longer, backwards, everything."""
-    assert shipped_spaces() == ("extended", "long_range", "per_layer", "recurrent")
+def test_seven_spaces_ship() -> None:
+    """One per question: classic, longer, backwards, everything; and one per published module."""
+    assert shipped_spaces() == (
+        "adamix", "arc", "extended", "long_range", "per_layer", "recurrent", "tiny_attention",
+    )  # fmt: skip
 
 
 @pytest.mark.parametrize("name", shipped_spaces())

@@ -32,6 +32,40 @@ def test_a_shipped_space_has_its_candidates(name: str, n_candidates: int) -> Non
     ]
 
 
+@pytest.mark.parametrize(
+    ("name", "notations"),
+    [
+        ("tiny_attention", ["tiny_attention(width=1)"]),
+        ("adamix", ["adamix(norm=false,rank=16)"]),
+        ("arc", ["arc(group=1,rank=50)", "arc(rank=50)"]),
+    ],
+)
+def test_a_space_of_a_published_module_has_its_published_settings(
+    name: str, notations: list[str]
+) -> None:
+    """Whatever they leave to search is where."""
+    assert [module.notation for module in bound(read_space(name)).modules] == notations
+
+
+def test_tiny_attention_lies_at_one_or_two_places_of_every_layer() -> None:
+    """The four within reach of one sub-layer, each in all layers, and pairs of them."""
+    space = bound(read_space("tiny_attention"))
+
+    assert space.n_layouts == 4 + 6
+    assert space.contains(
+        parse_layout("+".join(f"{node}>{node}:tiny_attention" for node in range(1, 25, 2)))
+    )
+
+
+def test_arc_has_one_projection_before_attention_and_one_before_mlps() -> None:
+    """The nodes that attention reads are even ones."""
+    space = bound(read_space("arc"))
+
+    assert space.contains(parse_layout("0>0:arc+1>1:arc(group=1)+2>2:arc+23>23:arc(group=1)"))
+    assert not space.contains(parse_layout("0>0:arc(group=1)"))
+    assert not space.contains(parse_layout("1>1:arc"))
+
+
 def test_candidates_are_the_pairs_of_the_kinds_sources_and_targets() -> None:
     """Sorted, and no pair twice, though the file may name a node twice."""
     file = space_file(kinds=["recurrent", "parallel"], sources=["3-5", 4], targets=[4, 0, "5-6"])

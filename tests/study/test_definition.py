@@ -87,6 +87,17 @@ def test_a_study_of_an_earlier_version_had_one_trial_at_a_time() -> None:
     }
 
 
+def test_a_study_of_an_earlier_version_asks_for_no_consistency() -> None:
+    """It is read, and goes on as long as none is asked for now."""
+    stored = DEFINITION.as_json()
+    del stored["training"]["consistency"]
+    read = StudyDefinition.from_json(stored)
+    asked = replace(DEFINITION, training=replace(DEFINITION.training, consistency=1.0))
+
+    assert read == DEFINITION
+    assert differences(asked) == {"training.consistency": "0.0 in the study, 1.0 asked"}
+
+
 def test_the_same_settings_continue_a_study() -> None:
     """Also when read from its storage."""
     DEFINITION.check_same(StudyDefinition.from_json(DEFINITION.as_json()), "tiny")

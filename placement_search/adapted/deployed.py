@@ -1,0 +1,45 @@
+"""A trained layout as it is deployed: copies that only training needs are averaged into one."""
+
+from collections.abc import Mapping
+
+from torch import Tensor
+
+from placement_search.adapted.model import AdaptedBackbone
+from placement_search.errors import LayoutError
+from placement_search.layout import Connection, Layout, ModuleSpec, make_module
+from placement_search.modules import MODULE_TYPES
+
+
+def deployed_layout(model: AdaptedBackbone) -> AdaptedBackbone:
+    """The same backbone and head with every module as its type deploys it; see `Deployed`.
+
+    Args:
+        model: Stays as it is.
+
+    Returns:
+        In evaluation mode, with weights of its own, in the layout's canonical order.
+
+    Raises:
+        LayoutError: If two modules between the same nodes become ones of one type.
+    """
+    parts = []
+    for connection, module in model.wired:
+        ends, made = (connection.source, connection.target), module.deployed()
+        spec: ModuleSpec = connection.module
+        weights: Mapping[str, Tensor] = module.state_dict()
+        if made is not None:
+            place = f"the deployed form of {connection.notation}"
+            spec, weights = make_module(MODULE_TYPES, made.type, made.settings, place), made.weights
+        parts.append((Connection(*ends, spec), weights))
+    try:
+        layout = Layout(tuple(connection for connection, _ in parts), model.layout.first_pass)
+    except LayoutError as error:
+        raise LayoutError(f"{model.layout.notation} can't be deployed: {error}") from error
+    deployed = AdaptedBackbone(
+        model.backbone, layout, model.head.out_features, pooling=model.pooling
+    )
+    held = dict(parts)
+    for connection, module in deployed.wired:
+        module.load_state_dict(held[connection])
+    deployed.head.load_state_dict(model.head.state_dict())
+    return deployed.eval()
