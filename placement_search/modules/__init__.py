@@ -10,7 +10,7 @@ from placement_search import layout as notation
 from placement_search.errors import LayoutError
 from placement_search.layout import Connection, Layout, ModuleSpec, ModuleTypes
 from placement_search.module_type import ModuleType, Settings
-from placement_search.modules import bottleneck
+from placement_search.modules import adapter_bias, bottleneck, hadamard, lora
 from placement_search.modules.contract import ConnectionModule
 from placement_search.places import Place, Places
 
@@ -23,7 +23,10 @@ class ModuleEntry(NamedTuple):
 
 
 MODULES: Mapping[str, ModuleEntry] = {
+    "adapter_bias": ModuleEntry(adapter_bias.TYPE, adapter_bias.AdapterBias),
     "bottleneck": ModuleEntry(bottleneck.TYPE, bottleneck.Bottleneck),
+    "hadamard": ModuleEntry(hadamard.TYPE, hadamard.Hadamard),
+    "lora": ModuleEntry(lora.TYPE, lora.Lora),
 }
 
 MODULE_TYPES: ModuleTypes = {name: entry.type for name, entry in MODULES.items()}

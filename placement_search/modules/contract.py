@@ -54,3 +54,19 @@ class InsideModule(ConnectionModule):
             The shape of ``output``.
         """
         raise NotImplementedError
+
+    def folded(
+        self, path: str, weight: Tensor, bias: Tensor | None
+    ) -> tuple[Tensor, Tensor | None] | None:
+        """Weight and bias with which the module at ``path`` itself would give what is `changed`.
+
+        Args:
+            path: One of ``paths``.
+            weight: Of the module: ``(n_out, n_in)`` of a linear map, ``(width,)`` of a norm.
+            bias: Of the module, shape ``(n_out,)``; None where it has none.
+
+        Returns:
+            None, as by default, where no weights would give it.
+        """
+        del path, weight, bias
+        return None
