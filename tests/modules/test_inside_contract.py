@@ -1,6 +1,6 @@
 """What modules inside sub-layers promise: the table's types and settings on every family."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from functools import cache
 from pathlib import Path
 
@@ -18,6 +18,7 @@ from placement_search.adapted.model import (
     Examples,
     logits_together,
     needed_nodes,
+    nodes_together,
     start_node,
 )
 from placement_search.adapted.states import pooled
@@ -161,9 +162,20 @@ def hooks(model: nn.Module) -> int:
 
 def cached(model: AdaptedBackbone, inputs: Inputs, indices: Tensor) -> Examples:
     """Some of the examples, with the frozen states that the model reads."""
-    states = frozen_states(model.backbone, inputs, 10**9)
-    nodes = needed_nodes(model.layout, model.backbone.graph)
-    return Examples(take(inputs, indices), states.batch(batch_of(inputs, indices), nodes))
+    return all_cached([model], inputs, [indices])[0]
+
+
+def all_cached(
+    models: Sequence[AdaptedBackbone], inputs: Inputs, parts: Sequence[Tensor]
+) -> list[Examples]:
+    """The same for models that share a pass."""
+    backbone = models[0].backbone
+    states = frozen_states(backbone, inputs, 10**9)
+    nodes = nodes_together([model.layout for model in models], backbone.graph)
+    return [
+        Examples(take(inputs, part), states.batch(batch_of(inputs, part), each))
+        for part, each in zip(parts, nodes, strict=True)
+    ]
 
 
 def test_a_fresh_layout_changes_no_bit(backbone: Backbone, notation: str, inputs: Inputs) -> None:
@@ -294,11 +306,11 @@ def test_company_does_not_matter(backbone: Backbone, notation: str, inputs: Inpu
     found = []
     for is_together in (True, False):
         models = [adapted(backbone, text, is_trained=True) for text in texts]
-        examples = [cached(m, inputs, part) for m, part in zip(models, parts, strict=True)]
         if is_together:
-            logits = logits_together(models, examples)
+            logits = logits_together(models, all_cached(models, inputs, parts))
         else:
-            logits = [m(*each) for m, each in zip(models, examples, strict=True)]
+            pairs = zip(models, parts, strict=True)
+            logits = [model(*cached(model, inputs, part)) for model, part in pairs]
         torch.stack(logits).square().sum().backward()
         gradients = [p.grad for model in models for p in model.parameters()]
         found.append((logits, gradients))
