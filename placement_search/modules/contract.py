@@ -1,7 +1,7 @@
 """What a module of a connection is: one that adds to a state, or one that works in a sub-layer."""
 
 from collections.abc import Sequence
-from typing import Self
+from typing import NamedTuple, Self
 
 from torch import Tensor, nn
 
@@ -31,6 +31,20 @@ class StateModule(ConnectionModule):
             The shape of ``states``.
         """
         raise NotImplementedError
+
+
+class LowRank(NamedTuple):
+    """A change ``(alpha / rank) · B A x`` of what a linear map gives, with ``x`` what it reads.
+
+    Args:
+        down: ``A``, shape ``(rank, n_in)``.
+        up: ``B``, shape ``(n_out, rank)``.
+        alpha: See the formula.
+    """
+
+    down: Tensor
+    up: Tensor
+    alpha: float
 
 
 class InsideModule(ConnectionModule):
@@ -69,4 +83,9 @@ class InsideModule(ConnectionModule):
             None, as by default, where no weights would give it.
         """
         del path, weight, bias
+        return None
+
+    def low_rank(self, path: str) -> LowRank | None:
+        """The change at ``path`` as a low-rank update; None, as by default, if it is none."""
+        del path
         return None

@@ -10,7 +10,7 @@ from typing import Final
 from torch import Tensor, nn
 
 from placement_search.module_type import ModuleType, Setting, Settings
-from placement_search.modules.contract import InsideModule
+from placement_search.modules.contract import InsideModule, LowRank
 from placement_search.places import Linear, Place
 
 QUERY_VALUE: Final = frozenset({
@@ -80,6 +80,7 @@ class Lora(InsideModule):
         paths: The changed maps.
         down: ``A`` of each of them, in their order.
         up: ``B`` of each.
+        alpha: The setting.
         scale: ``alpha / rank``.
     """
 
@@ -88,17 +89,19 @@ class Lora(InsideModule):
         rank = int(settings["rank"])
         linears = chosen(settings, place)
         self.paths = tuple(linear.path for linear in linears)
-        self.scale = float(settings["alpha"]) / rank
+        self.alpha = float(settings["alpha"])
+        self.scale = self.alpha / rank
         self.down = nn.ModuleList(nn.Linear(each.n_in, rank, bias=False) for each in linears)
         self.up = nn.ModuleList(nn.Linear(rank, each.n_out, bias=False) for each in linears)
         for down, up in zip(self.down, self.up, strict=True):
             nn.init.kaiming_uniform_(down.get_parameter("weight"), a=math.sqrt(5))
             nn.init.zeros_(up.get_parameter("weight"))
 
-    def factors(self, path: str) -> tuple[Tensor, Tensor]:
-        """``A`` of shape ``(rank, n_in)`` and ``B`` of shape ``(n_out, rank)`` of one map."""
+    def low_rank(self, path: str) -> LowRank:
+        """See `InsideModule`."""
         index = self.paths.index(path)
-        return self.down[index].get_parameter("weight"), self.up[index].get_parameter("weight")
+        down, up = (maps[index].get_parameter("weight") for maps in (self.down, self.up))
+        return LowRank(down, up, self.alpha)
 
     def changed(self, path: str, given: Tensor, output: Tensor) -> Tensor:
         """See `InsideModule`; each token is read by itself."""
@@ -110,5 +113,5 @@ class Lora(InsideModule):
         self, path: str, weight: Tensor, bias: Tensor | None
     ) -> tuple[Tensor, Tensor | None]:
         """See `InsideModule`: ``W' = W + (alpha / rank) · B A``."""
-        down, up = (factor.to(weight) for factor in self.factors(path))
-        return weight + self.scale * (up @ down), bias
+        down, up, _ = self.low_rank(path)
+        return weight + self.scale * (up @ down).to(weight), bias

@@ -66,7 +66,7 @@ def test_the_update_is_that_of_the_formula() -> None:
     """``W x + (alpha / rank) · B A x``, of each map with its own ``A`` and ``B``."""
     module = made(alpha=6.0)
     given, output = torch.randn(2, 5, 12), torch.randn(2, 5, 6)
-    down, up = module.factors("attn.k_proj")
+    down, up, _ = module.low_rank("attn.k_proj")
 
     torch.testing.assert_close(
         module.changed("attn.k_proj", given, output), output + 2 * (given @ down.T @ up.T)
@@ -75,7 +75,7 @@ def test_the_update_is_that_of_the_formula() -> None:
 
 def test_initial_values_are_those_of_peft() -> None:
     """``A`` uniform within ``1 / sqrt(n_in)``, which is Kaiming's bound at ``a = sqrt(5)``."""
-    down, up = Lora(TYPE.complete({"rank": 64}), around(MLP)).factors("mlp.down")
+    down, up, _ = Lora(TYPE.complete({"rank": 64}), around(MLP)).low_rank("mlp.down")
     bound = 1 / math.sqrt(48)
 
     assert 0.95 * bound < down.abs().max() <= bound
