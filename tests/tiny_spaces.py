@@ -2,7 +2,7 @@
 
 from placement_search.layout import ModuleTypes
 from placement_search.modules import MODULE_TYPES
-from placement_search.places import Places
+from placement_search.places import Linear, Places, SubLayer
 from placement_search.space.budget import Budget
 from placement_search.space.cost_table import CostTable, Price
 from placement_search.space.file import SpaceFile
@@ -12,6 +12,26 @@ from placement_search.space.search_space import SearchSpace, bind_space
 N_NODES, WIDTH = 25, 64
 N_RANK_4, N_RANK_8 = 708, 1224
 """Parameters of a bottleneck of width 64 with LayerNorm: 2·64·r + r + 64 + 2·64."""
+
+ATTENTION = tuple(
+    Linear(f"attention.{name}_proj", WIDTH, WIDTH, has_bias=True) for name in ("q", "k", "v", "o")
+)
+MLP = (
+    Linear("mlp.fc1", WIDTH, 4 * WIDTH, has_bias=True),
+    Linear("mlp.fc2", 4 * WIDTH, WIDTH, has_bias=True),
+)
+PLACES = Places(
+    WIDTH,
+    sublayers=tuple(
+        sublayer
+        for block in range(N_NODES // 2)
+        for sublayer in (
+            SubLayer(block, "attention", ATTENTION, "layernorm_after"),
+            SubLayer(block, "MLP", MLP, None),
+        )
+    ),
+)
+"""The sub-layers of the embedded backbone."""
 
 
 def space_file(**changes: object) -> SpaceFile:
@@ -41,7 +61,7 @@ def bound(
         file,
         types,
         n_nodes=N_NODES,
-        places=Places(WIDTH),
+        places=PLACES,
         budget=budget or Budget(max_parameters),
         sublayers=sublayers,
         table=table,
@@ -53,7 +73,7 @@ def price_table(file: SpaceFile, types: ModuleTypes = MODULE_TYPES) -> CostTable
 
     A first pass is the dearer the further it goes, and takes as much time as the backbone.
     """
-    costs = read_modules(file, types, Places(WIDTH))
+    costs = read_modules(file, types, PLACES)
     return CostTable(
         modules=tuple(costs),
         parameters=Price(tuple(costs.values())),

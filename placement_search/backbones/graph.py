@@ -157,7 +157,7 @@ class ResidualGraph:
 
     def tap_name(self, tap: Tap) -> str:
         """Path of the module in the whole model."""
-        names = {id(module): name for name, module in self.model.named_modules()}
+        names: dict[int, str] = {id(each): name for name, each in self.model.named_modules()}
         return names[id(self.tappable(tap))]
 
     @contextmanager

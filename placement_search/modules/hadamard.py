@@ -64,7 +64,7 @@ class Hadamard(InsideModule):
 
     Attributes:
         paths: The attention's last map, then the norm where it is trained.
-        factors: Of each of them, shape ``(n, width)``; one at the start.
+        factors: Of each of them, shape ``(width,)``; one at the start.
         shifts: The same; zero at the start.
     """
 
@@ -76,14 +76,15 @@ class Hadamard(InsideModule):
         if settings["norm"] and place.sublayer.norm is not None:
             paths.append(place.sublayer.norm)
         self.paths = tuple(paths)
-        self.factors = nn.Parameter(torch.ones(len(paths), place.width))
-        self.shifts = nn.Parameter(torch.zeros(len(paths), place.width))
+        self.factors = nn.ParameterList(torch.ones(place.width) for _ in paths)
+        self.shifts = nn.ParameterList(torch.zeros(place.width) for _ in paths)
 
     def changed(self, path: str, given: Tensor, output: Tensor) -> Tensor:
         """See `InsideModule`; each token is scaled by itself."""
         del given
         index = self.paths.index(path)
-        return output * self.factors[index] + self.shifts[index]
+        scaled: Tensor = output * self.factors[index] + self.shifts[index]
+        return scaled
 
     def folded(self, path: str, weight: Tensor, bias: Tensor | None) -> tuple[Tensor, Tensor]:
         """See `InsideModule`: ``W' = diag(w) W`` and ``b' = w ⊙ b + shift``, of norms as well."""

@@ -14,6 +14,7 @@ from placement_search.study.equal_budget import (
     EqualBudget,
     equal_budget_baselines,
 )
+from placement_search.study.lora_baseline import lora_baseline
 from placement_search.study.records import ProxyMap
 from placement_search.study.seeds import derive_seed
 from placement_search.study.starts import StartLayout
@@ -36,13 +37,15 @@ def make_queue(asked: StudyDefinition, space: SearchSpace, proxy_map: ProxyMap |
     """The queue of a study, which depends on its definition and its proxy map alone."""
     n_nodes, seed = asked.backbone.n_nodes, derive_seed(asked.seed, "baselines")
     more = _equal_budget(asked, space, proxy_map, seed)
-    baselines = make_baselines(space, n_nodes, asked.n_random, seed, more.baselines)
+    lora, lora_notes = _lora(asked, space)
+    further = (*lora, *more.baselines)
+    baselines = make_baselines(space, n_nodes, asked.n_random, seed, further)
     starts = [
         Baseline(role, parse_layout(start.layout, MODULE_TYPES))
         for role, start in asked.start_from.items()
     ]
     queued = without_repeats([*baselines, *starts])
-    return Queue(tuple(queued), _notes(starts, queued, space) | more.notes)
+    return Queue(tuple(queued), _notes(starts, queued, space) | lora_notes | more.notes)
 
 
 def check_starts(starts: Mapping[str, StartLayout], n_nodes: int, backbone: str) -> None:
@@ -73,6 +76,13 @@ def _equal_budget(
     backbone = asked.backbone
     n_nodes = backbone.n_nodes
     return equal_budget_baselines(space, MODULE_TYPES, n_nodes, scores, seed)
+
+
+def _lora(
+    asked: StudyDefinition, space: SearchSpace
+) -> tuple[tuple[Baseline, ...], dict[str, str]]:
+    """None where the study was made before there was one."""
+    return lora_baseline(space.places, MODULE_TYPES) if asked.baseline_set >= 3 else ((), {})
 
 
 def _notes(starts: list[Baseline], queued: list[Baseline], space: SearchSpace) -> dict[str, str]:

@@ -91,7 +91,7 @@ def test_a_norm_that_uses_its_weight_otherwise_is_refused() -> None:
     backbone = BACKBONES["bert"]()
     backbone.graph.blocks[0].attention.output.LayerNorm = OffsetNorm(16)  # type: ignore[union-attr]
     model = AdaptedBackbone(backbone, parse_layout("0>1:hadamard"), 2)
-    nn.init.constant_(model.get_parameter("adapters.0.factors"), 2.0)
+    nn.init.constant_(model.get_parameter("adapters.0.factors.1"), 2.0)
 
     with pytest.raises(LayoutError, match="LayerNorm does not use its weights as such modules do"):
         folded_state(model)

@@ -48,7 +48,7 @@ def config_of(folder: Path) -> dict[str, Any]:
 @pytest.mark.parametrize("notation", ["4>5:lora(linears=query_value)", MIXED])
 @torch.no_grad()
 def test_peft_gives_our_hidden_states(name: str, notation: str, tmp_path: Path) -> None:
-    """It loads the folder without a warning about it; also maps that are kept transposed (GPT-2)."""
+    """It loads the folder without a warning about it, for GPT-2's transposed maps too."""
     peft = pytest.importorskip("peft")
     model = trained(name, notation)
     base = copy.deepcopy(model.backbone.graph.model)

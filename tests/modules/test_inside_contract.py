@@ -27,9 +27,12 @@ from placement_search.errors import LayoutError
 from placement_search.layout import Layout, ModuleSpec
 from placement_search.modules import (
     MODULES,
+    adapter_bias,
     check_places,
     count_parameters,
+    hadamard,
     is_inside,
+    lora,
     parse_layout,
 )
 from tests.modules.test_contract import variants
@@ -37,9 +40,8 @@ from tests.tiny_backbones import BACKBONES
 
 Inputs = dict[str, Tensor]
 
-SPECS = sorted({
-    spec for entry in MODULES.values() if entry.type.is_inside for spec in variants(entry.type)
-})  # fmt: skip
+TYPES = (adapter_bias.TYPE, hadamard.TYPE, lora.TYPE)
+SPECS = sorted({spec for module_type in TYPES for spec in variants(module_type)})
 MIXED = (
     "2>3:lora(rank=2)+3>4:lora(rank=2,linears=output)+2>3:hadamard+3>4:adapter_bias+"
     "2>3:bottleneck(rank=2)+1>4:bottleneck(rank=2)+4>4:bottleneck(rank=2)"
@@ -176,6 +178,13 @@ def all_cached(
         Examples(take(inputs, part), states.batch(batch_of(inputs, part), each))
         for part, each in zip(parts, nodes, strict=True)
     ]
+
+
+def test_no_type_is_forgotten() -> None:
+    """The suite runs over all that the table has."""
+    found = {name for name, entry in MODULES.items() if entry.type.is_inside}
+
+    assert {module_type.name for module_type in TYPES} == found
 
 
 def test_a_fresh_layout_changes_no_bit(backbone: Backbone, notation: str, inputs: Inputs) -> None:
@@ -355,7 +364,7 @@ def test_saved_weights_give_the_same_logits(
     again = AdaptedBackbone(backbone, parse_layout(notation), n_outputs=3, seed=9)
     again.load_state_dict(load_file(tmp_path / "weights.safetensors"))
 
-    assert {tensor.dtype for tensor in model.state_dict().values()} == {torch.float32}
+    assert {parameter.dtype for parameter in model.parameters()} == {torch.float32}
     assert torch.equal(again(inputs), model(inputs))
 
 
