@@ -30,6 +30,8 @@ _HOMES = {
     "parse_layout": "placement_search.modules",
     "search": "placement_search.study.search",
     "verify_layout": "placement_search.export.load",
+    "folded_state": "placement_search.adapted.fold",
+    "write_peft": "placement_search.export.peft_folder",
     "write_report": "placement_search.report.write",
 }
 

@@ -2,7 +2,7 @@
 
 from placement_search.layout import ModuleTypes
 from placement_search.modules import MODULE_TYPES
-from placement_search.places import Places
+from placement_search.places import Linear, Places, SubLayer
 from placement_search.space.budget import Budget
 from placement_search.space.cost_table import CostTable, Price
 from placement_search.space.file import SpaceFile
@@ -11,10 +11,28 @@ from placement_search.space.place_classes import place_classes
 from placement_search.space.search_space import SearchSpace, bind_space
 
 N_NODES, WIDTH = 25, 64
-ANYWHERE = Places(WIDTH)
-"""Places that say nothing of sub-layers."""
 N_RANK_4, N_RANK_8 = 708, 1224
 """Parameters of a bottleneck of width 64 with LayerNorm: 2·64·r + r + 64 + 2·64."""
+
+ATTENTION = tuple(
+    Linear(f"attention.{name}_proj", WIDTH, WIDTH, has_bias=True) for name in ("q", "k", "v", "o")
+)
+MLP = (
+    Linear("mlp.fc1", WIDTH, 4 * WIDTH, has_bias=True),
+    Linear("mlp.fc2", 4 * WIDTH, WIDTH, has_bias=True),
+)
+PLACES = Places(
+    WIDTH,
+    sublayers=tuple(
+        sublayer
+        for block in range(N_NODES // 2)
+        for sublayer in (
+            SubLayer(block, "attention", ATTENTION, "layernorm_after"),
+            SubLayer(block, "MLP", MLP, None),
+        )
+    ),
+)
+"""The sub-layers of the embedded backbone."""
 
 
 def space_file(**changes: object) -> SpaceFile:
@@ -36,7 +54,7 @@ def bound(
     *,
     budget: Budget | None = None,
     sublayers: int = 2,
-    places: Places = ANYWHERE,
+    places: Places = PLACES,
 ) -> SearchSpace:
     """A file, or the small one, on 25 nodes of width 64; the table is there for other budgets."""
     file = file or space_file()
@@ -53,7 +71,7 @@ def bound(
 
 
 def price_table(
-    file: SpaceFile, types: ModuleTypes = MODULE_TYPES, places: Places = ANYWHERE
+    file: SpaceFile, types: ModuleTypes = MODULE_TYPES, places: Places = PLACES
 ) -> CostTable:
     """Round prices: a module's FLOPs are ten times its parameters, the backbone's 100,000.
 

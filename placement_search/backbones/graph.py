@@ -148,10 +148,17 @@ class ResidualGraph:
         """Let modules inside sub-layers give something else while the model runs."""
         with ExitStack() as handles:
             for tap, change in changes.items():
-                block = self.blocks[tap.sublayer // self.family.sublayers]
-                module = block.get_submodule(tap.path)
-                handles.enter_context(seen_changed(module, partial(change, tap)))
+                handles.enter_context(seen_changed(self.tappable(tap), partial(change, tap)))
             yield
+
+    def tappable(self, tap: Tap) -> nn.Module:
+        """The module inside a sub-layer."""
+        return self.blocks[tap.sublayer // self.family.sublayers].get_submodule(tap.path)
+
+    def tap_name(self, tap: Tap) -> str:
+        """Path of the module in the whole model."""
+        names: dict[int, str] = {id(each): name for name, each in self.model.named_modules()}
+        return names[id(self.tappable(tap))]
 
     @contextmanager
     def started_at(self, node: int, state: Tensor) -> Iterator[None]:

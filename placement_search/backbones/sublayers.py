@@ -112,7 +112,12 @@ class Trace:
 
 def is_linear(module: nn.Module) -> bool:
     """Whether a module is a linear map, quantised ones and GPT-2's transposed ones too."""
-    return isinstance(module, nn.Linear) or type(module).__name__ == "Conv1D"
+    return isinstance(module, nn.Linear) or is_transposed(module)
+
+
+def is_transposed(module: nn.Module) -> bool:
+    """Whether a linear map keeps its matrix as ``(n_in, n_out)``, as those of GPT-2 do."""
+    return type(module).__name__ == "Conv1D"
 
 
 def _is_norm(module: nn.Module) -> bool:

@@ -60,6 +60,13 @@ def export(
     device: DeviceOption = None,
     family: FamilyOption = None,
     out: OutOption = None,
+    peft: Annotated[
+        Path | None,
+        typer.Option(
+            help="A further folder, e.g. runs/first/peft, for the layout as PEFT loads it. Layouts "
+            "of lora alone can be written so; PEFT has no heads, so head.safetensors lies beside."
+        ),
+    ] = None,
 ) -> None:
     """Train a study's layout again from its seed and write layout.json and layout.safetensors.
 
@@ -79,7 +86,9 @@ def export(
             chosen = record.pooling.pooling if record.pooling else None
             settings = moved(asked.model, model=model, device=device, family=family, pooling=chosen)
             bench = load_bench(settings, moved(asked.data, data=data))
-            exported = export_layout(record, bench, folder, number=trial, progress=progress)
+            exported = export_layout(
+                record, bench, folder, number=trial, peft=peft, progress=progress
+            )
         typer.echo(f"trial {exported.trial.number}: {exported.trial.layout}")
         typer.echo(
             f"validation score {exported.reproduced:.4f} after training again, "

@@ -43,7 +43,7 @@ def search(
         str,
         typer.Option(
             help="Search space: per_layer, long_range, recurrent, extended, tiny_attention, "
-            "adamix, arc, or a file of your own."
+            "adamix, arc, lora, hadamard, adapter_bias, or a file of your own."
         ),
     ] = DEFAULTS.space,
     study_name: Annotated[

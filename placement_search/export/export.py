@@ -34,6 +34,7 @@ from placement_search.export.layout_file import (
     connection_entries,
     layout_json,
 )
+from placement_search.export.peft_folder import check_peft, write_peft
 from placement_search.layout import parse_layout
 from placement_search.modules import MODULE_TYPES
 from placement_search.output_files import check_folder, make_folder, write_whole
@@ -50,13 +51,13 @@ class Exported:
     """What an export wrote.
 
     Args:
-        paths: The layout file, then its weights.
+        paths: The layout file, its weights, and what was written for PEFT.
         trial: The trial that the layout comes from.
         recorded: The validation score that the study holds for the exported seed.
         reproduced: The same after training again.
     """
 
-    paths: tuple[Path, Path]
+    paths: tuple[Path, ...]
     trial: TrialRecord
     recorded: float
     reproduced: float
@@ -89,6 +90,7 @@ def export_layout(
     folder: Path | str,
     *,
     number: int | None = None,
+    peft: Path | str | None = None,
     progress: Progress | None = None,
 ) -> Exported:
     """Write ``layout.json`` and ``layout.safetensors`` of a study's layout into ``folder``.
@@ -102,13 +104,17 @@ def export_layout(
         bench: The study's backbone and data.
         folder: Made where it is missing; files of an earlier export are replaced.
         number: A trial to export in place of the answer.
+        peft: A folder that gets the same layout as PEFT loads it; see `write_peft`.
         progress: Is told of every epoch.
 
     Raises:
-        ExportError: If there is no such complete trial, or backbone or data are not the study's.
+        ExportError: If there is no such complete trial, or backbone or data are not the study's, or
+            PEFT can't express the layout; it is not trained then.
         OutputError: If ``folder`` is a file or can't be made.
     """
     folder = check_folder(folder)
+    if peft is not None:
+        check_folder(peft)
     _check_same_study(record, bench)
     trial = choose_trial(record, number)
     held = [final for final in record.finals if final.layout_id == trial.layout_id]
@@ -116,6 +122,8 @@ def export_layout(
     known = finals[0] if finals else _first_training(trial, record)
     replicate = held[0].replicate if held else 0
     layout = parse_layout(trial.layout, MODULE_TYPES)
+    if peft is not None:
+        check_peft(layout, bench.backbone.places)
     request = retraining(record.definition, layout, replicate, trial.training)
     plan = replace(request.plan, reports_per_epoch=1)
     request = replace(request, seed=known.seed, plan=plan, is_final=False)
@@ -128,10 +136,12 @@ def export_layout(
     _widen_to_original_units(evaluated.model, bench.task)
     weights = save(weights_of(evaluated.model), {"layout_id": layout.id})
     file = _describe(source, evaluated, sha256(weights).hexdigest())
-    paths = (folder / LAYOUT_NAME, folder / WEIGHTS_NAME)
+    paths: tuple[Path, ...] = (folder / LAYOUT_NAME, folder / WEIGHTS_NAME)
     # Interrupted in between, an older layout file does not own the newer weights, and says so.
     write_whole(paths[1], weights)
     write_whole(paths[0], layout_json(file))
+    if peft is not None:
+        paths += write_peft(evaluated.model, peft)
     return Exported(paths, trial, known.score, evaluated.card.score)
 
 

@@ -10,7 +10,15 @@ from placement_search import layout as notation
 from placement_search.errors import LayoutError
 from placement_search.layout import Connection, Layout, ModuleSpec, ModuleTypes
 from placement_search.module_type import ModuleType, Settings
-from placement_search.modules import adamix, arc, bottleneck, tiny_attention
+from placement_search.modules import (
+    adamix,
+    adapter_bias,
+    arc,
+    bottleneck,
+    hadamard,
+    lora,
+    tiny_attention,
+)
 from placement_search.modules.contract import ConnectionModule
 from placement_search.places import Place, Places
 
@@ -23,9 +31,12 @@ class ModuleEntry(NamedTuple):
 
 
 MODULES: Mapping[str, ModuleEntry] = {
+    "adapter_bias": ModuleEntry(adapter_bias.TYPE, adapter_bias.AdapterBias),
     "bottleneck": ModuleEntry(bottleneck.TYPE, bottleneck.Bottleneck),
     "adamix": ModuleEntry(adamix.TYPE, adamix.AdaMix),
     "arc": ModuleEntry(arc.TYPE, arc.Arc),
+    "hadamard": ModuleEntry(hadamard.TYPE, hadamard.Hadamard),
+    "lora": ModuleEntry(lora.TYPE, lora.Lora),
     "tiny_attention": ModuleEntry(tiny_attention.TYPE, tiny_attention.TinyAttention),
 }
 

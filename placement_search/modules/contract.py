@@ -66,6 +66,20 @@ class StateModule(ConnectionModule):
         raise NotImplementedError
 
 
+class LowRank(NamedTuple):
+    """A change ``(alpha / rank) · B A x`` of what a linear map gives, with ``x`` what it reads.
+
+    Args:
+        down: ``A``, shape ``(rank, n_in)``.
+        up: ``B``, shape ``(n_out, rank)``.
+        alpha: See the formula.
+    """
+
+    down: Tensor
+    up: Tensor
+    alpha: float
+
+
 class InsideModule(ConnectionModule):
     """What a connection changes inside the sub-layer that it goes around.
 
@@ -87,3 +101,24 @@ class InsideModule(ConnectionModule):
             The shape of ``output``.
         """
         raise NotImplementedError
+
+    def folded(
+        self, path: str, weight: Tensor, bias: Tensor | None
+    ) -> tuple[Tensor, Tensor | None] | None:
+        """Weight and bias with which the module at ``path`` itself would give what is `changed`.
+
+        Args:
+            path: One of ``paths``.
+            weight: Of the module: ``(n_out, n_in)`` of a linear map, ``(width,)`` of a norm.
+            bias: Of the module, shape ``(n_out,)``; None where it has none.
+
+        Returns:
+            None, as by default, where no weights would give it.
+        """
+        del path, weight, bias
+        return None
+
+    def low_rank(self, path: str) -> LowRank | None:
+        """The change at ``path`` as a low-rank update; None, as by default, if it is none."""
+        del path
+        return None

@@ -41,7 +41,8 @@ PRIMER: Mapping[str, str] = MappingProxyType(
             "layers (parallel adapters at the last sub-layers), evenly spread (parallel adapters "
             "at even distances), greedy (the choice by gradient rank of Nowak et al., GGA), every "
             "layer at the same budget (with its rank lowered until it costs what an answer may), "
-            "and random (random connections)."
+            "LoRA in every layer (of rank 8, on the maps to queries and values, at no budget), and "
+            "random (random connections)."
         ),
         "from elsewhere": (
             "A layout that another study found on its task, and that this one was given to start "

@@ -15,6 +15,7 @@ from placement_search.space.cost_table import LayoutCosts
 from placement_search.space.search_space import SearchSpace
 from placement_search.study.baselines import Baseline, make_baselines
 from placement_search.study.equal_budget import equal_budget_baselines
+from placement_search.study.lora_baseline import lora_baseline
 from placement_search.study.seeds import derive_seed
 from placement_search.study.settings import SearchSettings
 from placement_search.study.spaces import bound_space, measured_latency, study_budget
@@ -147,7 +148,8 @@ def _durations(
     cheap, dear = (plan.epochs * timing.epoch_seconds(layout, plan) for layout in ends)
     mean = (cheap + dear) / 2
     n_nodes = timing.bench.backbone.n_nodes
-    further = _equal_budget(settings, space, timing.bench)
+    lora, _ = lora_baseline(space.places, MODULE_TYPES)
+    further = (*lora, *_equal_budget(settings, space, timing.bench))
     n_baselines = len(make_baselines(space, n_nodes, settings.n_random, settings.seed, further))
     n_alike = settings.n_random
     n_finals = (settings.n_finalists + n_baselines + n_alike) * settings.n_seeds

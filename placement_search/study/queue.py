@@ -20,6 +20,7 @@ from placement_search.study.equal_budget import (
     EqualBudget,
     equal_budget_baselines,
 )
+from placement_search.study.lora_baseline import lora_baseline
 from placement_search.study.records import ProxyMap
 from placement_search.study.seeds import derive_seed
 from placement_search.study.starts import StartLayout
@@ -42,13 +43,15 @@ def make_queue(asked: StudyDefinition, space: SearchSpace, proxy_map: ProxyMap |
     """The queue of a study, which depends on its definition and its proxy map alone."""
     n_nodes, seed = asked.backbone.n_nodes, derive_seed(asked.seed, "baselines")
     more = _equal_budget(asked, space, proxy_map, seed)
-    baselines = make_baselines(space, n_nodes, asked.n_random, seed, more.baselines)
+    lora, lora_notes = _lora(asked, space)
+    further = (*lora, *more.baselines)
+    baselines = make_baselines(space, n_nodes, asked.n_random, seed, further)
     starts = [
         Baseline(role, parse_layout(start.layout, MODULE_TYPES))
         for role, start in asked.start_from.items()
     ]
     queued = without_repeats([*baselines, *starts])
-    notes = baseline_notes(space, n_nodes) | more.notes
+    notes = baseline_notes(space, n_nodes) | lora_notes | more.notes
     return Queue(tuple(queued), _notes(starts, queued, space) | notes)
 
 
@@ -87,6 +90,13 @@ def _equal_budget(
     backbone = asked.backbone
     n_nodes = backbone.n_nodes
     return equal_budget_baselines(space, MODULE_TYPES, n_nodes, scores, seed)
+
+
+def _lora(
+    asked: StudyDefinition, space: SearchSpace
+) -> tuple[tuple[Baseline, ...], dict[str, str]]:
+    """None where the study was made before there was one."""
+    return lora_baseline(space.places, MODULE_TYPES) if asked.baseline_set >= 3 else ((), {})
 
 
 def _notes(starts: list[Baseline], queued: list[Baseline], space: SearchSpace) -> dict[str, str]:

@@ -13,6 +13,7 @@ from placement_search.export.export import choose_trial, export_layout
 from placement_search.export.layout_file import json_schema, layout_json, read_layout_file
 from placement_search.modules import parse_layout
 from placement_search.study.answer import find_answer
+from placement_search.study.lora_baseline import LORA
 from placement_search.study.records import StudyRecord
 from tests.tiny_task import tiny_bench
 
@@ -100,3 +101,26 @@ def test_files_of_earlier_versions_are_read(exported: Path, tmp_path: Path) -> N
     (tmp_path / "layout.json").write_text(json.dumps(data))
 
     assert read_layout_file(tmp_path / "layout.json").training is None
+
+
+def test_the_lora_baseline_goes_to_peft_as_well(
+    record: StudyRecord, bench: Workbench, tmp_path: Path
+) -> None:
+    """Its two files lie where they always do, those for PEFT in a folder of their own."""
+    number = next(trial.number for trial in record.trials if trial.role == LORA)
+    exported = export_layout(record, bench, tmp_path / "ours", number=number, peft=tmp_path / "p")
+
+    assert [path.name for path in exported.paths] == [
+        "layout.json", "layout.safetensors", "adapter_config.json", "adapter_model.safetensors",
+        "head.safetensors",
+    ]  # fmt: skip
+    assert all(path.is_file() for path in exported.paths)
+
+
+def test_other_layouts_are_not_trained_for_peft(
+    record: StudyRecord, bench: Workbench, tmp_path: Path
+) -> None:
+    """The reason is told at once, and nothing is written."""
+    with pytest.raises(ExportError, match="PEFT can't express 0>1:bottleneck"):
+        export_layout(record, bench, tmp_path / "ours", number=1, peft=tmp_path / "peft")
+    assert list(tmp_path.iterdir()) == []

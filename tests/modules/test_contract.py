@@ -1,4 +1,4 @@
-"""What every module type promises, over the whole table and several settings of each."""
+"""What every module on states promises, over the whole table and several settings of each."""
 
 from pathlib import Path
 

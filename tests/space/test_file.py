@@ -7,7 +7,8 @@ import pytest
 import yaml
 
 from placement_search.errors import SpaceError
-from placement_search.layout import FirstPass, Kind
+from placement_search.layout import Connection, FirstPass, Kind, Layout
+from placement_search.modules import check_places
 from placement_search.space.file import (
     json_schema,
     main,
@@ -15,6 +16,7 @@ from placement_search.space.file import (
     shipped_spaces,
     spaces_folder,
 )
+from tests.tiny_spaces import PLACES, bound
 
 RIGHT: dict[str, Any] = {
     "schema_version": 1,
@@ -39,11 +41,22 @@ def mistakes(path: str) -> str:
     return str(raised.value)
 
 
-def test_seven_spaces_ship() -> None:
-    """One per question: classic, longer, backwards, everything; and one per published module."""
-    assert shipped_spaces() == (
-        "adamix", "arc", "extended", "long_range", "per_layer", "recurrent", "tiny_attention",
-    )  # fmt: skip
+def test_spaces_ship_for_each_question() -> None:
+    """Classic, longer, backwards, everything; and one for each published module."""
+    assert {"extended", "long_range", "per_layer", "recurrent"} <= {*shipped_spaces()}
+    assert {"lora", "hadamard", "adapter_bias"} <= {*shipped_spaces()}
+    assert {"tiny_attention", "adamix", "arc"} <= {*shipped_spaces()}
+
+
+@pytest.mark.parametrize("name", ["lora", "hadamard", "adapter_bias"])
+def test_every_layout_of_a_space_inside_sublayers_can_be_built(name: str) -> None:
+    """It names the sub-layers that its modules fit, one in each of twelve blocks."""
+    space = bound(read_space(name))
+
+    assert len(space.pairs) == 12
+    for module in space.modules:
+        everywhere = Layout(tuple(Connection(*pair, module) for pair in space.pairs))
+        check_places(everywhere, PLACES)
 
 
 @pytest.mark.parametrize("name", shipped_spaces())

@@ -11,6 +11,7 @@ from placement_search.layout import Kind
 from placement_search.modules import MODULE_TYPES
 from placement_search.study.baselines import make_baselines
 from placement_search.study.equal_budget import EVENLY_SPREAD, GREEDY, equal_budget_baselines
+from placement_search.study.lora_baseline import LORA, lora_baseline
 from placement_search.study.outline import Outline, outline
 from placement_search.study.settings import SearchSettings
 from placement_search.study.spaces import study_space
@@ -68,11 +69,12 @@ def test_the_finals_of_baselines_at_equal_budget_are_counted(
     times, space = made.durations, made.space
     scores = [[1.0] * bench.backbone.n_nodes] * bench.backbone.n_nodes
     n_nodes = bench.backbone.n_nodes
-    further = equal_budget_baselines(space, MODULE_TYPES, n_nodes, scores).baselines
+    lora, _ = lora_baseline(space.places, MODULE_TYPES)
+    further = (*lora, *equal_budget_baselines(space, MODULE_TYPES, n_nodes, scores).baselines)
     baselines = make_baselines(space, n_nodes, SETTINGS.n_random, SETTINGS.seed, further)
     n_layouts = SETTINGS.n_finalists + len(baselines) + SETTINGS.n_random
 
-    assert {EVENLY_SPREAD, GREEDY} <= {baseline.role for baseline in baselines}
+    assert {EVENLY_SPREAD, GREEDY, LORA} <= {baseline.role for baseline in baselines}
     mean = (times.cheap_trial + times.dear_trial) / 2
     assert times.finals == pytest.approx(n_layouts * SETTINGS.n_seeds * mean)
 

@@ -8,6 +8,7 @@ from placement_search.errors import StudyError
 from placement_search.places import Places
 from placement_search.study.definition import NEWEST_BASELINES, StudyDefinition
 from placement_search.study.equal_budget import EVENLY_SPREAD, GREEDY, GREEDY_PROXY
+from placement_search.study.lora_baseline import LORA
 from placement_search.study.queue import check_starts, make_queue
 from placement_search.study.records import ProxyMap
 from placement_search.study.starts import StartLayout
@@ -43,12 +44,22 @@ def test_new_studies_have_more_of_them_before_the_random_ones() -> None:
     roles = [each.role for each in queue.layouts]
 
     assert roles == [
-        "head only", "every layer, parallel", "every layer, sequential", "last layers",
+        "head only", "every layer, parallel", "every layer, sequential", "last layers", LORA,
         EVENLY_SPREAD, GREEDY, "random 1", "random 2",
     ]  # fmt: skip
     assert queue.notes.keys() == {
         "every layer, parallel, same budget", "every layer, sequential, same budget",
     }  # fmt: skip
+
+
+def test_the_second_set_has_no_lora() -> None:
+    """A study that began with it gets none; its other baselines are the same."""
+    second, third = (
+        [each.role for each in make_queue(asked, bound(), MAP).layouts]
+        for asked in (replace(DEFINITION, baseline_set=2), NEW)
+    )
+
+    assert second == [role for role in third if role != LORA]
 
 
 def test_random_layouts_are_the_same_in_both_sets() -> None:

@@ -1,0 +1,149 @@
+"""A trained layout as a folder that PEFT loads: exactly, or not at all with the reason.
+
+PEFT knows low-rank updates of linear maps, whichever and of whatever rank, and nothing between
+nodes. So a layout goes there if each of its connections is such an update.
+"""
+
+import json
+from collections import Counter
+from collections.abc import Mapping
+from pathlib import Path
+
+from safetensors.torch import save
+from torch import Tensor
+
+from placement_search.adapted.model import AdaptedBackbone
+from placement_search.backbones.graph import ResidualGraph
+from placement_search.backbones.sublayers import Tap, is_transposed
+from placement_search.errors import ExportError
+from placement_search.layout import Layout
+from placement_search.modules import build_modules
+from placement_search.modules.contract import ConnectionModule, InsideModule, LowRank
+from placement_search.output_files import make_folder, write_whole
+from placement_search.places import Places
+
+CONFIG_NAME, WEIGHTS_NAME, HEAD_NAME = (
+    "adapter_config.json", "adapter_model.safetensors", "head.safetensors",
+)  # fmt: skip
+PREFIX = "base_model.model."
+"""What PEFT puts before the names of the base model's modules."""
+
+
+def check_peft(layout: Layout, places: Places) -> None:
+    """Check that PEFT can express a layout, before it is trained.
+
+    Raises:
+        ExportError: Naming the first connection that it can't express.
+    """
+    modules = build_modules(layout, places, seed=0)
+    for connection, module in zip(layout.connections, modules, strict=True):
+        if not _updates(module):
+            raise ExportError(
+                f"PEFT can't express {connection.notation}, only low-rank updates of linear maps "
+                f"(lora); the layout was {layout.notation}"
+            )
+    if not layout.connections:
+        raise ExportError("PEFT can't express a layout without connections: there is no adapter")
+
+
+def write_peft(model: AdaptedBackbone, folder: Path | str) -> tuple[Path, ...]:
+    """Write a layout as PEFT does, for ``PeftModel.from_pretrained(base_model, folder)``.
+
+    The base model is the backbone's own class, e.g. what ``AutoModel.from_pretrained`` gives. The
+    head is no part of PEFT: it lies beside, as ``weight`` and ``bias`` of a linear map, with the
+    pooling of the final hidden states that it reads in the file's metadata.
+
+    Args:
+        model: The trained layout.
+        folder: Made where it is missing; files of an earlier export are replaced.
+
+    Returns:
+        Configuration, weights and head.
+
+    Raises:
+        ExportError: Naming the first connection that PEFT can't express.
+        OutputError: If ``folder`` is a file or can't be made.
+    """
+    check_peft(model.layout, model.backbone.places)
+    updates = _by_name(model)
+    config = _config(model, updates)
+    folder = make_folder(folder)
+    paths = tuple(folder / name for name in (CONFIG_NAME, WEIGHTS_NAME, HEAD_NAME))
+    head = {"weight": model.head.weight.detach(), "bias": model.head.bias.detach()}
+    write_whole(paths[2], save(head, {"pooling": model.pooling, "layout_id": model.layout.id}))
+    write_whole(paths[1], save(_weights(updates), {"format": "pt"}))
+    text = json.dumps(config, indent=2, sort_keys=True, allow_nan=False)
+    write_whole(paths[0], f"{text}\n")
+    return paths
+
+
+def _updates(module: ConnectionModule) -> dict[str, LowRank]:
+    """By path in its block each update that a module makes; none if it makes anything else."""
+    if not isinstance(module, InsideModule):
+        return {}
+    found = {path: module.low_rank(path) for path in module.paths}
+    updates = {path: update for path, update in found.items() if update is not None}
+    return updates if len(updates) == len(found) else {}
+
+
+def _by_name(model: AdaptedBackbone) -> dict[str, LowRank]:
+    """The updates by the names of the linear maps in the whole model, sorted."""
+    graph = model.backbone.graph
+    updates = {
+        graph.tap_name(Tap(connection.source, path)): update
+        for connection, module in model.wired
+        for path, update in _updates(module).items()
+    }
+    _check_clear(updates, graph)
+    return dict(sorted(updates.items()))
+
+
+def _check_clear(updates: Mapping[str, LowRank], graph: ResidualGraph) -> None:
+    """Check that PEFT, which compares the ends of names, finds these maps and no others."""
+    for name, _ in graph.model.named_modules():
+        ends = (f".{target}" for target in updates)
+        if name not in updates and name.endswith(tuple(ends)):
+            raise ExportError(
+                f"PEFT would change {name} as well, whose name ends as another's does"
+            )
+
+
+def _config(model: AdaptedBackbone, updates: Mapping[str, LowRank]) -> dict[str, object]:
+    """What ``adapter_config.json`` holds: the commonest rank and alpha, and exceptions by name."""
+    facts, graph = model.backbone.facts, model.backbone.graph
+    ranks = {name: len(update.down) for name, update in updates.items()}
+    alphas = {name: _plain(update.alpha) for name, update in updates.items()}
+    rank = Counter(ranks.values()).most_common(1)[0][0]
+    alpha = Counter(alphas.values()).most_common(1)[0][0]
+    return {
+        "peft_type": "LORA",
+        "task_type": None,
+        "base_model_name_or_path": facts.id,
+        "revision": facts.revision,
+        "inference_mode": True,
+        "target_modules": sorted(updates),
+        "r": rank,
+        "lora_alpha": alpha,
+        "rank_pattern": {name: each for name, each in ranks.items() if each != rank},
+        "alpha_pattern": {name: each for name, each in alphas.items() if each != alpha},
+        "lora_dropout": 0.0,
+        "bias": "none",
+        "use_rslora": False,
+        "use_dora": False,
+        "fan_in_fan_out": all(is_transposed(graph.model.get_submodule(name)) for name in updates),
+        "init_lora_weights": True,
+        "modules_to_save": None,
+    }
+
+
+def _plain(alpha: float) -> float | int:
+    """A whole number without a fraction, as PEFT writes its own."""
+    return int(alpha) if alpha.is_integer() else alpha
+
+
+def _weights(updates: Mapping[str, LowRank]) -> dict[str, Tensor]:
+    return {
+        f"{PREFIX}{name}.lora_{factor}.weight": tensor.detach().contiguous()
+        for name, update in updates.items()
+        for factor, tensor in (("A", update.down), ("B", update.up))
+    }
