@@ -155,7 +155,7 @@ def test_building_leaves_the_global_random_state_alone(spec: ModuleSpec) -> None
 
 def test_modules_compute_in_float32_on_the_cpu(spec: ModuleSpec) -> None:
     """What the layout file stores and what the docstring says."""
-    tensors = [*build_module(spec, Place(16)).state_dict().values()]
+    tensors = [*build_module(spec, Place(16)).parameters()]
 
     assert {(t.dtype, t.device.type) for t in tensors} == {(torch.float32, "cpu")}
 
