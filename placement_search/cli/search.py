@@ -72,8 +72,9 @@ def search(
     sampler: Annotated[
         str,
         typer.Option(
-            help="What proposes layouts: guided, gradient-guided, tpe, gp, cma-es, nsga-ii, qmc, "
-            "random or brute-force."
+            help="What proposes layouts: guided, gradient-guided, switch (trains all connections, "
+            "64 at most, at once, and proposes those that learned switches keep), tpe, gp, cma-es, "
+            "nsga-ii, qmc, random or brute-force."
         ),
     ] = DEFAULTS.sampler,
     pruner: Annotated[

@@ -91,17 +91,28 @@ def begin(population: Population, bench: Workbench, request: Evaluation) -> Memb
     Raises:
         LayoutError: If the layout reaches beyond the backbone's last node.
     """
+    model = fresh_model(bench, request)
+    return population.join(model, request.plan, _order(request), one_in=request.one_in)
+
+
+def fresh_model(bench: Workbench, request: Evaluation) -> AdaptedBackbone:
+    """What an evaluation starts from: probed head, masks that its first gradients choose.
+
+    Raises:
+        LayoutError: If the layout reaches beyond the backbone's last node.
+    """
     model = bench.adapted(request.layout, seed=request.seed)
-    order = request.seed if request.order_seed is None else request.order_seed
-    settle_masks(model, lambda: _first_loss(model, bench, request, order), request.seed)
-    return population.join(model, request.plan, order, one_in=request.one_in)
+    settle_masks(model, lambda: _first_loss(model, bench, request), request.seed)
+    return model
 
 
-def _first_loss(
-    model: AdaptedBackbone, bench: Workbench, request: Evaluation, order: int
-) -> Tensor:
+def _order(request: Evaluation) -> int:
+    return request.seed if request.order_seed is None else request.order_seed
+
+
+def _first_loss(model: AdaptedBackbone, bench: Workbench, request: Evaluation) -> Tensor:
     """The training loss of the first batch that the evaluation will train on."""
-    generator = torch.Generator().manual_seed(order)
+    generator = torch.Generator().manual_seed(_order(request))
     batches = bench.training_batches(request.one_in).shuffled(request.plan.batch_size, generator)
     (logits,) = from_frozen_states([model], bench.train, batches[:1])
     return bench.task.loss(logits, bench.train.labels[batches[0].indices])

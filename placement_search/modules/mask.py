@@ -90,11 +90,12 @@ class KeptEntries(nn.Module):
             raise ValueError("which entries are kept is settled, the others are forgotten")
         others = self._start[self._start != 0]
         spread = others.std(correction=0).item() if len(others) else USUAL_SPREAD
-        parts = [
-            part if part.any() else torch.normal(0.0, share * spread, part.shape)
-            for part in self._start.split(self._sizes)
-        ]
-        return torch.cat(parts)
+        return self._filled(self._start, share * spread)
+
+    @torch.no_grad()
+    def fill_zeros(self, spread: float, generator: torch.Generator) -> None:
+        """Draw the kept entries of matrices that are zero, with this standard deviation."""
+        self.kept.copy_(self._filled(self.dense(), spread, generator)[self.mask])
 
     def dense(self) -> Tensor:
         """All entries as they are now, shape ``(n_entries,)``."""
@@ -127,6 +128,15 @@ class KeptEntries(nn.Module):
     @property
     def _sizes(self) -> list[int]:
         return [shape.numel() for _, _, shape in self._slots]
+
+    def _filled(
+        self, entries: Tensor, spread: float, generator: torch.Generator | None = None
+    ) -> Tensor:
+        parts = [
+            part if part.any() else spread * torch.randn(len(part), generator=generator).to(part)
+            for part in entries.split(self._sizes)
+        ]
+        return torch.cat(parts)
 
     def _keep(self, scores: Tensor) -> None:
         best = scores.cpu().argsort(descending=True, stable=True)[: len(self.kept)]

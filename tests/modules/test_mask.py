@@ -94,3 +94,15 @@ def test_large_sparse_is_a_bigger_rank_of_the_same_count() -> None:
 
     # Both have 2·64·8 weights and the up map's bias; the biases of the down maps differ.
     assert counts == [2 * 64 * 8 + 64 + 8, 2 * 64 * 8 + 64 + 32]
+
+
+def test_what_is_masked_writes_a_little_where_others_do(bench: Workbench) -> None:
+    """Proxies of layouts look at a small write, whose zeros are drawn where they are kept."""
+    spec = make_module(MODULE_TYPES, "bottleneck", {"mask": "random", "kept": 0.5}, "a test")
+    (entries,) = entries_of(bench.adapted(Layout((Connection(1, 2, spec),))))
+    up_before = entries.dense().split(8 * WIDTH)[1]
+    entries.fill_zeros(0.02, torch.Generator().manual_seed(0))
+    up = entries.dense().split(8 * WIDTH)[1]
+
+    assert not up_before.any()
+    assert torch.equal(up != 0, entries.mask.split(8 * WIDTH)[1])
