@@ -41,6 +41,6 @@ def test_wheel_and_sdist_build_and_the_wheel_works_elsewhere(tmp_path: Path) -> 
     file, spaces, n_blocks = json.loads(done.stdout)
 
     assert Path(file).is_relative_to(site)
-    assert spaces == ["extended", "long_range", "per_layer", "recurrent"]
+    assert {"extended", "long_range", "per_layer", "recurrent", "unipelt"} <= set(spaces)
     assert n_blocks == 12
     assert sdist.stat().st_size > 1_000_000

@@ -42,7 +42,8 @@ def search(
     space: Annotated[
         str,
         typer.Option(
-            help="Search space: per_layer, long_range, recurrent, extended, or a file of your own."
+            help="Search space: per_layer, long_range, recurrent, extended, unipelt, "
+            "sparse_adapter, adaptable_adapters, or a file of your own."
         ),
     ] = DEFAULTS.space,
     study_name: Annotated[

@@ -195,7 +195,9 @@ def test_uniform_numbers_give_every_candidate_alike_on_ragged_sources() -> None:
 @pytest.mark.parametrize("name", shipped_spaces())
 def test_a_layout_takes_few_numbers(name: str) -> None:
     """Two per connection, one for their count, one for the module; not one per candidate."""
-    assert len(Encoding(bound(read_space(name))).genes) == 2 * 6 + 2
+    space = bound(read_space(name))
+
+    assert len(Encoding(space).genes) == 2 * space.at_most + 2
 
 
 def test_what_leaves_no_choice_has_no_number() -> None:

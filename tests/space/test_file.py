@@ -39,9 +39,12 @@ def mistakes(path: str) -> str:
     return str(raised.value)
 
 
-def test_four_spaces_ship() -> None:
-    """One per question: classic, longer, backwards, everything."""
-    assert shipped_spaces() == ("extended", "long_range", "per_layer", "recurrent")
+def test_spaces_ship_for_questions_and_for_papers() -> None:
+    """Classic, longer, backwards, everything; and what papers did, with their settings."""
+    assert shipped_spaces() == (
+        "adaptable_adapters", "extended", "long_range", "per_layer", "recurrent", "sparse_adapter",
+        "unipelt",
+    )  # fmt: skip
 
 
 @pytest.mark.parametrize("name", shipped_spaces())
