@@ -32,6 +32,7 @@ class Setting:
         minimum: Smallest value allowed, inclusive; numbers only.
         choices: The only values allowed; empty for no such rule.
         is_always_written: Whether layouts say it even at its default, as with a rank.
+        maximum: Largest value allowed, inclusive; numbers only.
     """
 
     default: Scalar
@@ -39,6 +40,7 @@ class Setting:
     minimum: float | None = None
     choices: tuple[Scalar, ...] = ()
     is_always_written: bool = False
+    maximum: float | None = None
 
     def checked(self, value: Scalar, place: str) -> Scalar:
         """``value`` in this setting's own type.
@@ -58,6 +60,8 @@ class Setting:
             raise LayoutError(f"{place} must be one of {known}; got {value!r}")
         if self.minimum is not None and not isinstance(value, str) and value < self.minimum:
             raise LayoutError(f"{place} must be at least {self.minimum:g}, got {value!r}")
+        if self.maximum is not None and not isinstance(value, str) and value > self.maximum:
+            raise LayoutError(f"{place} must be at most {self.maximum:g}, got {value!r}")
         # Minus zero equals zero, but would be written otherwise and so have another id.
         return value + 0.0 if isinstance(value, float) else value
 

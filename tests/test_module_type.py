@@ -101,3 +101,12 @@ def test_an_unknown_setting_is_named_with_the_nearest_known_one() -> None:
     """A typing mistake is cured by its message."""
     with pytest.raises(LayoutError, match=r"setting 'nrom' of toy in line 3 .*mean 'norm'"):
         TYPE.written({"nrom": True}, "line 3")
+
+
+def test_settings_have_ranges_of_two_ends() -> None:
+    """The largest value is allowed, what is above it is not."""
+    setting = Setting(0.5, "a share", minimum=0.0, maximum=1.0)
+
+    assert setting.checked(1.0, "x") == 1.0
+    with pytest.raises(LayoutError, match=r"x must be at most 1, got 1\.5"):
+        setting.checked(1.5, "x")

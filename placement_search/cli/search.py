@@ -42,8 +42,9 @@ def search(
     space: Annotated[
         str,
         typer.Option(
-            help="Search space: per_layer, long_range, recurrent, extended, tiny_attention, "
-            "adamix, arc, lora, hadamard, adapter_bias, or a file of your own."
+            help="Search space: per_layer, long_range, recurrent, extended, one of a paper "
+            "(tiny_attention, adamix, arc, lora, hadamard, adapter_bias, unipelt, "
+            "sparse_adapter, adaptable_adapters), or a file of your own."
         ),
     ] = DEFAULTS.space,
     study_name: Annotated[
@@ -73,8 +74,9 @@ def search(
     sampler: Annotated[
         str,
         typer.Option(
-            help="What proposes layouts: guided, gradient-guided, tpe, gp, cma-es, nsga-ii, qmc, "
-            "random or brute-force."
+            help="What proposes layouts: guided, gradient-guided, switch (trains all connections, "
+            "64 at most, at once, and proposes those that learned switches keep), tpe, gp, cma-es, "
+            "nsga-ii, qmc, random or brute-force."
         ),
     ] = DEFAULTS.sampler,
     pruner: Annotated[

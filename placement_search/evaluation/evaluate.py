@@ -4,6 +4,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import cast
 
+import torch
 from torch import Tensor, nn
 
 from placement_search.adapted.batches import Batch
@@ -21,6 +22,7 @@ from placement_search.evaluation.population import Population, scores_on
 from placement_search.evaluation.score_card import ScoreCard
 from placement_search.evaluation.workbench import Split, Workbench
 from placement_search.layout import Layout
+from placement_search.modules.mask import settle_masks
 from placement_search.profile import Work
 
 Report = Callable[[int, float], None]
@@ -89,9 +91,31 @@ def begin(population: Population, bench: Workbench, request: Evaluation) -> Memb
     Raises:
         LayoutError: If the layout reaches beyond the backbone's last node.
     """
+    model = fresh_model(bench, request)
+    return population.join(model, request.plan, _order(request), one_in=request.one_in)
+
+
+def fresh_model(bench: Workbench, request: Evaluation) -> AdaptedBackbone:
+    """What an evaluation starts from: probed head, masks that its first gradients choose.
+
+    Raises:
+        LayoutError: If the layout reaches beyond the backbone's last node.
+    """
     model = bench.adapted(request.layout, seed=request.seed)
-    order = request.seed if request.order_seed is None else request.order_seed
-    return population.join(model, request.plan, order, one_in=request.one_in)
+    settle_masks(model, lambda: _first_loss(model, bench, request), request.seed)
+    return model
+
+
+def _order(request: Evaluation) -> int:
+    return request.seed if request.order_seed is None else request.order_seed
+
+
+def _first_loss(model: AdaptedBackbone, bench: Workbench, request: Evaluation) -> Tensor:
+    """The training loss of the first batch that the evaluation will train on."""
+    generator = torch.Generator().manual_seed(_order(request))
+    batches = bench.training_batches(request.one_in).shuffled(request.plan.batch_size, generator)
+    (logits,) = from_frozen_states([model], bench.train, batches[:1])
+    return bench.task.loss(logits, bench.train.labels[batches[0].indices])
 
 
 def finish(bench: Workbench, request: Evaluation, member: Member) -> Evaluated:

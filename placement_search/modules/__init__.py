@@ -1,7 +1,6 @@
 """The module types: one file each, one line each in the table below."""
 
-from collections.abc import Callable, Mapping
-from typing import NamedTuple
+from collections.abc import Mapping
 
 import torch
 from torch import Tensor, nn
@@ -9,7 +8,6 @@ from torch import Tensor, nn
 from placement_search import layout as notation
 from placement_search.errors import LayoutError
 from placement_search.layout import Connection, Layout, ModuleSpec, ModuleTypes
-from placement_search.module_type import ModuleType, Settings
 from placement_search.modules import (
     adamix,
     adapter_bias,
@@ -20,25 +18,19 @@ from placement_search.modules import (
     tiny_attention,
 )
 from placement_search.modules.contract import ConnectionModule
+from placement_search.modules.entry import ModuleEntry
+from placement_search.modules.options import with_options
 from placement_search.places import Place, Places
 
-
-class ModuleEntry(NamedTuple):
-    """A type's description and what builds it from complete settings and a place."""
-
-    type: ModuleType
-    build: Callable[[Settings, Place], ConnectionModule]
-
-
-MODULES: Mapping[str, ModuleEntry] = {
-    "adapter_bias": ModuleEntry(adapter_bias.TYPE, adapter_bias.AdapterBias),
-    "bottleneck": ModuleEntry(bottleneck.TYPE, bottleneck.Bottleneck),
+MODULES: Mapping[str, ModuleEntry] = with_options({
     "adamix": ModuleEntry(adamix.TYPE, adamix.AdaMix),
+    "adapter_bias": ModuleEntry(adapter_bias.TYPE, adapter_bias.AdapterBias),
     "arc": ModuleEntry(arc.TYPE, arc.Arc),
+    "bottleneck": ModuleEntry(bottleneck.TYPE, bottleneck.Bottleneck),
     "hadamard": ModuleEntry(hadamard.TYPE, hadamard.Hadamard),
     "lora": ModuleEntry(lora.TYPE, lora.Lora),
     "tiny_attention": ModuleEntry(tiny_attention.TYPE, tiny_attention.TinyAttention),
-}
+})  # fmt: skip
 
 MODULE_TYPES: ModuleTypes = {name: entry.type for name, entry in MODULES.items()}
 

@@ -11,6 +11,8 @@ from torch import Tensor, nn
 
 from placement_search.module_type import ModuleType, Setting, Settings
 from placement_search.modules.contract import StateModule
+from placement_search.modules.rational import N_PARAMETERS as N_RATIONAL
+from placement_search.modules.rational import Rational
 from placement_search.places import Place
 
 ACTIVATIONS: Mapping[str, type[nn.Module]] = {
@@ -19,14 +21,16 @@ ACTIVATIONS: Mapping[str, type[nn.Module]] = {
     "silu": nn.SiLU,
     "tanh": nn.Tanh,
     "identity": nn.Identity,
+    "rational": Rational,
 }
 
 
 def _count(settings: Settings, place: Place) -> int:
-    """Down, up and their biases, the norm's two vectors, the scale's vector."""
+    """Down, up, their biases, norm, scale, and a learned activation."""
     rank = int(settings["rank"])
     n_vectors = 1 + 2 * bool(settings["norm"]) + bool(settings["scale_per_channel"])
-    return 2 * place.width * rank + rank + n_vectors * place.width
+    n_learned = N_RATIONAL if settings["activation"] == "rational" else 0
+    return 2 * place.width * rank + rank + n_vectors * place.width + n_learned
 
 
 TYPE = ModuleType(
@@ -35,7 +39,11 @@ TYPE = ModuleType(
         "rank": Setting(
             8, "width of the bottleneck, in channels", minimum=1, is_always_written=True
         ),
-        "activation": Setting("gelu", "non-linearity between the maps", choices=(*ACTIVATIONS,)),
+        "activation": Setting(
+            "gelu",
+            "non-linearity between the maps, rational for a learned one",
+            choices=(*ACTIVATIONS,),
+        ),
         "norm": Setting(default=True, doc="a trainable LayerNorm before the down map"),
         "scale": Setting(1.0, "factor on what is added, or its start when it is learned"),
         "scale_per_channel": Setting(

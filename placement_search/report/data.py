@@ -64,6 +64,7 @@ def as_json(findings: Findings) -> str:
         "notes": list(record.notes),
         "layout_proxies": dict(record.layout_proxies),
         "proxy_map": asdict(record.proxy_map) if record.proxy_map else None,
+        "switches": asdict(record.switches) if record.switches else None,
         "ends": _ends(record),
         "costs": _costs(record),
     }
@@ -157,6 +158,8 @@ def _costs(record: StudyRecord) -> dict[str, object]:
         "references_steps": sum(r.card.n_steps for r in record.references),
         "proxy_map_seconds": record.proxy_map.seconds if record.proxy_map else None,
         "proxy_map_examples": record.proxy_map.n_examples if record.proxy_map else None,
+        "switches_seconds": record.switches.seconds if record.switches else None,
+        "switches_steps": record.switches.n_steps if record.switches else None,
     }
 
 

@@ -146,13 +146,16 @@ def costs_table(findings: Findings) -> Table:
     if record.proxy_map:
         examples = f"proxy map, from {as_count(record.proxy_map.n_examples)} examples"
         rows.append((examples, "1", as_seconds(record.proxy_map.seconds), UNKNOWN))
+    if switches := record.switches:
+        named = f"switches of {as_count(len(switches.keep))} connections, trained at once"
+        rows.append((named, "1", as_seconds(switches.seconds), as_count(switches.n_steps)))
     columns = (Column("what"), *_numbers("runs", "seconds", "optimizer steps"))
     return Table(columns, tuple(rows))
 
 
 def facts_table(findings: Findings) -> Table:
     """What was searched: backbone, data, space, training and the study's own choices."""
-    asked = findings.record.definition
+    record, asked = findings.record, findings.record.definition
     backbone, plan, space = asked.backbone, asked.training, asked.space
     kinds = ", ".join(str(kind).replace("_", "-") for kind in space.get("kinds", ()))
     count = space.get("connections", {})
@@ -175,6 +178,7 @@ def facts_table(findings: Findings) -> Table:
          f"{count.get('at_most', UNKNOWN)}")),
         ("budget of a layout", asked.budget or "no limit"),
         ("sampler and pruner", f"{asked.sampler}, {asked.pruner}{course_words(asked)}"),
+        *([("switches", record.switches.words)] if record.switches else ()),
         ("seed", str(asked.seed)),
         ("training", (f"{plan.epochs} epochs, {plan.n_reports} validation scores, "
          f"batch size {plan.batch_size}, learning rate {plan.learning_rate:g}, "

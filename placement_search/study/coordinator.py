@@ -46,7 +46,8 @@ from placement_search.study.samplers.sampler import (
     Setting,
     distributions,
 )
-from placement_search.study.search_budget import Account, SearchBudget
+from placement_search.study.search_budget import NOTHING, Account, SearchBudget, Spent
+from placement_search.study.switch_record import SwitchRecord
 from placement_search.study.training_choices import stored, training_of
 from placement_search.study.under_way import UnderWay
 
@@ -67,6 +68,7 @@ class TrialSetup:
         fidelity: What a trial gets more of from rung to rung; see `Course`.
         replicates: Trainings of a layout from different seeds.
         cost: What a layout costs, where the score is set against that.
+        switches: What switches learned before the trials; None where none were trained.
     """
 
     space: SearchSpace
@@ -80,6 +82,12 @@ class TrialSetup:
     fidelity: str = EPOCHS
     replicates: int = 1
     cost: Callable[[Layout], float] | None = None
+    switches: SwitchRecord | None = None
+
+    @property
+    def spent(self) -> Spent:
+        """What was spent before the first trial."""
+        return Spent(self.switches.seconds, self.switches.n_steps) if self.switches else NOTHING
 
     @property
     def course(self) -> Course:
@@ -111,6 +119,7 @@ class Coordinator:
             tuple(study.directions),
             trials.proxies,
             trials.concurrency,
+            trials.switches.by_pair if trials.switches else {},
         )
         self._proposer = Proposer(setting, SAMPLERS[trials.sampler](setting))
         self._course = trials.course
@@ -130,7 +139,7 @@ class Coordinator:
         """
         self._ledger.queue(self._missing_baselines())
         self._waiting = deque(self._ledger.numbers(TrialState.WAITING))
-        self._account = Account(budget, self._ledger.trials)
+        self._account = Account(budget, self._ledger.trials, before=self._trials.spent)
         self._why_ended = ""
         self._progress.start("search", budget.n_trials, self._ledger.n_finished)
         self._fill_slots()

@@ -18,6 +18,7 @@ from placement_search.study.definition import StudyDefinition
 from placement_search.study.map_record import ProxyMap as ProxyMap  # noqa: PLC0414 - its home
 from placement_search.study.starts import is_start
 from placement_search.study.storage import load_study
+from placement_search.study.switch_record import SwitchRecord
 from placement_search.study.training_choices import training_of
 
 SEARCHED = "search"
@@ -25,7 +26,7 @@ SEARCHED = "search"
 
 DEFINITION, PROVENANCE, PROXY_MAP, FINALIST = "definition", "provenance", "proxy_map", "finalist/"
 GOAL, REFERENCE, POOLING, NOTES = "goal", "reference/", "pooling", "notes"
-QUEUE_NOTES = "queue_notes"
+QUEUE_NOTES, SWITCHES = "queue_notes", "switches"
 LAYOUT_PROXIES = "layout_proxies/"
 FULL_FINE_TUNING = "full fine-tuning"
 """The role of retrainings of the whole backbone, a ceiling for adapters."""
@@ -168,6 +169,7 @@ class StudyRecord:
         notes: What was found in the data, a line each.
         queue_notes: By role, why a baseline is missing or a layout from elsewhere not admitted.
         layout_proxies: Scores of whole layouts by layout id and proxy, where they were computed.
+        switches: What switches learned; None where none were trained.
     """
 
     name: str
@@ -183,6 +185,7 @@ class StudyRecord:
     notes: tuple[str, ...]
     queue_notes: dict[str, str] = field(default_factory=dict)
     layout_proxies: Mapping[str, dict[str, float]] = field(default_factory=dict)
+    switches: SwitchRecord | None = None
 
     @property
     def command(self) -> str:
@@ -226,6 +229,7 @@ class StudyRecord:
 
 CARDS = TypeAdapter(ScoreCard)
 PROXY_MAPS = TypeAdapter(ProxyMap)
+SWITCH_RECORDS = TypeAdapter(SwitchRecord)
 GOALS = TypeAdapter(Goal)
 REFERENCES = TypeAdapter(ReferenceRecord)
 POOLINGS = TypeAdapter(PoolingRecord)
@@ -255,6 +259,7 @@ def read_study(study: optuna.Study, address: str) -> StudyRecord:
         notes=tuple(attributes.get(NOTES, ())),
         queue_notes=attributes.get(QUEUE_NOTES, {}),
         layout_proxies=_after(attributes, LAYOUT_PROXIES),
+        switches=read_switches(attributes),
     )
 
 
@@ -281,6 +286,12 @@ def read_proxy_map(attributes: Mapping[str, Any]) -> ProxyMap | None:
     """The proxy map that a study's attributes hold; None before it is computed."""
     stored = attributes.get(PROXY_MAP)
     return PROXY_MAPS.validate_python(stored) if stored else None
+
+
+def read_switches(attributes: Mapping[str, Any]) -> SwitchRecord | None:
+    """What a study's attributes hold of its switches; None where none were trained."""
+    stored = attributes.get(SWITCHES)
+    return SWITCH_RECORDS.validate_python(stored) if stored else None
 
 
 def read_references(attributes: Mapping[str, Any]) -> tuple[ReferenceRecord, ...]:

@@ -39,7 +39,12 @@ from placement_search.study.pruners import PRUNERS
 from placement_search.study.queue import check_starts, make_queue
 from placement_search.study.records import StudyRecord, read_study
 from placement_search.study.references import References
-from placement_search.study.samplers import NEED_PROXIES, ONE_OBJECTIVE, SAMPLERS
+from placement_search.study.samplers import (
+    NEED_PROXIES,
+    NEED_SWITCHES,
+    ONE_OBJECTIVE,
+    SAMPLERS,
+)
 from placement_search.study.samplers.sampler import Setting
 from placement_search.study.search_budget import SearchBudget
 from placement_search.study.settings import DEFAULT_MEMORY, SearchSettings
@@ -50,6 +55,7 @@ from placement_search.study.storage import (
     quiet_optuna,
     sole_coordinator,
 )
+from placement_search.study.switches import check_switches, store_switches
 from placement_search.tasks.loading import read_data
 from placement_search.tasks.preparation import prepare
 from placement_search.tasks.settings import DataSettings
@@ -186,6 +192,8 @@ def search(
         _prepare(study, ingredients.bench, settings, progress)
         if settings.proxy_map:
             _store_proxy_map(study, ingredients.bench, settings.seed, progress)
+        if settings.sampler in NEED_SWITCHES:
+            store_switches(study, ingredients.bench, ingredients.space, settings, progress)
         with closing(engine_for(settings, ingredients.space, ingredients.bench)) as engine:
             trials = _trials(study, settings, ingredients, progress)
             budget = SearchBudget(settings.n_trials, settings.max_steps, settings.max_seconds)
@@ -257,6 +265,7 @@ def _trials(
         proxies=proxy_map.scores if proxy_map else {},
         fidelity=settings.fidelity,
         replicates=settings.replicates,
+        switches=records.read_switches(attributes),
         cost=(lambda layout: COSTS[cost](ingredients.bench.costs(layout))) if cost else None,
     )
 
@@ -352,6 +361,8 @@ def _check_sampler(settings: SearchSettings, space: SearchSpace) -> None:
             f"--sampler {settings.sampler} goes by the proxy map, which --no-map leaves out; "
             "drop one of them"
         )
+    if settings.sampler in NEED_SWITCHES:
+        check_switches(space, is_mapped=settings.proxy_map)
     if settings.sampler in ONE_OBJECTIVE and parse_objective(settings.objective):
         raise StudyError(
             f"--sampler {settings.sampler} looks for the best score alone, got --objective "

@@ -47,6 +47,9 @@ class Spent:
         return Spent(self.seconds + other.seconds, self.n_steps + other.n_steps)
 
 
+NOTHING = Spent()
+
+
 def spent_by(trial: FrozenTrial) -> Spent:
     """What an ended trial took; nothing where it never reported."""
     attributes = trial.user_attrs
@@ -63,6 +66,7 @@ class Account:
         budget: What may be spent.
         trials: The study's trials by number; read again at every question.
         clock: Seconds from any moment on.
+        before: What was spent before the first trial.
     """
 
     def __init__(
@@ -70,12 +74,14 @@ class Account:
         budget: SearchBudget,
         trials: Sequence[FrozenTrial],
         clock: Callable[[], float] = time.monotonic,
+        before: Spent = NOTHING,
     ) -> None:
         self.budget = budget
         self._clock = clock
         self._started = clock()
-        self._earlier = _elapsed(trials)
-        self._n_steps = 0
+        # What trials were told already counts what was before them.
+        self._earlier = max(_elapsed(trials), before.seconds)
+        self._n_steps = before.n_steps
         self._n_counted = 0
 
     @property
@@ -94,7 +100,7 @@ class Account:
         self._n_counted = len(known)
         most = self.budget.max_steps
         if most is not None and self._n_steps >= most:
-            return f"trials took {self._n_steps:,} training steps of at most {most:,} (--max-steps)"
+            return f"it took {self._n_steps:,} training steps of at most {most:,} (--max-steps)"
         seconds = self.budget.max_seconds
         if seconds is not None and self.elapsed >= seconds:
             return f"it took {self.elapsed:,.0f} seconds of at most {seconds:,g} (--max-seconds)"

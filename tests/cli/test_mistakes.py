@@ -1,6 +1,7 @@
 """A user's mistakes: one message with rule, value and cure, exit code 2, nothing written."""
 
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -9,6 +10,7 @@ import pytest
 from typer.testing import CliRunner
 
 from placement_search.cli.main import app
+from placement_search.study.samplers import SAMPLERS
 
 SPACE = """\
 schema_version: 1
@@ -30,7 +32,7 @@ def _inside(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     [
         (["search", "--model", "nowhere"], "there is no folder 'nowhere'"),
         (["search", "--data", "digit"], "got 'digit' (did you mean 'digits'?)"),
-        (["search", "--space", "extendet"], "one of extended, long_range"),
+        (["search", "--space", "extendet"], "there is no file 'extendet'"),
         (["search", "--sampler", "tpee"], "did you mean 'tpe'"),
         (["search", "--pruner", "mediam"], "did you mean 'median'"),
         (["search", "--storage", "mysql://x"], "an SQLite address"),
@@ -122,6 +124,14 @@ def test_help_is_there_for_every_command() -> None:
 
         assert result.exit_code == 0
         assert f"Example: placement-search {name}" in result.stdout
+
+
+@pytest.mark.parametrize("name", SAMPLERS)
+def test_the_help_of_search_names_every_sampler(name: str) -> None:
+    """What nobody can find is not there."""
+    result = CliRunner().invoke(app, ["search", "--help"], env={"COLUMNS": "400"})
+
+    assert re.search(rf"(?<![-\w]){name}(?![-\w])", result.stdout)
 
 
 def test_help_imports_no_heavy_library() -> None:

@@ -27,6 +27,7 @@ def test_it_adds_what_the_formula_says(activation: str) -> None:
     """``s · U(act(D(norm(h))))``, with a fixed ``s``."""
     module = made(activation=activation, scale=0.5)
     norm, act = module.norm, ACTIVATIONS[activation]()
+    act.load_state_dict(module.activation.state_dict())
     assert isinstance(norm, nn.LayerNorm)
     normed = functional.layer_norm(states(), (WIDTH,), norm.weight, norm.bias)
     inner = act(normed @ module.down.weight.T + module.down.bias)
@@ -73,6 +74,7 @@ def test_a_scale_per_channel_is_learned_from_its_start() -> None:
         ({"rank": 8, "norm": False}, 1096),
         ({"rank": 8, "scale_per_channel": True}, 1288),
         ({"rank": 1, "norm": False}, 193),
+        ({"rank": 8, "activation": "rational"}, 1234),
     ],
 )
 def test_parameters_are_counted_as_on_paper(

@@ -215,8 +215,9 @@ def test_building_leaves_the_global_random_state_alone(spec: ModuleSpec) -> None
 def test_modules_compute_in_float32_on_the_cpu(spec: ModuleSpec) -> None:
     """What the layout file stores and what the docstring says."""
     tensors = [*build_module(spec, Place(16)).state_dict().values()]
+    numbers = [t for t in tensors if t.dtype is not torch.bool]
 
-    assert {(t.dtype, t.device.type) for t in tensors} == {(torch.float32, "cpu")}
+    assert {(t.dtype, t.device.type) for t in numbers} == {(torch.float32, "cpu")}
 
 
 def test_what_is_shared_is_counted_built_and_stored_once(spec: ModuleSpec) -> None:

@@ -45,7 +45,7 @@ def test_spaces_ship_for_each_question() -> None:
     """Classic, longer, backwards, everything; and one for each published module."""
     assert {"extended", "long_range", "per_layer", "recurrent"} <= {*shipped_spaces()}
     assert {"lora", "hadamard", "adapter_bias"} <= {*shipped_spaces()}
-    assert {"tiny_attention", "adamix", "arc"} <= {*shipped_spaces()}
+    assert {"tiny_attention", "adamix", "arc", "unipelt"} <= {*shipped_spaces()}
 
 
 @pytest.mark.parametrize("name", ["lora", "hadamard", "adapter_bias"])

@@ -66,6 +66,32 @@ def test_arc_has_one_projection_before_attention_and_one_before_mlps() -> None:
     assert not space.contains(parse_layout("1>1:arc"))
 
 
+@pytest.mark.parametrize(
+    ("name", "n_candidates", "notations"),
+    [
+        ("unipelt", 25, [
+            "bottleneck(activation=relu,gate=true,norm=false,rank=4)",
+            "bottleneck(activation=relu,gate=true,norm=false,rank=48)",
+        ]),
+        ("sparse_adapter", 49, [
+            "bottleneck(activation=relu,kept=0.2,mask=snip,norm=false,rank=8)",
+            "bottleneck(activation=relu,norm=false,rank=8)",
+            "bottleneck(activation=relu,kept=0.25,mask=snip,norm=false,rank=32)",
+        ]),
+        ("adaptable_adapters", 12, [
+            "bottleneck(activation=rational,norm=false,rank=4)",
+            "bottleneck(activation=rational,norm=false,rank=48)",
+        ]),
+    ],
+)  # fmt: skip
+def test_a_papers_space_has_its_modules(name: str, n_candidates: int, notations: list[str]) -> None:
+    """Cheapest first, at the nodes that the file's words mean."""
+    space = bound(read_space(name))
+
+    assert len(space.pairs) == n_candidates
+    assert [module.notation for module in space.modules] == notations
+
+
 def test_candidates_are_the_pairs_of_the_kinds_sources_and_targets() -> None:
     """Sorted, and no pair twice, though the file may name a node twice."""
     file = space_file(kinds=["recurrent", "parallel"], sources=["3-5", 4], targets=[4, 0, "5-6"])

@@ -14,6 +14,7 @@ from torch import Tensor, nn
 from placement_search.adapted.model import AdaptedBackbone
 from placement_search.adapted.states import pooled
 from placement_search.layout import Layout
+from placement_search.modules.mask import KeptEntries
 from placement_search.proxies.factors import FactorStream
 
 WRITE = 0.02
@@ -78,7 +79,9 @@ def write_layout(stream: FactorStream, layout: Layout, seed: int) -> WrittenLayo
 
 
 def _fill_zeros(module: nn.Module, generator: torch.Generator) -> None:
-    """Draw the parameters of ``module`` itself that are all zero."""
+    """Draw the parameters of ``module`` itself that are all zero, of matrices what is kept."""
+    if isinstance(module, KeptEntries):
+        module.fill_zeros(WRITE, generator)
     for parameter in module.parameters(recurse=False):
         if not parameter.any():
             drawn = torch.randn(parameter.shape, generator=generator, dtype=torch.float32)

@@ -20,6 +20,7 @@ from placement_search.study.samplers.gradient_guided import GradientGuided
 from placement_search.study.samplers.guided import Guided
 from placement_search.study.samplers.optuna_samplers import OptunaSampler, WholeSpaceTPE
 from placement_search.study.samplers.sampler import MakeSampler
+from placement_search.study.samplers.switch import KeptBySwitches
 
 N_STARTUP = 8
 """Random layouts before a model of Optuna's is trusted."""
@@ -61,10 +62,13 @@ SAMPLERS: Mapping[str, MakeSampler] = {
         GenerationalSampler,
         make=_quasi_random,
     ),
+    "switch": KeptBySwitches,
     "brute-force": BruteForce,
 }
 """What ``--sampler`` takes."""
 NEED_PROXIES = frozenset({"gradient-guided"})
 """Samplers that are nothing without a proxy map."""
+NEED_SWITCHES = frozenset({"switch"})
+"""Samplers that go by switches, which are trained before them."""
 ONE_OBJECTIVE = frozenset({"cma-es"})
 """Samplers that can't set a score against a cost."""

@@ -10,6 +10,7 @@ from optuna.trial import FrozenTrial, TrialState
 
 from placement_search.layout import Layout
 from placement_search.space.encoding import Encoding, Gene
+from placement_search.space.node_names import Pair
 from placement_search.space.training import NO_CHOICE, TrainingChoice
 from placement_search.study.seeds import derive_seed
 
@@ -29,6 +30,7 @@ class Setting:
         proxies: The proxy map, by proxy; empty where the study has none.
         concurrency: How far knowledge lags: the proposal of trial n may know trials up to
             n - concurrency.
+        keep: By connection the probability that a switch keeps it; empty where none was trained.
     """
 
     encoding: Encoding
@@ -36,6 +38,7 @@ class Setting:
     directions: tuple[StudyDirection, ...]
     proxies: Mapping[str, Scores] = field(default_factory=dict)
     concurrency: int = 1
+    keep: Mapping[Pair, float] = field(default_factory=dict)
 
     @property
     def sign(self) -> int:
