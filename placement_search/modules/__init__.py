@@ -1,7 +1,6 @@
 """The module types: one file each, one line each in the table below."""
 
-from collections.abc import Callable, Mapping
-from typing import NamedTuple
+from collections.abc import Mapping
 
 import torch
 from torch import Tensor, nn
@@ -9,21 +8,15 @@ from torch import Tensor, nn
 from placement_search import layout as notation
 from placement_search.errors import LayoutError
 from placement_search.layout import Connection, Layout, ModuleSpec, ModuleTypes
-from placement_search.module_type import ModuleType, Settings
 from placement_search.modules import bottleneck
 from placement_search.modules.contract import ConnectionModule
+from placement_search.modules.entry import ModuleEntry
+from placement_search.modules.tied import is_tied, tied
 from placement_search.places import Place, Places
 
 
-class ModuleEntry(NamedTuple):
-    """A type's description and what builds it from complete settings and a place."""
-
-    type: ModuleType
-    build: Callable[[Settings, Place], ConnectionModule]
-
-
 MODULES: Mapping[str, ModuleEntry] = {
-    "bottleneck": ModuleEntry(bottleneck.TYPE, bottleneck.Bottleneck),
+    "bottleneck": tied(ModuleEntry(bottleneck.TYPE, bottleneck.Bottleneck)),
 }
 
 MODULE_TYPES: ModuleTypes = {name: entry.type for name, entry in MODULES.items()}
@@ -84,7 +77,8 @@ def count_parameters(layout: Layout, places: Places) -> int:
 def build_modules(layout: Layout, places: Places, seed: int) -> list[ConnectionModule]:
     """The modules of a layout in its order, from one seed; global random state stays as it was.
 
-    Modules of one type and settings share what their type says is shared.
+    Modules of one type and settings share what their type says is shared; tied ones are one module,
+    which then stands in the list several times.
     """
     first: dict[ModuleSpec, ConnectionModule] = {}
     built: list[ConnectionModule] = []
@@ -92,8 +86,9 @@ def build_modules(layout: Layout, places: Places, seed: int) -> list[ConnectionM
         torch.manual_seed(seed)
         for c in layout.connections:
             module = build_module(c.module, places.at(c.source, c.target))
-            module.share_with(first.setdefault(c.module, module))
-            built.append(module)
+            leader = first.setdefault(c.module, module)
+            module.share_with(leader)
+            built.append(leader if is_tied(c.module) else module)
     return built
 
 

@@ -5,6 +5,9 @@ from typing import Self
 
 from torch import Tensor, nn
 
+HiddenLayer = tuple[tuple[str, int], ...]
+"""Every parameter, by name, that has the layer's units along an axis, and which axis."""
+
 
 class ConnectionModule(nn.Module):
     """The trainable function of a connection."""
@@ -15,6 +18,14 @@ class ConnectionModule(nn.Module):
         Args:
             first: The first module of the layout with the same type and settings.
         """
+
+    def hidden_layers(self) -> Sequence[HiddenLayer]:
+        """Layers whose units may trade places without a change of what it computes.
+
+        Merging aligns the units of two modules by them; by default none, and parameters are
+        averaged as they stand.
+        """
+        return ()
 
 
 class StateModule(ConnectionModule):
