@@ -14,7 +14,6 @@ from placement_search.modules.entry import ModuleEntry
 from placement_search.modules.tied import is_tied, tied
 from placement_search.places import Place, Places
 
-
 MODULES: Mapping[str, ModuleEntry] = {
     "bottleneck": tied(ModuleEntry(bottleneck.TYPE, bottleneck.Bottleneck)),
 }
