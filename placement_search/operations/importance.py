@@ -13,6 +13,7 @@ from placement_search.adapted.model import AdaptedBackbone
 from placement_search.evaluation.evaluate import from_frozen_states
 from placement_search.evaluation.workbench import Workbench
 from placement_search.layout import Connection, Layout
+from placement_search.modules.contract import ConnectionModule
 from placement_search.operations.rebuilt import modules_of, rebuilt
 
 Importances = Mapping[Connection, float]
@@ -61,10 +62,15 @@ def taylor_sizes(bench: Workbench, model: AdaptedBackbone, batches: Sequence[Bat
         (logits,) = from_frozen_states([model], bench.train, [batch])
         bench.task.loss(logits, bench.train.labels[batch.indices]).backward()
         for connection, module in modules_of(model).items():
-            products = [(p * p.grad).sum() for p in module.parameters() if p.grad is not None]
-            sizes[connection] += abs(float(sum(products))) / len(batches)
+            sizes[connection] += abs(_first_order(module)) / len(batches)
     model.zero_grad()
     return sizes
+
+
+@torch.no_grad()
+def _first_order(module: ConnectionModule) -> float:
+    products = [(p * p.grad).sum() for p in module.parameters() if p.grad is not None]
+    return float(torch.stack(products).sum()) if products else 0.0
 
 
 MEASURES: Mapping[str, Measure] = {"loss-rise": loss_rises, "taylor": taylor_sizes}

@@ -108,7 +108,7 @@ def load_trained(
     _check_out(asked.out, [folder, *others])
     file = read_layout_file(folder / LAYOUT_NAME)
     check(file)
-    plan = None if asked.epochs == 0 else _plan(file, asked)
+    plan = None if asked.epochs == 0 else plan_of(file, asked)
     settings = replace(asked.model or named_backbone(folder), pooling=file.task.pooling.value)
     data = DataSettings(**file.task.data.model_dump())
     data = replace(data, data=asked.data or data.data)
@@ -131,8 +131,17 @@ def _check_out(out: Path, parents: Sequence[Path]) -> None:
     check_folder(out)
 
 
-def _plan(file: LayoutFile, asked: Asked) -> TrainingPlan:
-    """As it was trained, but for what is said; a search's defaults where its file does not say."""
+def plan_of(file: LayoutFile, asked: Asked) -> TrainingPlan:
+    """How a layout was trained, but for what is said now.
+
+    Args:
+        file: Its layout file; the defaults of a search stand in for what it does not say.
+        asked: Epochs and learning rate.
+
+    Raises:
+        ExportError: If the file names a setting that this version does not know.
+        EvaluationError: If a value is out of range.
+    """
     try:
         plan = TrainingPlan(**(file.plan or {}))  # type: ignore[arg-type]
     except TypeError as error:
