@@ -73,10 +73,10 @@ def drop(
     """
     with exit_codes():
         from placement_search.operations.drop import drop_lowest
-        from placement_search.operations.trained import Asked
+        from placement_search.operations.trained import OperationSettings
 
         settings = _backbone(folder, model, device, family, allow_pickle, trust_remote_code)
-        asked = Asked(out, settings, data, retrain, learning_rate, seed)
+        asked = OperationSettings(out, settings, data, retrain, learning_rate, seed)
         with StderrProgress() as progress:
             progress.start("drop", retrain)
             done = drop_lowest(folder, lowest, asked, progress.advance)
@@ -132,10 +132,10 @@ def prune(
     """
     with exit_codes():
         from placement_search.operations.prune import PruneSettings, prune_layout
-        from placement_search.operations.trained import Asked
+        from placement_search.operations.trained import OperationSettings
 
         settings = _backbone(folder, model, device, family, allow_pickle, trust_remote_code)
-        asked = Asked(out, settings, data, retrain, learning_rate, seed)
+        asked = OperationSettings(out, settings, data, retrain, learning_rate, seed)
         how = PruneSettings(max_params, share, importance, examples)
         with StderrProgress() as progress:
             progress.start("prune", 1 + (retrain or 0))
@@ -181,11 +181,11 @@ def merge(
     """
     with exit_codes():
         from placement_search.operations.merge import merge_layouts
-        from placement_search.operations.trained import Asked
+        from placement_search.operations.trained import OperationSettings
 
         first = task_of or folders[0]
         settings = _backbone(first, model, device, family, allow_pickle, trust_remote_code)
-        asked = Asked(out, settings, data, retrain, learning_rate, seed)
+        asked = OperationSettings(out, settings, data, retrain, learning_rate, seed)
         with StderrProgress() as progress:
             progress.start("merge", 1 + retrain)
             done = merge_layouts(folders, align, first, asked, progress.advance)

@@ -14,7 +14,7 @@ from placement_search.evaluation.score_card import Costs
 from placement_search.layout import Connection, Layout
 from placement_search.operations.rebuilt import rebuilt
 from placement_search.operations.trained import (
-    Asked,
+    OperationSettings,
     Operation,
     Told,
     Written,
@@ -23,8 +23,8 @@ from placement_search.operations.trained import (
     train_and_write,
 )
 
-N_TIMED = 32
-"""Examples in a pass that is timed."""
+N_TIMED, N_PAIRS = 32, 25
+"""Examples in a pass that is timed, and pairs of passes."""
 
 
 def split_lowest(layout: Layout, n_targets: int) -> tuple[Layout, tuple[Connection, ...]]:
@@ -74,7 +74,9 @@ class Dropped:
     written: Written
 
 
-def drop_lowest(folder: Path, n_targets: int, asked: Asked, told: Told = nobody) -> Dropped:
+def drop_lowest(
+    folder: Path, n_targets: int, asked: OperationSettings, told: Told = nobody
+) -> Dropped:
     """Remove a trained layout's connections into its lowest targets; the others keep their weights.
 
     Args:
@@ -98,8 +100,8 @@ def drop_lowest(folder: Path, n_targets: int, asked: Asked, told: Told = nobody)
         dropped=dropped,
         score_before=before,
         costs_before=trained.costs(trained.model),
-        latency_before=measure_latency_factor(trained.model, inputs),
-        latency_after=measure_latency_factor(model, inputs),
-        speed_up=measure_time_ratio(trained.model, model, inputs),
+        latency_before=measure_latency_factor(trained.model, inputs, repeats=N_PAIRS),
+        latency_after=measure_latency_factor(model, inputs, repeats=N_PAIRS),
+        speed_up=measure_time_ratio(trained.model, model, inputs, repeats=N_PAIRS),
         written=written,
     )

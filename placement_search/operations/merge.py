@@ -17,7 +17,7 @@ from placement_search.export.load import load_layout
 from placement_search.operations.align import PLANS, Plan, aligned, stay
 from placement_search.operations.rebuilt import modules_of, rebuilt
 from placement_search.operations.trained import (
-    Asked,
+    OperationSettings,
     Operation,
     Told,
     Written,
@@ -46,7 +46,11 @@ class Merged:
 
 
 def merge_layouts(
-    folders: Sequence[Path], align: str, task_of: Path, asked: Asked, told: Told = nobody
+    folders: Sequence[Path],
+    align: str,
+    task_of: Path,
+    asked: OperationSettings,
+    told: Told = nobody,
 ) -> Merged:
     """Average trained layouts of the same connections and modules on the same backbone.
 

@@ -17,7 +17,7 @@ from placement_search.operations.importance import MEASURES, Importances, measur
 from placement_search.operations.rebuilt import rebuilt
 from placement_search.operations.sharing import most_important, with_sharing, without_sharing
 from placement_search.operations.trained import (
-    Asked,
+    OperationSettings,
     Operation,
     Told,
     Written,
@@ -93,7 +93,7 @@ class PruneResult:
 
 
 def prune_layout(
-    folder: Path, settings: PruneSettings, asked: Asked, told: Told = nobody
+    folder: Path, settings: PruneSettings, asked: OperationSettings, told: Told = nobody
 ) -> PruneResult:
     """Prune a trained layout to a budget.
 

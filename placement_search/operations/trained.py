@@ -37,7 +37,7 @@ def nothing(_file: LayoutFile) -> None:
 
 
 @dataclass(frozen=True, slots=True)
-class Asked:
+class OperationSettings:
     """What every operation on a trained layout can be asked.
 
     Args:
@@ -88,7 +88,10 @@ class Trained:
 
 
 def load_trained(
-    folder: Path, asked: Asked, *others: Path, check: Callable[[LayoutFile], object] = nothing
+    folder: Path,
+    asked: OperationSettings,
+    *others: Path,
+    check: Callable[[LayoutFile], object] = nothing,
 ) -> Trained:
     """A trained layout, from the folder that it was exported to.
 
@@ -131,7 +134,7 @@ def _check_out(out: Path, parents: Sequence[Path]) -> None:
     check_folder(out)
 
 
-def plan_of(file: LayoutFile, asked: Asked) -> TrainingPlan:
+def plan_of(file: LayoutFile, asked: OperationSettings) -> TrainingPlan:
     """How a layout was trained, but for what is said now.
 
     Args:
@@ -190,7 +193,11 @@ class Operation:
 
 
 def train_and_write(
-    trained: Trained, model: AdaptedBackbone, operation: Operation, asked: Asked, told: Told
+    trained: Trained,
+    model: AdaptedBackbone,
+    operation: Operation,
+    asked: OperationSettings,
+    told: Told,
 ) -> Written:
     """Train a new layout on as far as is asked, score it, and write it.
 

@@ -15,7 +15,7 @@ from placement_search.layout import Layout
 from placement_search.modules import parse_layout
 from placement_search.operations.drop import drop_lowest, split_lowest
 from placement_search.operations.rebuilt import rebuilt
-from placement_search.operations.trained import Asked
+from placement_search.operations.trained import OperationSettings
 from tests.operations.conftest import Writer
 from tests.tiny_backbones import tiny_vit
 
@@ -66,7 +66,7 @@ def test_what_stays_computes_what_it_did() -> None:
 def test_a_dropped_layout_is_written_and_verified(write: Writer, tmp_path: Path) -> None:
     """Its scores are measured, its costs counted, and its file says what it was made of."""
     folder, out = write(), tmp_path / "out"
-    done = drop_lowest(folder, 2, Asked(out))
+    done = drop_lowest(folder, 2, OperationSettings(out))
     parent, file = (read_layout_file(f / "layout.json") for f in (folder, out))
     verified = verify_layout(out)
 
@@ -87,8 +87,8 @@ def test_a_dropped_layout_is_written_and_verified(write: Writer, tmp_path: Path)
 @pytest.mark.slow
 def test_what_was_derived_can_be_derived_from(write: Writer, tmp_path: Path) -> None:
     """The file of the second operation holds the whole line, and its study."""
-    drop_lowest(write(), 1, Asked(tmp_path / "once"))
-    drop_lowest(tmp_path / "once", 1, Asked(tmp_path / "twice"))
+    drop_lowest(write(), 1, OperationSettings(tmp_path / "once"))
+    drop_lowest(tmp_path / "once", 1, OperationSettings(tmp_path / "twice"))
     derivation = read_layout_file(tmp_path / "twice/layout.json").derived_from
 
     assert derivation is not None
@@ -102,7 +102,7 @@ def test_training_on_gives_the_same_bytes_from_a_seed(write: Writer, tmp_path: P
     """And others from another one; with no epochs said it trains as the layout was trained."""
     folder = write()
     for name, seed in (("a", 0), ("b", 0), ("c", 1)):
-        drop_lowest(folder, 1, Asked(tmp_path / name, epochs=None, seed=seed))
+        drop_lowest(folder, 1, OperationSettings(tmp_path / name, epochs=None, seed=seed))
     one, same, other = ((tmp_path / n / "layout.safetensors").read_bytes() for n in "abc")
     file = read_layout_file(tmp_path / "a/layout.json")
 
@@ -119,7 +119,7 @@ def test_the_layout_that_is_read_is_never_replaced(write: Writer, tmp_path: Path
     before = (folder / "layout.json").read_bytes()
 
     with pytest.raises(OutputError, match="would replace the layout"):
-        drop_lowest(folder, 1, Asked(tmp_path / "x" / ".." / folder.name))
+        drop_lowest(folder, 1, OperationSettings(tmp_path / "x" / ".." / folder.name))
     assert (folder / "layout.json").read_bytes() == before
 
 
@@ -133,13 +133,13 @@ def test_other_data_are_refused(write: Writer, tmp_path: Path) -> None:
     path.write_text(json.dumps(data))
 
     with pytest.raises(OperationError, match="are not those that"):
-        drop_lowest(folder, 1, Asked(tmp_path / "out"))
+        drop_lowest(folder, 1, OperationSettings(tmp_path / "out"))
     assert not (tmp_path / "out").exists()
 
 
 @pytest.mark.slow
 def test_the_head_alone_can_be_loaded(write: Writer, tmp_path: Path) -> None:
     """A layout without connections is a layout."""
-    drop_lowest(write(), 4, Asked(tmp_path / "out"))
+    drop_lowest(write(), 4, OperationSettings(tmp_path / "out"))
 
     assert load_layout(tmp_path / "out", load_backbone()).layout == Layout()

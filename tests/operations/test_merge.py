@@ -11,7 +11,7 @@ from placement_search.export.layout_file import read_layout_file
 from placement_search.export.load import verify_layout
 from placement_search.operations.align import PLANS, permutation, stay
 from placement_search.operations.merge import average, merge_layouts
-from placement_search.operations.trained import Asked
+from placement_search.operations.trained import OperationSettings
 from tests.operations.conftest import Writer, as_trained
 from tests.tiny_task import tiny_bench
 
@@ -73,7 +73,7 @@ def test_a_merged_layout_is_written_and_verified(write: Writer, tmp_path: Path) 
     """It has the task, head and provenance of the layout asked for, and names both parents."""
     folders = [write("a", seed=1), write("b", seed=2)]
     out = tmp_path / "out"
-    done = merge_layouts(folders, "permutation", folders[1], Asked(out))
+    done = merge_layouts(folders, "permutation", folders[1], OperationSettings(out))
     file = read_layout_file(out / "layout.json")
     parents = [read_layout_file(f / "layout.json").weights_sha256 for f in folders]
 
@@ -89,7 +89,7 @@ def test_a_merged_layout_is_written_and_verified(write: Writer, tmp_path: Path) 
 def test_layouts_that_do_not_fit_together_are_refused(write: Writer, tmp_path: Path) -> None:
     """All reasons at once are for the user, none of them after loading a model."""
     one, other = write("a"), write("b", notation="2>2:bottleneck(rank=2)")
-    asked = Asked(tmp_path / "out")
+    asked = OperationSettings(tmp_path / "out")
 
     with pytest.raises(OperationError, match=r"same connections.*b has layout 2>2"):
         merge_layouts([one, other], "permutation", one, asked)
@@ -108,4 +108,4 @@ def test_no_parent_is_replaced(write: Writer) -> None:
     folders = [write("a", seed=1), write("b", seed=2)]
 
     with pytest.raises(OutputError, match="would replace the layout"):
-        merge_layouts(folders, "none", folders[0], Asked(folders[1]))
+        merge_layouts(folders, "none", folders[0], OperationSettings(folders[1]))

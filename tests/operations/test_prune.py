@@ -8,7 +8,7 @@ from placement_search.errors import OperationError, SpaceError
 from placement_search.export.layout_file import read_layout_file
 from placement_search.export.load import verify_layout
 from placement_search.operations.prune import PruneSettings, prune_layout
-from placement_search.operations.trained import Asked
+from placement_search.operations.trained import OperationSettings
 from tests.operations.conftest import Writer
 
 pytestmark = pytest.mark.slow
@@ -24,7 +24,7 @@ def test_a_pruned_layout_keeps_its_budget(
     """With sharing every place stays, without it the kept ones; `verify` accepts both."""
     out = tmp_path / "out"
     settings = PruneSettings(str(2 * PRICE), is_shared=is_shared)
-    done = prune_layout(write(), settings, Asked(out, epochs=1))
+    done = prune_layout(write(), settings, OperationSettings(out, epochs=1))
     file, verified = read_layout_file(out / "layout.json"), verify_layout(out)
 
     assert file.costs.n_adapter_parameters == 2 * PRICE
@@ -38,7 +38,7 @@ def test_a_pruned_layout_keeps_its_budget(
 
 def test_a_share_of_the_backbone_is_a_budget(write: Writer, tmp_path: Path) -> None:
     """As in a search: 0.1 % of 0.6 million parameters hold one connection."""
-    done = prune_layout(write(), PruneSettings("0.1%"), Asked(tmp_path / "out"))
+    done = prune_layout(write(), PruneSettings("0.1%"), OperationSettings(tmp_path / "out"))
 
     assert done.written.costs.n_adapter_parameters == PRICE
 
@@ -48,7 +48,7 @@ def test_the_same_pruning_writes_the_same_bytes(write: Writer, tmp_path: Path) -
     folder = write()
     for name in "ab":
         settings = PruneSettings("1000", importance="taylor", n_examples=32)
-        prune_layout(folder, settings, Asked(tmp_path / name, epochs=None, seed=3))
+        prune_layout(folder, settings, OperationSettings(tmp_path / name, epochs=None, seed=3))
 
     for name in ("layout.json", "layout.safetensors"):
         assert (tmp_path / "a" / name).read_bytes() == (tmp_path / "b" / name).read_bytes()
@@ -56,7 +56,7 @@ def test_the_same_pruning_writes_the_same_bytes(write: Writer, tmp_path: Path) -
 
 def test_what_can_not_be_pruned_is_refused(write: Writer, tmp_path: Path) -> None:
     """Each with its cure, and nothing written."""
-    folder, asked = write(), Asked(tmp_path / "out")
+    folder, asked = write(), OperationSettings(tmp_path / "out")
 
     with pytest.raises(OperationError, match=r"1,800 parameters .* nothing to prune"):
         prune_layout(folder, PruneSettings("1800"), asked)

@@ -13,7 +13,7 @@ from placement_search.evaluation.workbench import Workbench
 from placement_search.export.layout_file import LayoutFile
 from placement_search.export.units import to_original_units, to_training_units
 from placement_search.layout import Layout
-from placement_search.operations.trained import Asked, plan_of, train_on
+from placement_search.operations.trained import OperationSettings, plan_of, train_on
 from placement_search.tasks.metrics import METRICS
 from placement_search.tasks.target import Target
 from placement_search.tasks.task import Examples, Task
@@ -73,8 +73,8 @@ def test_heads_of_classes_have_no_units() -> None:
 
 def test_a_layout_is_trained_on_as_it_was_trained(file: LayoutFile) -> None:
     """But for the epochs and the rate that are said."""
-    assert plan_of(file, Asked(OUT, epochs=None)) == PLAN
-    assert plan_of(file, Asked(OUT, epochs=3, learning_rate=0.5)) == replace(
+    assert plan_of(file, OperationSettings(OUT, epochs=None)) == PLAN
+    assert plan_of(file, OperationSettings(OUT, epochs=3, learning_rate=0.5)) == replace(
         PLAN, epochs=3, learning_rate=0.5
     )
 
@@ -83,7 +83,7 @@ def test_files_of_earlier_versions_leave_the_defaults(file: LayoutFile) -> None:
     """They say nothing of the training."""
     older = file.model_copy(update={"plan": None})
 
-    assert plan_of(older, Asked(OUT, epochs=None)) == TrainingPlan()
+    assert plan_of(older, OperationSettings(OUT, epochs=None)) == TrainingPlan()
 
 
 def test_a_plan_that_is_not_known_is_refused(file: LayoutFile) -> None:
@@ -91,9 +91,9 @@ def test_a_plan_that_is_not_known_is_refused(file: LayoutFile) -> None:
     later = file.model_copy(update={"plan": asdict(PLAN) | {"patience": 3}})
 
     with pytest.raises(ExportError, match="patience"):
-        plan_of(later, Asked(OUT, epochs=None))
+        plan_of(later, OperationSettings(OUT, epochs=None))
     with pytest.raises(EvaluationError, match="learning_rate must be above 0"):
-        plan_of(file, Asked(OUT, epochs=1, learning_rate=0.0))
+        plan_of(file, OperationSettings(OUT, epochs=1, learning_rate=0.0))
 
 
 def test_training_on_starts_from_the_weights_that_are_there() -> None:
