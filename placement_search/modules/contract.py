@@ -23,7 +23,7 @@ class ConnectionModule(nn.Module):
         """Layers whose units may trade places without a change of what it computes.
 
         Merging aligns the units of two modules by them; by default none, and parameters are
-        averaged as they stand.
+        averaged as they stand. What a layout's modules share belongs to no layer of one of them.
         """
         return ()
 

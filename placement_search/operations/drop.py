@@ -14,8 +14,8 @@ from placement_search.evaluation.score_card import Costs
 from placement_search.layout import Connection, Layout
 from placement_search.operations.rebuilt import rebuilt
 from placement_search.operations.trained import (
-    OperationSettings,
     Operation,
+    OperationSettings,
     Told,
     Written,
     load_trained,

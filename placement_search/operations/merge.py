@@ -17,8 +17,8 @@ from placement_search.export.load import load_layout
 from placement_search.operations.align import PLANS, Plan, aligned, stay
 from placement_search.operations.rebuilt import modules_of, rebuilt
 from placement_search.operations.trained import (
-    OperationSettings,
     Operation,
+    OperationSettings,
     Told,
     Written,
     load_trained,

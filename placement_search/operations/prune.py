@@ -17,8 +17,8 @@ from placement_search.operations.importance import MEASURES, Importances, measur
 from placement_search.operations.rebuilt import rebuilt
 from placement_search.operations.sharing import most_important, with_sharing, without_sharing
 from placement_search.operations.trained import (
-    OperationSettings,
     Operation,
+    OperationSettings,
     Told,
     Written,
     load_trained,
