@@ -36,6 +36,10 @@ class ExportError(PlacementSearchError):
     """A layout can't be written, or a layout file fails one of its checks."""
 
 
+class OperationError(PlacementSearchError):
+    """A trained layout can't be changed as asked."""
+
+
 class EvaluationError(PlacementSearchError):
     """An evaluation gave no usable score, such as a loss that is not finite."""
 

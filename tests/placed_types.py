@@ -6,8 +6,9 @@ from torch import Tensor, nn
 
 from placement_search.layout import Layout, ModuleTypes
 from placement_search.module_type import ModuleType, Setting, Settings
-from placement_search.modules import MODULE_TYPES, MODULES, ModuleEntry, bottleneck
+from placement_search.modules import MODULE_TYPES, MODULES, bottleneck
 from placement_search.modules.contract import InsideModule, StateModule
+from placement_search.modules.entry import ModuleEntry
 from placement_search.places import Linear, Place, Places, SubLayer
 
 RANK = {"rank": Setting(4, "width", minimum=1, is_always_written=True)}

@@ -34,8 +34,9 @@ FLOORS: Mapping[str, int] = {
     "study": 7,
     "report": 8,
     "export": 8,
-    "cli": 9,
-    "": 10,
+    "operations": 9,
+    "cli": 10,
+    "": 11,
 }
 """The floor of each room; the package itself, with its front doors, stands on top."""
 ROOM_OF_FILE = {"module_type": "layout", "places": "layout", "__main__": ""}

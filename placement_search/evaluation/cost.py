@@ -47,7 +47,21 @@ def measure_latency_factor(model: AdaptedBackbone, inputs: Inputs, *, repeats: i
         repeats: Pairs of timed passes, after one that warms up.
     """
     bare = AdaptedBackbone(model.backbone, Layout(), model.head.out_features, pooling=model.pooling)
-    ratios = [_seconds(model, inputs) / _seconds(bare, inputs) for _ in range(repeats + 1)]
+    return measure_time_ratio(model, bare, inputs, repeats=repeats)
+
+
+def measure_time_ratio(
+    model: AdaptedBackbone, other: AdaptedBackbone, inputs: Inputs, *, repeats: int = 9
+) -> float:
+    """Median over pairs of the time of one pass of ``model`` over that of one of ``other``.
+
+    Args:
+        model: An adapted backbone.
+        other: Another one, timed in turn with it.
+        inputs: A batch, each of shape ``(batch, …)``.
+        repeats: Pairs of timed passes, after one that warms up.
+    """
+    ratios = [_seconds(model, inputs) / _seconds(other, inputs) for _ in range(repeats + 1)]
     return statistics.median(ratios[1:])
 
 

@@ -1,25 +1,19 @@
 """Export: train a study's layout again from its seed, compare the score, write both files."""
 
 from dataclasses import asdict, dataclass, replace
-from hashlib import sha256
 from importlib.metadata import version
 from pathlib import Path
 
-import torch
-from safetensors.torch import save
-
-from placement_search.adapted.model import AdaptedBackbone
 from placement_search.engine.in_process import InProcessEngine
 from placement_search.errors import ExportError
 from placement_search.evaluation.estimates import mean_estimate
 from placement_search.evaluation.evaluate import Evaluated
+from placement_search.evaluation.plan import TrainingPlan
 from placement_search.evaluation.score_card import ScoreCard
 from placement_search.evaluation.workbench import Workbench
-from placement_search.export.check import CHECK_SEED, check_logits, weights_of
+from placement_search.export.check import CHECK_SEED, check_logits
 from placement_search.export.layout_file import (
-    LAYOUT_NAME,
     SCHEMA_VERSION,
-    WEIGHTS_NAME,
     BackboneEntry,
     CheckEntry,
     CostEntry,
@@ -32,18 +26,17 @@ from placement_search.export.layout_file import (
     TaskEntry,
     TrainingEntry,
     connection_entries,
-    layout_json,
 )
 from placement_search.export.peft_folder import check_peft, write_peft
+from placement_search.export.units import to_original_units
+from placement_search.export.write import packed, write_files
 from placement_search.layout import parse_layout
 from placement_search.modules import MODULE_TYPES
-from placement_search.output_files import check_folder, make_folder, write_whole
+from placement_search.output_files import check_folder
 from placement_search.study.answer import find_answer
 from placement_search.study.progress import Progress, Silence
 from placement_search.study.records import StudyRecord, TrialRecord
 from placement_search.study.retraining import retraining
-from placement_search.tasks.target import Target
-from placement_search.tasks.task import Task
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,15 +124,11 @@ def export_layout(
     evaluated = InProcessEngine(bench).train(
         request, lambda epoch, score: told.advance(f"export: epoch {epoch}, {score:.4f}")
     )
-    make_folder(folder)
     source = _Source(record, bench, trial, finals, known)
-    _widen_to_original_units(evaluated.model, bench.task)
-    weights = save(weights_of(evaluated.model), {"layout_id": layout.id})
-    file = _describe(source, evaluated, sha256(weights).hexdigest())
-    paths: tuple[Path, ...] = (folder / LAYOUT_NAME, folder / WEIGHTS_NAME)
-    # Interrupted in between, an older layout file does not own the newer weights, and says so.
-    write_whole(paths[1], weights)
-    write_whole(paths[0], layout_json(file))
+    to_original_units(evaluated.model, bench.task)
+    weights = packed(evaluated.model)
+    file = _describe(source, evaluated, request.plan, weights.sha256)
+    paths: tuple[Path, ...] = write_files(folder, file, weights)
     if peft is not None:
         paths += write_peft(evaluated.model, peft)
     return Exported(paths, trial, known.score, evaluated.card.score)
@@ -159,15 +148,6 @@ def _check_same_study(record: StudyRecord, bench: Workbench) -> None:
             )
 
 
-@torch.no_grad()
-def _widen_to_original_units(model: AdaptedBackbone, task: Task) -> None:
-    """Fold the scale of a regression's target into the head, whose output it then is."""
-    mean, std = task.scale
-    if task.target is Target.REGRESSION:
-        model.head.weight.mul_(std)
-        model.head.bias.mul_(std).add_(mean)
-
-
 @dataclass(frozen=True, slots=True, eq=False)
 class _Source:
     """What an exported layout comes from: study, trial, retrainings, and the one exported."""
@@ -179,7 +159,9 @@ class _Source:
     known: ScoreCard
 
 
-def _describe(source: _Source, evaluated: Evaluated, weights_sha256: str) -> LayoutFile:
+def _describe(
+    source: _Source, evaluated: Evaluated, plan: TrainingPlan, weights_sha256: str
+) -> LayoutFile:
     model, record, bench = evaluated.model, source.record, source.bench
     task = bench.task
     layout = model.layout
@@ -214,6 +196,7 @@ def _describe(source: _Source, evaluated: Evaluated, weights_sha256: str) -> Lay
             packages=record.provenance,
         ),
         training=_training(source.trial),
+        plan=asdict(plan),
     )
 
 

@@ -123,7 +123,9 @@ class ScoresEntry(_Strict):
     """What the layout scored."""
 
     exported: ScoreEntry = Field(description="The evaluation whose weights lie beside this file.")
-    search: ScoreEntry = Field(description="The evaluation that the search ranked it by.")
+    search: ScoreEntry | None = Field(
+        description="The evaluation that the search ranked it by; null for a derived layout."
+    )
     finals: list[ScoreEntry] = Field(description="Retrainings from fresh seeds.")
     validation: IntervalEntry | None = Field(description="Over the finals.")
     test: IntervalEntry | None = Field(description="Over the finals.")
@@ -144,7 +146,7 @@ class TrainingEntry(_Strict):
 
 
 class ProvenanceEntry(_Strict):
-    """Where the layout comes from."""
+    """The study where the layout, or the first one that it was made of, comes from."""
 
     study: str
     trial: int
@@ -152,6 +154,29 @@ class ProvenanceEntry(_Strict):
     data_fingerprint: str
     command: str = Field(description="The search that found it.")
     packages: dict[str, str] = Field(description="Versions that the study was made with.")
+
+
+class ParentEntry(_Strict):
+    """A trained layout that another one was made of."""
+
+    layout_id: str
+    notation: str
+    task: str
+    weights_sha256: str
+    study: str
+    trial: int
+    derived_from: "DerivationEntry | None"
+
+
+class DerivationEntry(_Strict):
+    """How a layout was made of trained ones."""
+
+    operation: str = Field(description="The command, e.g. 'prune'.")
+    settings: dict[str, Setting] = Field(description="What it was asked to do.")
+    parents: list[ParentEntry] = Field(
+        description="What it was made of; task, data, head and provenance are the first one's."
+    )
+    packages: dict[str, str] = Field(description="Versions that it was made with.")
 
 
 class LayoutFile(_Strict):
@@ -172,6 +197,14 @@ class LayoutFile(_Strict):
     provenance: ProvenanceEntry
     training: TrainingEntry | None = Field(
         None, description="How it was trained where its space proposes that; null elsewhere."
+    )
+    plan: dict[str, Setting] | None = Field(
+        None,
+        description="Epochs, batch size and the other settings that its weights were last trained "
+        "with; null in files of earlier versions.",
+    )
+    derived_from: DerivationEntry | None = Field(
+        default=None, description="What it was made of; null for a layout that a study trained."
     )
 
     def layout(self) -> Layout:

@@ -36,12 +36,13 @@ def read_starts(files: Iterable[Path | str]) -> dict[str, StartLayout]:
 
 def _start(file: LayoutFile) -> StartLayout:
     finals = file.scores.validation
+    single = file.scores.search or file.scores.exported
     return StartLayout(
         layout=file.layout().notation,
         task=file.task.name,
         study=file.provenance.study,
         backbone=file.backbone.fingerprint,
         metric=file.task.metric,
-        score=finals.mean if finals else file.scores.search.validation,
+        score=finals.mean if finals else single.validation,
         n_seeds=finals.n if finals else 1,
     )

@@ -20,9 +20,10 @@ from placement_search.modules import (
 from placement_search.modules.contract import ConnectionModule
 from placement_search.modules.entry import ModuleEntry
 from placement_search.modules.options import with_options
+from placement_search.modules.tied import is_tied, tied
 from placement_search.places import Place, Places
 
-MODULES: Mapping[str, ModuleEntry] = with_options({
+_ENTRIES: Mapping[str, ModuleEntry] = {
     "adamix": ModuleEntry(adamix.TYPE, adamix.AdaMix),
     "adapter_bias": ModuleEntry(adapter_bias.TYPE, adapter_bias.AdapterBias),
     "arc": ModuleEntry(arc.TYPE, arc.Arc),
@@ -30,7 +31,10 @@ MODULES: Mapping[str, ModuleEntry] = with_options({
     "hadamard": ModuleEntry(hadamard.TYPE, hadamard.Hadamard),
     "lora": ModuleEntry(lora.TYPE, lora.Lora),
     "tiny_attention": ModuleEntry(tiny_attention.TYPE, tiny_attention.TinyAttention),
-})  # fmt: skip
+}
+MODULES: Mapping[str, ModuleEntry] = {
+    name: tied(entry) for name, entry in with_options(_ENTRIES).items()
+}
 
 MODULE_TYPES: ModuleTypes = {name: entry.type for name, entry in MODULES.items()}
 
@@ -90,7 +94,8 @@ def count_parameters(layout: Layout, places: Places) -> int:
 def build_modules(layout: Layout, places: Places, seed: int) -> list[ConnectionModule]:
     """The modules of a layout in its order, from one seed; global random state stays as it was.
 
-    Modules of one type and settings share what their type says is shared.
+    Modules of one type and settings share what their type says is shared; tied ones are one module,
+    which then stands in the list several times.
     """
     first: dict[ModuleSpec, ConnectionModule] = {}
     built: list[ConnectionModule] = []
@@ -98,8 +103,9 @@ def build_modules(layout: Layout, places: Places, seed: int) -> list[ConnectionM
         torch.manual_seed(seed)
         for c in layout.connections:
             module = build_module(c.module, places.at(c.source, c.target))
-            module.share_with(first.setdefault(c.module, module))
-            built.append(module)
+            leader = first.setdefault(c.module, module)
+            module.share_with(leader)
+            built.append(leader if is_tied(c.module) else module)
     return built
 
 

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from placement_search.module_type import ModuleType, Setting, Settings
-from placement_search.modules.contract import StateModule
+from placement_search.modules.contract import HiddenLayer, StateModule
 from placement_search.modules.rational import N_PARAMETERS as N_RATIONAL
 from placement_search.modules.rational import Rational
 from placement_search.places import Place
@@ -77,6 +77,10 @@ class Bottleneck(StateModule):
             self.register_buffer("scale", scale, persistent=False)
         nn.init.zeros_(self.up.weight)
         nn.init.zeros_(self.up.bias)
+
+    def hidden_layers(self) -> tuple[HiddenLayer, ...]:
+        """The units of the bottleneck: rows of the down map and columns of the up map."""
+        return ((("down.weight", 0), ("down.bias", 0), ("up.weight", 1)),)
 
     def forward(self, states: Tensor, mask: Tensor | None = None) -> Tensor:
         """See `StateModule`; each token is read by itself, so padding does not matter."""

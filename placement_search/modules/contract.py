@@ -7,6 +7,9 @@ from torch import Tensor, nn
 
 from placement_search.module_type import Settings
 
+HiddenLayer = tuple[tuple[str, int], ...]
+"""Every parameter, by name, that has the layer's units along an axis, and which axis."""
+
 
 class Deployed(NamedTuple):
     """A trained module as it is shipped.
@@ -42,6 +45,14 @@ class ConnectionModule(nn.Module):
     def deployed(self) -> Deployed | None:
         """What it becomes when its training is over; None where it stays what it is."""
         return None
+
+    def hidden_layers(self) -> Sequence[HiddenLayer]:
+        """Layers whose units may trade places without a change of what it computes.
+
+        Merging aligns the units of two modules by them; by default none, and parameters are
+        averaged as they stand. What a layout's modules share belongs to no layer of one of them.
+        """
+        return ()
 
 
 def is_random(model: nn.Module) -> bool:

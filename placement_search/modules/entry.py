@@ -1,4 +1,4 @@
-"""What the table of module types holds for each: its description, and what builds it."""
+"""A module type as the table of module types holds it."""
 
 from collections.abc import Callable
 from typing import NamedTuple

@@ -41,7 +41,17 @@ def test_without_finals_the_searchs_score_stands(exported: Path, tmp_path: Path)
     scores = file.scores.model_dump() | {"validation": None, "test": None, "finals": []}
     start = read_starts([changed(exported, tmp_path, scores=scores)])["start: digits"]
 
+    assert file.scores.search is not None
     assert (start.score, start.n_seeds) == (file.scores.search.validation, 1)
+
+
+def test_a_derived_layout_starts_with_what_was_measured(exported: Path, tmp_path: Path) -> None:
+    """No search has ranked it, so its own evaluation stands."""
+    file = read_layout_file(exported / "layout.json")
+    scores = file.scores.model_dump() | {"validation": None, "search": None, "finals": []}
+    start = read_starts([changed(exported, tmp_path, scores=scores)])["start: digits"]
+
+    assert (start.score, start.n_seeds) == (file.scores.exported.validation, 1)
 
 
 def test_wrong_files_are_named_all_at_once(exported: Path, tmp_path: Path) -> None:

@@ -20,7 +20,7 @@ class Proposer:
 
     Args:
         setting: What the sampler works on.
-        sampler: Asked first.
+        sampler: OperationSettings first.
     """
 
     def __init__(self, setting: Setting, sampler: Sampler) -> None:

@@ -1,0 +1,1 @@
+"""What becomes of trained layouts: fewer connections, shared modules, several made one."""

@@ -1,0 +1,89 @@
+"""``drop``, ``prune`` and ``merge`` on the command line."""
+
+import json
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner, Result
+
+from placement_search.cli.main import app
+from tests.operations.conftest import Writer, bench, write
+
+__all__ = ["bench", "write"]
+
+pytestmark = pytest.mark.slow
+
+
+def invoke(*arguments: str) -> Result:
+    return CliRunner().invoke(app, list(arguments), catch_exceptions=False)
+
+
+def test_drop_shows_before_and_after(write: Writer, tmp_path: Path) -> None:
+    """Scores, parameters, operations and time; paths come last, and `verify` accepts them."""
+    out = tmp_path / "out"
+    result = invoke("drop", str(write()), "--lowest", "2", "--out", str(out))
+    names = {line.split()[0] for line in result.stdout.splitlines()}
+
+    assert result.exit_code == 0
+    assert names >= {
+        "score_before", "score_after", "parameters_before", "parameters_after",
+        "flops_factor_before", "flops_factor_after", "latency_before", "latency_after", "speed_up",
+    }  # fmt: skip
+    assert result.stdout.splitlines()[-1] == f"wrote {out}/layout.safetensors"
+    assert invoke("verify", str(out)).exit_code == 0
+
+
+def test_prune_tells_the_fate_of_every_connection(write: Writer, tmp_path: Path) -> None:
+    """As JSON, most important first."""
+    result = invoke(
+        "prune", str(write()), "--max-params", "900", "--retrain", "0", "--format", "json",
+        "--out", str(tmp_path / "out"),
+    )  # fmt: skip
+    facts = json.loads(result.stdout)
+    rows = facts["connections"]
+
+    assert [row["importance"] for row in rows] == sorted(
+        (row["importance"] for row in rows), reverse=True
+    )
+    assert [row["fate"] for row in rows[:2]] == ["stays", "stays"]
+    assert all(row["fate"].startswith("works as ") for row in rows[2:])
+    assert facts["parameters_after"] == 900
+
+
+def test_merge_compares_with_its_parents_and_the_plain_average(
+    write: Writer,
+    tmp_path: Path,
+) -> None:
+    """All on the first one's task, unless another is asked for."""
+    one, other = write("a", seed=1), write("b", seed=2)
+    result = invoke("merge", str(one), str(other), "--out", str(tmp_path / "out"))
+
+    assert result.exit_code == 0
+    for name in (str(one), str(other), "plain average", "average, permutation"):
+        assert f"score_of {name} " in result.stdout
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["drop", "FOLDER", "--lowest", "9"], "--lowest takes 1 to 4"),
+        (["drop", "nowhere", "--lowest", "1"], "nowhere/layout.json can't be read"),
+        (["prune", "FOLDER", "--max-params", "5000"], "nothing to prune"),
+        (["merge", "FOLDER"], "at least two different folders"),
+    ],
+)
+def test_mistakes_end_with_2_and_write_nothing(
+    arguments: list[str],
+    message: str,
+    write: Writer,
+    tmp_path: Path,
+) -> None:
+    """One message on stderr, no output, no folder."""
+    folder = str(write())
+    given = [folder if each == "FOLDER" else each for each in arguments]
+    result = invoke(*given, "--out", str(tmp_path / "out"))
+
+    assert result.exit_code == 2
+    assert message in result.stderr
+    assert result.stdout == ""
+    assert not (tmp_path / "out").exists()

@@ -1,0 +1,110 @@
+"""What operations share: a regression's units, plans of files, checks before anything is loaded."""
+
+from dataclasses import asdict, replace
+from pathlib import Path
+
+import pytest
+import torch
+
+from placement_search.adapted.model import AdaptedBackbone
+from placement_search.errors import EvaluationError, ExportError
+from placement_search.evaluation.plan import TrainingPlan
+from placement_search.evaluation.workbench import Workbench
+from placement_search.export.layout_file import LayoutFile
+from placement_search.export.units import to_original_units, to_training_units
+from placement_search.layout import Layout
+from placement_search.operations.trained import OperationSettings, plan_of, train_on
+from placement_search.tasks.metrics import METRICS
+from placement_search.tasks.target import Target
+from placement_search.tasks.task import Examples, Task
+from tests.operations.conftest import PLAN, as_trained, described
+from tests.tiny_backbones import tiny_vit
+from tests.tiny_task import tiny_bench, tiny_task
+
+OUT = Path("out")
+
+
+@pytest.fixture(scope="module")
+def file(bench: Workbench) -> LayoutFile:
+    return described(bench, as_trained(bench, "2>2:bottleneck(rank=2)", 0), "0")
+
+
+def numbers() -> Task:
+    """The tiny task's images with numbers around 5 to predict, which vary by 2."""
+    task = tiny_task()
+    train, validation, test = (
+        Examples(each.inputs, each.labels.float() - 1.5)
+        for each in (task.train, task.validation, task.test)
+    )
+    return Task(
+        name="numbers",
+        target=Target.REGRESSION,
+        label_names=("number",),
+        metric=METRICS["rmse"],
+        train=train,
+        validation=validation,
+        test=test,
+        scale=(5.0, 2.0),
+    )
+
+
+def test_a_head_goes_to_original_units_and_back() -> None:
+    """Exported heads of regressions give the numbers themselves; training takes them scaled."""
+    model = AdaptedBackbone(tiny_vit(), Layout(), n_outputs=1)
+    torch.nn.init.normal_(model.head.weight, generator=torch.Generator().manual_seed(0))
+    inputs = model.backbone.made_up_inputs(4, 0)
+    scaled = model(inputs)
+    to_original_units(model, numbers())
+
+    torch.testing.assert_close(model(inputs), 5 + 2 * scaled)
+    to_training_units(model, numbers())
+    torch.testing.assert_close(model(inputs), scaled)
+
+
+def test_heads_of_classes_have_no_units() -> None:
+    """Neither way changes a bit."""
+    model = as_trained(tiny_bench(), "1>1:bottleneck(rank=2)", 0)
+    before = model.head.weight.clone()
+    to_original_units(model, tiny_task())
+    to_training_units(model, tiny_task())
+
+    assert torch.equal(model.head.weight, before)
+
+
+def test_a_layout_is_trained_on_as_it_was_trained(file: LayoutFile) -> None:
+    """But for the epochs and the rate that are said."""
+    assert plan_of(file, OperationSettings(OUT, epochs=None)) == PLAN
+    assert plan_of(file, OperationSettings(OUT, epochs=3, learning_rate=0.5)) == replace(
+        PLAN, epochs=3, learning_rate=0.5
+    )
+
+
+def test_files_of_earlier_versions_leave_the_defaults(file: LayoutFile) -> None:
+    """They say nothing of the training."""
+    older = file.model_copy(update={"plan": None})
+
+    assert plan_of(older, OperationSettings(OUT, epochs=None)) == TrainingPlan()
+
+
+def test_a_plan_that_is_not_known_is_refused(file: LayoutFile) -> None:
+    """Of a later version, or out of range."""
+    later = file.model_copy(update={"plan": asdict(PLAN) | {"patience": 3}})
+
+    with pytest.raises(ExportError, match="patience"):
+        plan_of(later, OperationSettings(OUT, epochs=None))
+    with pytest.raises(EvaluationError, match="learning_rate must be above 0"):
+        plan_of(file, OperationSettings(OUT, epochs=1, learning_rate=0.0))
+
+
+def test_training_on_starts_from_the_weights_that_are_there() -> None:
+    """At a rate of nearly zero they stay what they were, and its score is the one measured then."""
+    bench = tiny_bench()
+    model = as_trained(bench, "1>4:bottleneck(rank=2)", 0)
+    before = {name: p.detach().clone() for name, p in model.named_parameters()}
+    told: list[str] = []
+    plan = TrainingPlan(epochs=2, batch_size=16, learning_rate=1e-12)
+    train_on(bench, model, plan, 0, told.append)
+
+    assert len(told) == 2
+    for name, parameter in model.named_parameters():
+        torch.testing.assert_close(parameter.detach(), before[name])
