@@ -7,6 +7,7 @@ at its start node, by their frozen states, and its adapters see and change its o
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
+from typing import cast
 
 import torch
 from torch import Tensor
@@ -182,8 +183,9 @@ class _Injection:
             if isinstance(module, InsideModule):
                 for path in module.paths:
                     self.taps.setdefault(Tap(connection.source, path), []).append(module)
-            elif isinstance(module, StateModule):
-                self._by_target.setdefault(connection.target, []).append((connection, module))
+            else:
+                adding = cast("StateModule", module)
+                self._by_target.setdefault(connection.target, []).append((connection, adding))
         forward = {Kind.PARALLEL, Kind.LONG_RANGE}
         added = [c for each in self._by_target.values() for c, _ in each]
         self.kept = member.keep | {c.source for c in added if c.kind in forward}

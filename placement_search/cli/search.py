@@ -44,7 +44,7 @@ def search(
         typer.Option(
             help="Search space: per_layer, long_range, recurrent, extended, one of a paper "
             "(tiny_attention, adamix, arc, lora, hadamard, adapter_bias, unipelt, "
-            "sparse_adapter, adaptable_adapters), or a file of your own."
+            "sparse_adapter, adaptable_adapters), modules for all of them, or a file."
         ),
     ] = DEFAULTS.space,
     study_name: Annotated[

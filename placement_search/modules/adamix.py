@@ -10,6 +10,7 @@ own; here it reads its connection's node, with a norm unless ``norm=false``.
 """
 
 from collections.abc import Sequence
+from typing import cast
 
 import torch
 from torch import Tensor, nn
@@ -108,6 +109,9 @@ class AdaMix(StateModule):
 
 def _mean(copies: Sequence[nn.Module] | nn.ModuleList) -> tuple[Tensor, Tensor]:
     """Weight and bias averaged over linear maps."""
-    weights = torch.stack([copy.get_parameter("weight") for copy in copies])
-    biases = torch.stack([copy.get_parameter("bias") for copy in copies])
+    # By attribute, since a mask puts tensors where parameters were.
+    maps = cast("Sequence[nn.Linear]", copies)
+    weights, biases = (
+        torch.stack(each) for each in zip(*((m.weight, m.bias) for m in maps), strict=True)
+    )
     return weights.mean(0), biases.mean(0)

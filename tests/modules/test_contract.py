@@ -19,6 +19,8 @@ from placement_search.modules import (
     parse_layout,
 )
 from placement_search.modules.contract import is_random
+from placement_search.modules.options import OPTIONS
+from placement_search.modules.tied import TIED
 from placement_search.places import Place, Places
 
 WIDTHS = (5, 16, 64)
@@ -36,8 +38,9 @@ def other_values(setting: Setting) -> list[Scalar]:
 
 
 def variants(module_type: ModuleType) -> list[ModuleSpec]:
-    """The defaults, each setting changed alone, and all changed together."""
-    others = {name: other_values(setting) for name, setting in module_type.settings.items()}
+    """The defaults, each of its own settings changed alone, and all of them together."""
+    own = {name: s for name, s in module_type.settings.items() if name not in {*OPTIONS, TIED}}
+    others = {name: other_values(setting) for name, setting in own.items()}
     alone = [{name: value} for name, values in others.items() for value in values]
     together = {name: values[-1] for name, values in others.items() if values}
     return [
@@ -48,6 +51,7 @@ def variants(module_type: ModuleType) -> list[ModuleSpec]:
 
 STATE_TYPES = [entry.type for entry in MODULES.values() if not entry.type.is_inside]
 SPECS = [spec for module_type in STATE_TYPES for spec in variants(module_type)]
+SPECS += [make_module(MODULE_TYPES, kind.name, {TIED: 1}, "a test") for kind in STATE_TYPES]
 IS_ZERO = [spec for spec in SPECS if not spec.settings.get("start")]
 """Those that say nothing of a start; one that is not zero is what the user asked for."""
 EVERY_PLACE = 40

@@ -12,6 +12,7 @@ from placement_search.adapted.model import AdaptedBackbone
 from placement_search.backbones.loading import Backbone, fingerprint
 from placement_search.layout import Connection, FirstPass, Kind, Layout, kind_of, make_module
 from placement_search.modules import MODULE_TYPES
+from placement_search.modules.contract import StateModule
 from placement_search.proxies.factors import FactorStream, GradientFactors
 from placement_search.proxies.gradients import gradient_map, plan_of, planned_map
 from tests.tiny_backbones import tiny_bert, tiny_vit
@@ -23,15 +24,16 @@ MODULE = make_module(MODULE_TYPES, "bottleneck", {}, "a test")
 Inputs = dict[str, Tensor]
 
 
-class ZeroMap(nn.Module):
+class ZeroMap(StateModule):
     """A zero-initialised linear map of the normed state: what the proxies imagine."""
 
     def __init__(self, width: int) -> None:
         super().__init__()
         self.weight = nn.Parameter(torch.zeros(width, width, dtype=torch.float64))
 
-    def forward(self, states: Tensor) -> Tensor:
+    def forward(self, states: Tensor, mask: Tensor | None = None) -> Tensor:
         """The addition, zero at the start."""
+        del mask
         return functional.layer_norm(states, states.shape[-1:]) @ self.weight
 
 

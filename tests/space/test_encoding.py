@@ -170,23 +170,21 @@ def test_the_order_of_slots_does_not_matter(data: st.DataObject, sources: str) -
 
 @pytest.mark.parametrize("name", shipped_spaces())
 def test_uniform_numbers_give_every_candidate_alike(name: str) -> None:
-    """A random search over the numbers is a random search over the connections."""
+    """A random search over the numbers is one over the connections, or over their groups."""
     file = read_space(name).model_copy(
         update={"connections": read_space(name).connections.model_copy(update={"at_most": 1})}
     )
     space = bound(file)
     encoding, generator = Encoding(space), random.Random(0)  # noqa: S311 - reproducible
-    n_draws = 20 * len(space.pairs)
-    ends = Counter(
-        (connection.source, connection.target)
-        for _ in range(n_draws)
-        for connection in encoding.decode(uniform_genes(encoding, generator)).connections
-    )
-    chi_square = sum((ends[pair] - 20) ** 2 / 20 for pair in space.pairs)
+    found: Counter[int] = Counter()
+    for _ in range(20 * len(space.groups)):
+        layout = encoding.decode(uniform_genes(encoding, generator))
+        found.update(group for group, _ in space.chosen(layout) or ())
+    chi_square = sum((found[group] - 20) ** 2 / 20 for group in range(len(space.groups)))
 
     # Under uniform candidates chi-square has mean k-1 and standard deviation √(2(k-1)); five of
     # them are a chance below 1e-4, and a candidate drawn twice as often as it should adds 20.
-    freedom = len(space.pairs) - 1
+    freedom = len(space.groups) - 1
     assert abs(chi_square - freedom) < 5 * (2 * freedom) ** 0.5
 
 

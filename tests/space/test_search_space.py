@@ -69,8 +69,9 @@ def test_arc_has_one_projection_before_attention_and_one_before_mlps() -> None:
 @pytest.mark.parametrize(
     ("name", "n_candidates", "notations"),
     [
-        ("unipelt", 25, [
+        ("unipelt", 49, [
             "bottleneck(activation=relu,gate=true,norm=false,rank=4)",
+            "lora(gate=true,linears=query_value,rank=8)",
             "bottleneck(activation=relu,gate=true,norm=false,rank=48)",
         ]),
         ("sparse_adapter", 49, [
