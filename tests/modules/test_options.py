@@ -158,7 +158,7 @@ def done(module: ConnectionModule, given: Tensor, mask: Tensor | None = None) ->
 
 def test_the_table_is_covered() -> None:
     """Every type can be gated, and options are settings of every type."""
-    assert {spec.type for spec in SPECS} == set(MODULES)
+    assert {spec.type for spec in SPECS} == set(MODULES) - {"adapter_bias"}, "it fits MLPs alone"
     assert all(entry.type.settings.keys() >= OPTIONS.keys() for entry in MODULES.values())
 
 
