@@ -1,7 +1,7 @@
 """The baselines: layouts that every study evaluates first, since the answer is measured by them."""
 
 import random
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
 from placement_search.layout import Connection, Layout, ModuleSpec
@@ -51,7 +51,8 @@ def make_baselines(
     drawn = [random_of(space, number, most, generator) for _ in range(n_random)]
     n_last = len(drawn[0].connections) if drawn else most
     layers = {r: where_it_fits(space, module, p)[0] for r, p in every_layer(n_nodes).items()}
-    last = layers[EVERY_PARALLEL][-n_last:]
+    before = layers[EVERY_PARALLEL]
+    last = most_payable(space, module, n_last, lambda n: before[-n:])
     named = [(role, pairs) for role, pairs in (*layers.items(), (LAST_LAYERS, last)) if pairs]
     made = [
         Baseline(HEAD_ONLY, Layout()),
@@ -122,6 +123,22 @@ def where_it_fits(
     head = f"at {len(fitting)} of {len(pairs)} places" if fitting else "left out"
     source, target = pairs[number]
     return fitting, f"{head}: {source}>{target}:{module.notation} {reasons[number]}"
+
+
+def most_payable(
+    space: SearchSpace, module: ModuleSpec, n: int, places: Callable[[int], Sequence[Pair]]
+) -> Sequence[Pair]:
+    """The most of ``n`` places whose connections the budget can pay for; they may be dear ones.
+
+    Args:
+        space: Whose budget.
+        module: One of its modules.
+        n: At most so many.
+        places: Gives so many of them.
+    """
+    found = (places(fewer) for fewer in range(n, 0, -1))
+    costs = ((pairs, space.predicted(wired(pairs, module))) for pairs in found)
+    return next((pairs for pairs, cost in costs if not space.budget.excess(cost)), [])
 
 
 def wired(pairs: Iterable[Pair], module: ModuleSpec) -> Layout:

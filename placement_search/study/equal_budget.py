@@ -15,6 +15,7 @@ from placement_search.study.baselines import (
     Baseline,
     dearest,
     every_layer,
+    most_payable,
     random_of,
     where_it_fits,
     wired,
@@ -60,35 +61,49 @@ def equal_budget_baselines(
         seed: That of the random baselines, whose number of connections the spread ones have.
     """
     number, most = dearest(space)
-    module = space.modules[number]
-    baselines: list[Baseline] = []
-    notes: dict[str, str] = {}
-    for base, everywhere in every_layer(n_nodes).items():
-        role = f"{base}, {SAME_BUDGET}"
-        pairs, note = where_it_fits(space, module, everywhere)
-        if pairs:
-            thin, reason = thinned(module, pairs, affordable(space), types, space.places)
-            if thin is not None:
-                table = _table_with(thin, number, space, types)
-                reason = space.budget.excess(table.costs(wired(pairs, thin)))
-            if thin is None or reason:
-                note = f"left out: {reason}"
-            else:
-                baselines.append(Baseline(role, wired(pairs, thin)))
-        if note:
-            notes[role] = note
+    thin = [
+        (f"{base}, {SAME_BUDGET}", *_thin(space, number, pairs, types))
+        for base, pairs in every_layer(n_nodes).items()
+    ]
     alike = random_of(space, number, most, random.Random(seed))  # noqa: S311 - reproducible
+    spread_out = _evenly_spread(space, number, len(alike.connections), n_nodes)
+    greedy = None if scores is None else _greedy(space, scores, number, most)
+    no_map = "left out: the study has no proxy map" if scores is None else ""
+    made = [*thin, (EVENLY_SPREAD, *spread_out), (GREEDY, greedy, no_map)]
+    return EqualBudget(
+        tuple(Baseline(role, layout) for role, layout, _ in made if layout is not None),
+        {role: note for role, _, note in made if note},
+    )
+
+
+def _thin(
+    space: SearchSpace, number: int, everywhere: Sequence[Pair], types: ModuleTypes
+) -> tuple[Layout | None, str]:
+    """A layout at all places that a module fits, of the largest rank within the budget; a note."""
+    module = space.modules[number]
+    pairs, note = where_it_fits(space, module, everywhere)
+    if not pairs:
+        return None, note
+    thin, reason = thinned(module, pairs, affordable(space), types, space.places)
+    if thin is None:
+        return None, f"left out: {reason}"
+    layout = wired(pairs, thin)
+    excess = space.budget.excess(_table_with(thin, number, space, types).costs(layout))
+    return (None, f"left out: {excess}") if excess else (layout, note)
+
+
+def _evenly_spread(
+    space: SearchSpace, number: int, n: int, n_nodes: int
+) -> tuple[Layout | None, str]:
+    """Parallel connections at evenly spread places of those that a module fits, and a note."""
+    module = space.modules[number]
     pairs, note = where_it_fits(space, module, every_layer(n_nodes)[EVERY_PARALLEL])
-    if pairs:
-        chosen = [pairs[place - 1] for place in spread(len(alike.connections), len(pairs))]
-        baselines.append(Baseline(EVENLY_SPREAD, wired(chosen, module)))
-    if note:
-        notes[EVENLY_SPREAD] = note
-    if scores is None:
-        notes[GREEDY] = "left out: the study has no proxy map"
-    else:
-        baselines.append(Baseline(GREEDY, _greedy(space, scores, number, most)))
-    return EqualBudget(tuple(baselines), notes)
+
+    def chosen(n: int) -> list[Pair]:
+        return [pairs[place - 1] for place in spread(n, len(pairs))]
+
+    payable = most_payable(space, module, n, chosen) if pairs else []
+    return (wired(payable, module) if payable else None), note
 
 
 def _greedy(space: SearchSpace, scores: Sequence[Sequence[float]], module: int, n: int) -> Layout:

@@ -117,7 +117,7 @@ def test_no_baseline_has_a_module_where_it_does_not_fit(
         assert not misfits(layout, PLACES), (role, layout.notation)
         if role.startswith("random") or role == GREEDY:
             assert space.contains(layout)
-        if role.endswith("same budget"):
+        if role.endswith("same budget") or (limit and role in {LAST, EVENLY_SPREAD}):
             assert counted(layout, PLACES) <= affordable(space)
 
 
