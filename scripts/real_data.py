@@ -20,7 +20,7 @@ from typing import Any
 MODEL = "all-MiniLM-L6-v2"
 TEXTS, IMAGES = ("trec6", "sst2", "subj"), ("mnist", "omniglot_alphabet", "cifar10")
 
-COMMON = shlex.split("--space extended --sampler guided --seeds 5 --workers 2")
+COMMON = shlex.split("--space extended --seeds 5 --workers 2")
 # The learning rate is the best of 1e-2, 3e-3 and 1e-3 on the validation split of trec6.
 OF_TEXTS = shlex.split(
     f"--model {MODEL} --dtype bfloat16 --validation-size 500 --epochs 4 "

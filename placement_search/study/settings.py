@@ -64,7 +64,7 @@ class SearchSettings:
     n_trials: int = 32
     max_seconds: float | None = None
     max_steps: int | None = None
-    sampler: str = "tpe"
+    sampler: str = "guided"
     pruner: str = "median"
     fidelity: str = "epochs"
     replicates: int = 1
