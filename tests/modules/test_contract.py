@@ -23,7 +23,7 @@ from placement_search.modules.options import OPTIONS
 from placement_search.modules.tied import TIED
 from placement_search.places import Place, Places
 
-WIDTHS = (5, 16, 64)
+WIDTHS = (5, 16)
 
 
 def other_values(setting: Setting) -> list[Scalar]:

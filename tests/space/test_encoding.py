@@ -116,7 +116,7 @@ def uniform_genes(encoding: Encoding, generator: random.Random) -> Genes:
 
 
 @given(st.data(), spaces())
-@settings(deadline=None, max_examples=300)
+@settings(deadline=None, max_examples=100)
 def test_any_numbers_mean_a_layout_of_the_space(data: st.DataObject, space: SearchSpace) -> None:
     """No proposal has to be rejected, whatever budget, kinds, counts and modules."""
     encoding = Encoding(space)
