@@ -13,6 +13,7 @@ from placement_search.evaluation.workbench import Workbench
 from placement_search.layout import Connection, Layout, ModuleSpec
 from placement_search.modules import MODULE_TYPES, build_module, distinct_state
 from placement_search.modules.contract import ConnectionModule, InsideModule, StateModule
+from placement_search.modules.tied import is_tied
 from placement_search.places import Place
 from placement_search.space.cost_table import CostTable, Price
 from placement_search.space.module_choices import parameter_price
@@ -99,6 +100,8 @@ def _byte_price(bench: Workbench, modules: Sequence[ModuleSpec], classes: PlaceC
                 each.append(0)
                 continue
             first, second = (_built(module, places.at(*pair)) for _ in range(2))
+            if is_tied(module):
+                second = first
             second.share_with(first)
             alone, both = (_n_bytes(nn.ModuleList(built)) for built in ([first], [first, second]))
             each.append(both - alone)

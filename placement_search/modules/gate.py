@@ -9,7 +9,12 @@ from typing import Self
 import torch
 from torch import Tensor, nn
 
-from placement_search.modules.contract import InsideModule, StateModule
+from placement_search.modules.contract import (
+    ConnectionModule,
+    HiddenLayer,
+    InsideModule,
+    StateModule,
+)
 
 
 class GatedState(StateModule):
@@ -32,6 +37,10 @@ class GatedState(StateModule):
     def share_with(self, first: Self) -> None:
         """The modules within share, gates do not."""
         self.inner.share_with(first.inner)
+
+    def hidden_layers(self) -> tuple[HiddenLayer, ...]:
+        """Those of the module within."""
+        return _within(self.inner)
 
     def forward(self, states: Tensor, mask: Tensor | None = None) -> Tensor:
         """See `StateModule`."""
@@ -77,8 +86,19 @@ class GatedInside(InsideModule):
         """The modules within share, gates do not."""
         self.inner.share_with(first.inner)
 
+    def hidden_layers(self) -> tuple[HiddenLayer, ...]:
+        """Those of the module within."""
+        return _within(self.inner)
+
     def changed(self, path: str, given: Tensor, output: Tensor) -> Tensor:
         """See `InsideModule`."""
         gate = self.gates[list(self.paths).index(path)]
         change = self.inner.changed(path, given, output) - output
         return output + torch.sigmoid(gate(given)) * change
+
+
+def _within(inner: ConnectionModule) -> tuple[HiddenLayer, ...]:
+    """A module's hidden layers by the names that they have in its gate."""
+    return tuple(
+        tuple((f"inner.{name}", axis) for name, axis in layer) for layer in inner.hidden_layers()
+    )

@@ -4,9 +4,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 
 from placement_search.errors import OperationError
-from placement_search.layout import Connection, FirstPass, Layout, make_module
+from placement_search.layout import Connection, FirstPass, Layout, ModuleSpec, make_module
 from placement_search.modules import MODULE_TYPES, count_parameters, is_inside
-from placement_search.modules.tied import TIED
+from placement_search.modules.tied import TIED, is_tied
 from placement_search.operations.importance import Importances
 from placement_search.places import Places
 
@@ -67,7 +67,8 @@ def with_sharing(layout: Layout, kept: Sequence[Connection], importances: Import
 
     Nearest is by ``|Δ source| + |Δ target|``, of connections with the same module type, the more
     important one where two are as near. Places inside sub-layers are left out: their modules
-    can't be tied.
+    can't be tied. So are those of modules that share parameters as they are (``arc``): a tied one
+    would leave the others and hold these parameters once more.
 
     Args:
         layout: What is pruned.
@@ -76,7 +77,7 @@ def with_sharing(layout: Layout, kept: Sequence[Connection], importances: Import
     """
     donors: dict[Connection, Connection] = {}
     for pruned in (c for c in layout.connections if c not in kept and not is_inside(c)):
-        alike = [c for c in kept if c.module.type == pruned.module.type]
+        alike = [c for c in kept if c.module.type == pruned.module.type and _can_give(c.module)]
         if alike:
             donors[pruned] = min(alike, key=lambda c: (_distance(c, pruned), -importances[c]))
     tied = _tied(kept, set(donors.values()))
@@ -86,6 +87,12 @@ def with_sharing(layout: Layout, kept: Sequence[Connection], importances: Import
     }
     origins = {made: donors.get(place, place) for place, made in places.items()}
     return Pruned(Layout(tuple(places.values()), layout.first_pass), origins, donors)
+
+
+def _can_give(spec: ModuleSpec) -> bool:
+    """Whether a module at a further place costs nothing more."""
+    kind = MODULE_TYPES[spec.type]
+    return is_tied(spec) or not kind.count_shared(kind.complete(spec.settings), 1)
 
 
 def _distance(one: Connection, other: Connection) -> int:

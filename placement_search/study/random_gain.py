@@ -49,16 +49,18 @@ def random_gain(
         is_picked: Whether it is a random baseline that was picked as the best of them: the rest
             would lie too low, so it is compared with layouts drawn apart from them.
     """
-    scores = _scores_of_its_size(record, trial, is_picked=is_picked)
-    n_seeds = min(map(len, scores), default=0)
-    if len(scores) < MIN_LAYOUTS:
+    tested = _tested_of_its_size(record, trial, is_picked=is_picked)
+    n_seeds = min(map(len, tested), default=0)
+    if len(tested) < MIN_LAYOUTS:
         return RandomGain(
-            None, len(scores), n_seeds, _why_not(trial, len(scores), is_picked=is_picked)
+            None, len(tested), n_seeds, _why_not(trial, len(tested), is_picked=is_picked)
         )
-    name = f"{len(scores)} random layouts of the same size"
-    means = [statistics.fmean(each) for each in scores]
-    comparison = against.independent(name, trial.n_adapter_parameters, means)
-    return RandomGain(comparison, len(scores), n_seeds)
+    name = f"{len(tested)} random layouts of the same size"
+    means = [statistics.fmean(score for score, _ in each) for each in tested]
+    # Modules inside sub-layers may have more or fewer parameters at other places.
+    n_parameters = round(statistics.fmean(each[0][1] for each in tested))
+    comparison = against.independent(name, n_parameters, means)
+    return RandomGain(comparison, len(tested), n_seeds)
 
 
 def size_of(trained: TrialRecord | ReferenceRecord) -> Size:
@@ -77,23 +79,24 @@ def is_random(trial: TrialRecord) -> bool:
     return trial.role.startswith(RANDOM)
 
 
-def _scores_of_its_size(
+def _tested_of_its_size(
     record: StudyRecord, trial: TrialRecord, *, is_picked: bool
-) -> list[list[float]]:
-    """Test scores by seed of each random layout of the size of ``trial``, and not itself."""
+) -> list[list[tuple[float, int]]]:
+    """Test scores by seed of each random layout of the size of ``trial``, and not itself.
+
+    Each with the layout's adapter parameters.
+    """
     wanted = size_of(trial)
     baselines = [] if is_picked else random_baselines(record)
     layouts = {t.layout_id: t.layout for t in baselines if size_of(t) == wanted}
-    tested = [
-        (layouts[f.layout_id], f.card.test_score) for f in record.finals if f.layout_id in layouts
-    ]
+    cards = [(layouts[f.layout_id], f.card) for f in record.finals if f.layout_id in layouts]
     references = [r for r in record.references if r.layout and size_of(r) == wanted]
-    tested += [(r.layout, r.card.test_score) for r in references]
-    scores: dict[str, list[float]] = {}
-    for layout, score in tested:
-        if layout != trial.layout and score is not None:
-            scores.setdefault(layout, []).append(score)
-    return list(scores.values())
+    cards += [(r.layout, r.card) for r in references]
+    tested: dict[str, list[tuple[float, int]]] = {}
+    for layout, card in cards:
+        if layout != trial.layout and card.test_score is not None:
+            tested.setdefault(layout, []).append((card.test_score, card.costs.n_adapter_parameters))
+    return list(tested.values())
 
 
 def _why_not(trial: TrialRecord, n_layouts: int, *, is_picked: bool) -> str:

@@ -45,6 +45,25 @@ def test_a_deployed_layout_gives_the_logits_of_the_trained_one(mode: str) -> Non
     torch.testing.assert_close(deployed(inputs), model(inputs))
 
 
+def test_tied_modules_stay_tied_and_apart_from_others() -> None:
+    """Three of two trained ones, of which each becomes one, and one that is called alike before."""
+    model = trained(
+        "0>1:adamix(experts=2,rank=3,tied=1)+2>2:adamix(experts=2,rank=3,tied=1)"
+        "+3>3:adamix(experts=3,rank=3,tied=1)+4>4:adamix(experts=3,rank=3,tied=1)"
+        "+5>5:bottleneck(rank=3,tied=1)+6>1:bottleneck(rank=3,tied=1)"
+    )
+    inputs = model.backbone.made_up_inputs(4, seed=0)
+    deployed = deployed_layout(model)
+
+    assert deployed.layout == parse_layout(
+        "0>1:bottleneck(rank=3,tied=2)+2>2:bottleneck(rank=3,tied=2)"
+        "+3>3:bottleneck(rank=3,tied=3)+4>4:bottleneck(rank=3,tied=3)"
+        "+5>5:bottleneck(rank=3,tied=1)+6>1:bottleneck(rank=3,tied=1)"
+    )
+    assert len({id(module) for module in deployed.adapters}) == 3
+    torch.testing.assert_close(deployed(inputs), model(inputs))
+
+
 def test_a_deployed_layout_is_one_of_its_own() -> None:
     """Its weights are copies, what is shared still is, and the trained one stays what it was."""
     model = trained(MIXED)

@@ -58,6 +58,19 @@ def test_predicted_parameters_and_bytes_are_those_of_the_score_card() -> None:
         assert predicted.n_bytes == real.n_bytes
 
 
+@pytest.mark.parametrize("options", ["", ",gate=true", ",kept=0.4,mask=random"])
+def test_a_tied_module_costs_its_bytes_once(options: str) -> None:
+    """As it is built and stored, its mask and its gate too."""
+    bench = tiny_bench()
+    layout = parse_layout(
+        "+".join(f"{k}>{k + 1}:bottleneck(rank=2,tied=1{options})" for k in range(3))
+    )
+    real = count_costs(bench.adapted(layout), n_flops=1, n_bare_flops=1)
+    table = cost_table(bench, sorted({c.module for c in layout.connections}))
+
+    assert table.costs(layout).n_bytes == real.n_bytes
+
+
 def test_the_score_card_has_the_predicted_factor() -> None:
     """What a budget was checked by is what the report shows."""
     bench = tiny_bench()

@@ -5,14 +5,18 @@ from pathlib import Path
 import pytest
 import torch
 
+from placement_search.adapted.model import AdaptedBackbone
 from placement_search.errors import OperationError, OutputError
 from placement_search.evaluation.workbench import Workbench
 from placement_search.export.layout_file import read_layout_file
 from placement_search.export.load import verify_layout
+from placement_search.modules import parse_layout
 from placement_search.operations.align import PLANS, permutation, stay
 from placement_search.operations.merge import average, merge_layouts
+from placement_search.operations.rebuilt import rebuilt
 from placement_search.operations.trained import OperationSettings
 from tests.operations.conftest import Writer, as_trained
+from tests.tiny_backbones import tiny_vit
 from tests.tiny_task import tiny_bench
 
 LAYOUT = "1>1:bottleneck(rank=3,tied=1)+1>4:bottleneck(rank=3,tied=1)+6>3:bottleneck(rank=2)"
@@ -109,3 +113,32 @@ def test_no_parent_is_replaced(write: Writer) -> None:
 
     with pytest.raises(OutputError, match="would replace the layout"):
         merge_layouts(folders, "none", folders[0], OperationSettings(folders[1]))
+
+
+@pytest.mark.parametrize(
+    "notation",
+    [
+        "2>3:lora(rank=4)",
+        "2>3:lora(gate=true,linears=output,rank=4)",
+        "1>4:bottleneck(gate=true,rank=4)",
+    ],
+)
+def test_units_of_gated_modules_and_of_lora_are_aligned(notation: str) -> None:
+    """A copy with its units in another order averages back to what it is."""
+    model = AdaptedBackbone(tiny_vit(), parse_layout(notation), n_outputs=3, seed=1)
+    generator = torch.Generator().manual_seed(1)
+    with torch.no_grad():
+        for parameter in model.adapters.parameters():
+            parameter.copy_(torch.randn(parameter.shape, generator=generator))
+    other = rebuilt(model, model.layout)
+    order = torch.tensor([2, 0, 3, 1])
+    with torch.no_grad():
+        for name, parameter in other.adapters.named_parameters():
+            if ".down." in name:
+                parameter.copy_(parameter[order])
+            elif ".up." in name and parameter.ndim > 1:
+                parameter.copy_(parameter[:, order])
+    merged = average([model, other], PLANS["permutation"]).state_dict()
+
+    assert any(not torch.equal(merged[n], p) for n, p in other.state_dict().items())
+    assert all(torch.equal(merged[name], p) for name, p in model.state_dict().items())

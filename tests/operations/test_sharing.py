@@ -70,6 +70,17 @@ def test_pruned_places_take_the_nearest_module_and_cost_nothing() -> None:
     assert all(pruned.origins[c] in kept for c in pruned.layout.connections)
 
 
+def test_modules_that_share_parameters_already_give_none_of_theirs() -> None:
+    """Tied apart from the others, each would hold the projection of all again."""
+    arcs = layout(*(f"{n}>{n}:arc(rank=3)" for n in (0, 1, 4, 5, 6)))
+    given = importances(arcs, 0.1, 0.5, 0.2, 0.9, 0.3)
+    limit = 3 * 16 + 2 * (3 + 16)
+    pruned = with_sharing(arcs, most_important(arcs, given, limit, PLACES), given)
+
+    assert pruned.layout == layout("1>1:arc(rank=3)", "5>5:arc(rank=3)")
+    assert count_parameters(pruned.layout, PLACES) == limit
+
+
 def test_of_two_as_near_the_more_important_one_is_shared() -> None:
     """Node 4 lies between 2 and 6."""
     three = layout(*(f"{n}>{n}:bottleneck(rank=2)" for n in (2, 4, 6)))

@@ -70,6 +70,21 @@ def test_layouts_of_another_size_do_not_count() -> None:
     assert "holds 0 random layouts of its size" in gain.reason
 
 
+def test_random_layouts_are_shown_with_their_own_parameters() -> None:
+    """The same modules may cost less where they were drawn, as LoRA does at other sub-layers."""
+    record = with_references((0.5, 0.5), (0.6, 0.6))
+    cheaper = []
+    for reference in record.references:
+        card = reference.card
+        n = 300 if reference.role.endswith("1") else 201
+        costs = replace(card.costs, n_adapter_parameters=n)
+        cheaper.append(replace(reference, card=replace(card, costs=costs)))
+    gain = gain_of(replace(record, references=tuple(cheaper)))
+
+    assert gain.comparison is not None
+    assert gain.comparison.n_adapter_parameters == 250
+
+
 def test_one_random_layout_is_not_enough() -> None:
     """It has no spread, and the reason says how many an interval needs."""
     gain = gain_of(with_references((0.5, 0.6)))
