@@ -22,6 +22,7 @@ _HOMES = {
     "TextFormat": "placement_search.input_format",
     "as_backbone": "placement_search.backbones.loading",
     "compute_proxy_map": "placement_search.study.proxy_map",
+    "deploy_layout": "placement_search.operations.deploy",
     "drop_lowest": "placement_search.operations.drop",
     "export_layout": "placement_search.export.export",
     "find_answer": "placement_search.study.answer",

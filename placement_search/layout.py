@@ -134,6 +134,11 @@ class Layout:
         return any(c.source > c.target for c in self.connections)
 
     @property
+    def targets(self) -> tuple[int, ...]:
+        """The nodes that its connections add to, ascending."""
+        return tuple(sorted({c.target for c in self.connections}))
+
+    @property
     def notation(self) -> str:
         """The layout in one line, which `parse_layout` reads back."""
         joined = "+".join(c.notation for c in self.connections) or "none"

@@ -16,6 +16,8 @@ from placement_search.modules.tied import TIED, is_tied
 def deployed_layout(model: AdaptedBackbone) -> AdaptedBackbone:
     """The same backbone and head with every module as its type deploys it; see `Deployed`.
 
+    What is one module at several connections (``tied``) becomes one module there.
+
     Args:
         model: Stays as it is.
 
@@ -25,45 +27,39 @@ def deployed_layout(model: AdaptedBackbone) -> AdaptedBackbone:
     Raises:
         LayoutError: If two modules between the same nodes become ones of one type.
     """
-    parts = []
-    made_of = {c.module: c.module for c, module in model.wired if module.deployed() is None}
-    for connection, module in model.wired:
-        ends, made = (connection.source, connection.target), module.deployed()
-        spec: ModuleSpec = connection.module
-        weights: Mapping[str, Tensor] = module.state_dict()
-        if made is not None:
-            spec, weights = _spec(connection, made, made_of), made.weights
-        parts.append((Connection(*ends, spec), weights))
+    made = {connection: module.deployed() for connection, module in model.wired}
+    specs = _specs(made)
+    becomes = {c: Connection(c.source, c.target, specs[c.module]) for c in made}
     try:
-        layout = Layout(tuple(connection for connection, _ in parts), model.layout.first_pass)
+        layout = Layout(tuple(becomes.values()), model.layout.first_pass)
     except LayoutError as error:
         raise LayoutError(f"{model.layout.notation} can't be deployed: {error}") from error
     deployed = AdaptedBackbone(
         model.backbone, layout, model.head.out_features, pooling=model.pooling
     )
-    held = dict(parts)
+    held = {becomes[c]: _weights(made[c], module.state_dict()) for c, module in model.wired}
     for connection, module in deployed.wired:
         module.load_state_dict(held[connection])
     deployed.head.load_state_dict(model.head.state_dict())
     return deployed.eval()
 
 
-def _spec(
-    connection: Connection, made: Deployed, made_of: dict[ModuleSpec, ModuleSpec]
-) -> ModuleSpec:
-    """What a connection's module is called when it is deployed; tied ones stay tied.
+def _weights(made: Deployed | None, own: Mapping[str, Tensor]) -> Mapping[str, Tensor]:
+    return own if made is None else made.weights
 
-    Args:
-        connection: As it was trained.
-        made: What its module becomes.
-        made_of: By the name of a tied module, so far, the one that it was; two that were different
-            get different numbers.
-    """
-    place = f"the deployed form of {connection.notation}"
-    if not is_tied(connection.module):
-        return make_module(MODULE_TYPES, made.type, made.settings, place)
-    for number in itertools.count(int(connection.module.settings[TIED])):
-        spec = make_module(MODULE_TYPES, made.type, {**made.settings, TIED: number}, place)
-        if made_of.setdefault(spec, connection.module) == connection.module:
-            break
-    return spec
+
+def _specs(made: Mapping[Connection, Deployed | None]) -> dict[ModuleSpec, ModuleSpec]:
+    """What the modules of connections become, by what they are; groups that are tied stay apart."""
+    specs = {connection.module: connection.module for connection in made}
+    taken = {c.module for c, each in made.items() if each is None}
+    changed = {c.module: (c, each) for c, each in made.items() if each is not None}
+    for spec, (connection, each) in changed.items():
+        place = f"the deployed form of {connection.notation}"
+        numbers = itertools.count(int(spec.settings[TIED])) if is_tied(spec) else iter([0])
+        found = (
+            make_module(MODULE_TYPES, each.type, {**each.settings, TIED: number}, place)
+            for number in numbers
+        )
+        specs[spec] = next(new for new in found if not is_tied(new) or new not in taken)
+        taken.add(specs[spec])
+    return specs

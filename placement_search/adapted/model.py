@@ -9,6 +9,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import NamedTuple, cast
 
+import torch
 from torch import Tensor, nn
 from torch.nn.utils import skip_init
 
@@ -97,6 +98,10 @@ class AdaptedBackbone(nn.Module):
     Adapters and head are float32 whatever the backbone's dtype is: states are widened before an
     adapter reads them, and what it adds is rounded to the states' dtype.
 
+    Attributes:
+        drop_lowest: How many of the layout's lowest targets may lose their connections in a pass
+            in training mode; see `drawn`.
+
     Raises:
         LayoutError: If the layout reaches beyond the last node, or a module can't work where it is.
     """
@@ -122,6 +127,10 @@ class AdaptedBackbone(nn.Module):
         self.head = skip_init(nn.Linear, backbone.width, n_outputs)
         nn.init.zeros_(self.head.weight)
         nn.init.zeros_(self.head.bias)
+        self.drop_lowest = 0
+        # Its own, as of modules that draw; drawn itself, so that nothing else has these numbers.
+        self._drops = torch.Generator().manual_seed(seed)
+        self._drops.manual_seed(int(torch.randint(2**62, (), generator=self._drops)))
         self.to(backbone.device)
 
     def forward(self, inputs: Inputs, states: States | None = None) -> Tensor:
@@ -145,6 +154,22 @@ class AdaptedBackbone(nn.Module):
         """The connections with their modules."""
         modules = cast("Iterable[ConnectionModule]", self.adapters)
         return tuple(zip(self.layout.connections, modules, strict=True))
+
+    def drawn(self) -> Wired:
+        """The connections that the next pass carries, with their modules.
+
+        All of them but in training mode with `drop_lowest` above 0: then those into the lowest n
+        targets are left out, with n drawn uniformly from 0 to `drop_lowest`, or to the number of
+        targets where there are fewer. AdapterDrop's robust form (Rücklé et al. 2021, arXiv
+        2010.11918).
+        """
+        if not (self.training and self.drop_lowest):
+            return self.wired
+        targets = self.layout.targets
+        most = min(self.drop_lowest, len(targets))
+        n_dropped = int(torch.randint(most + 1, (), generator=self._drops))
+        dropped = targets[:n_dropped]
+        return tuple((c, module) for c, module in self.wired if c.target not in dropped)
 
     @contextmanager
     def attached(self) -> Iterator[nn.Module]:
@@ -199,11 +224,13 @@ def _hidden_together(
     models: Sequence[AdaptedBackbone], examples: Sequence[Examples]
 ) -> list[Tensor]:
     graph = models[0].backbone.graph
-    firsts = _first_passes(models, examples)
+    # Once for both passes of a recurrent layout.
+    carried = [model.drawn() for model in models]
+    firsts = _first_passes(models, examples, carried)
     starts = _starts([model.layout for model in models], graph)
     members = [
-        Member(each.inputs, model.wired, *_entry(each.states, start), first=first)
-        for model, each, first, start in zip(models, examples, firsts, starts, strict=True)
+        Member(each.inputs, wired, *_entry(each.states, start), first=first)
+        for wired, each, first, start in zip(carried, examples, firsts, starts, strict=True)
     ]
     return [passed.hidden for passed in run_pass(graph, members)]
 
@@ -212,8 +239,10 @@ def _entry(states: States | None, start: int) -> tuple[int | None, States]:
     return (None, {}) if states is None else (start, states)
 
 
-def _first_passes(models: Sequence[AdaptedBackbone], examples: Sequence[Examples]) -> list[States]:
-    """By model the states that its recurrent connections read."""
+def _first_passes(
+    models: Sequence[AdaptedBackbone], examples: Sequence[Examples], wired: Sequence[Wired]
+) -> list[States]:
+    """By model the states that its recurrent connections read; ``wired`` is what each carries."""
     firsts = [_frozen_first(model, each) for model, each in zip(models, examples, strict=True)]
     carried = _with_adapted_first_pass([model.layout for model in models])
     if not carried:
@@ -223,7 +252,7 @@ def _first_passes(models: Sequence[AdaptedBackbone], examples: Sequence[Examples
     members = [
         Member(
             examples[i].inputs,
-            tuple((c, m) for c, m in models[i].wired if c.kind is not Kind.RECURRENT),
+            tuple((c, m) for c, m in wired[i] if c.kind is not Kind.RECURRENT),
             *_entry(examples[i].states, start),
             first={},
             keep=_read_back(models[i].layout),

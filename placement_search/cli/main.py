@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from placement_search.cli import artefacts, models, operations, plan, search, studies
+from placement_search.cli import artefacts, deploy, models, operations, plan, search, studies
 from placement_search.own_process import keep_freed_memory, wait_patiently
 
 EXIT_CODES = "Exit codes: 0 done, 1 our failure or stopped, 2 a mistake that you can mend."
@@ -29,6 +29,7 @@ app.command()(studies.best)
 app.command()(artefacts.report)
 app.command()(artefacts.export)
 app.command()(artefacts.verify)
+app.command()(deploy.deploy)
 app.command()(operations.drop)
 app.command()(operations.prune)
 app.command()(operations.merge)

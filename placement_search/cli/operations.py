@@ -75,19 +75,19 @@ def drop(
         from placement_search.operations.drop import drop_lowest
         from placement_search.operations.trained import OperationSettings
 
-        settings = _backbone(folder, model, device, family, allow_pickle, trust_remote_code)
+        settings = backbone_of(folder, model, device, family, allow_pickle, trust_remote_code)
         asked = OperationSettings(out, settings, data, retrain, learning_rate, seed)
         with StderrProgress() as progress:
             progress.start("drop", retrain)
             done = drop_lowest(folder, lowest, asked, progress.advance)
         facts = {
-            **_facts(done.written, done.score_before, done.costs_before),
+            **before_and_after(done.written, done.score_before, done.costs_before),
             "latency_before": done.latency_before,
             "latency_after": done.latency_after,
             "speed_up": done.speed_up,
             "dropped": "+".join(c.notation for c in done.dropped),
         }
-        _show(facts, done.written, form)
+        show(facts, done.written, form)
 
 
 def prune(
@@ -134,17 +134,17 @@ def prune(
         from placement_search.operations.prune import PruneSettings, prune_layout
         from placement_search.operations.trained import OperationSettings
 
-        settings = _backbone(folder, model, device, family, allow_pickle, trust_remote_code)
+        settings = backbone_of(folder, model, device, family, allow_pickle, trust_remote_code)
         asked = OperationSettings(out, settings, data, retrain, learning_rate, seed)
         how = PruneSettings(max_params, share, importance, examples)
         with StderrProgress() as progress:
             progress.start("prune", 1 + (retrain or 0))
             done = prune_layout(folder, how, asked, progress.advance)
         rows = _fates(done)
-        facts = _facts(done.written, done.score_before, done.costs_before)
+        facts = before_and_after(done.written, done.score_before, done.costs_before)
         if form is Format.TABLE:
             print_rows(rows, form)
-        _show(facts, done.written, form, connections=rows)
+        show(facts, done.written, form, connections=rows)
 
 
 def merge(
@@ -184,7 +184,7 @@ def merge(
         from placement_search.operations.trained import OperationSettings
 
         first = task_of or folders[0]
-        settings = _backbone(first, model, device, family, allow_pickle, trust_remote_code)
+        settings = backbone_of(first, model, device, family, allow_pickle, trust_remote_code)
         asked = OperationSettings(out, settings, data, retrain, learning_rate, seed)
         with StderrProgress() as progress:
             progress.start("merge", 1 + retrain)
@@ -195,10 +195,10 @@ def merge(
         facts |= {"score_of plain average": done.plain_score}
         facts |= {f"score_of average, {align}": done.written.untrained_score}
         facts |= {"score_after": done.written.score, **_named(done.written)}
-        _show(facts, done.written, form)
+        show(facts, done.written, form)
 
 
-def _backbone(
+def backbone_of(
     folder: Path,
     model: str | None,
     device: str | None,
@@ -206,6 +206,7 @@ def _backbone(
     allow_pickle: bool,  # noqa: FBT001 - as the option is
     trust_remote_code: bool,  # noqa: FBT001 - as the option is
 ) -> "ModelSettings":
+    """What loads the backbone that a layout's folder names, as far as it is not said now."""
     from placement_search.export.load import named_backbone
 
     return moved(
@@ -222,7 +223,9 @@ def _named(written: "Written") -> dict[str, Cell]:
     return {"layout_id": written.layout_id, "layout": written.notation}
 
 
-def _facts(written: "Written", score_before: float, costs_before: "Costs") -> dict[str, Cell]:
+def before_and_after(
+    written: "Written", score_before: float, costs_before: "Costs"
+) -> dict[str, Cell]:
     """What changed, in the words of the report."""
     return {
         "score_before": score_before,
@@ -251,9 +254,10 @@ def _fates(done: "PruneResult") -> list[dict[str, Cell]]:
     ]
 
 
-def _show(
+def show(
     facts: Mapping[str, Cell], written: "Written", form: Format, **more: list[dict[str, Cell]]
 ) -> None:
+    """Print facts, then what was written; ``more`` goes into JSON alone."""
     if form is Format.JSON:
         print_json({**facts, **more, "paths": [str(path) for path in written.paths]})
         return

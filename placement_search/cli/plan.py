@@ -21,7 +21,10 @@ if TYPE_CHECKING:
     from placement_search.evaluation.workbench import Workbench
     from placement_search.study.outline import Outline, Sampled
 
-TRAINING = ("epochs", "batch_size", "learning_rate", "weight_decay", "warm_up", "consistency")
+TRAINING = (
+    "epochs", "batch_size", "learning_rate", "weight_decay", "warm_up", "consistency",
+    "drop_lowest",
+)  # fmt: skip
 RENAMED = {"finalists": "n_finalists", "seeds": "n_seeds"}
 SHARED = (
     "space", "n_trials", "seed", "max_params", "max_bytes", "max_flops", "max_latency",

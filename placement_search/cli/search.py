@@ -200,6 +200,15 @@ def search(
             "modules that draw at random in training (adamix); such a step costs two passes.",
         ),
     ] = DEFAULTS.training.consistency,
+    drop_lowest: Annotated[
+        int,
+        typer.Option(
+            min=0,
+            help="Of the nodes that a layout adds to, how many of the lowest may lose their "
+            "connections in a training pass, e.g. 5, so that `drop` costs less; how many do is "
+            "drawn for each pass.",
+        ),
+    ] = DEFAULTS.training.drop_lowest,
     memory: Annotated[
         float,
         typer.Option(min=0, help="GiB that the frozen states of one split may take, e.g. 8."),
@@ -273,6 +282,7 @@ def search(
                 warm_up=warm_up,
                 reports_per_epoch=reports_per_epoch,
                 consistency=consistency,
+                drop_lowest=drop_lowest,
             ),
             start_from=starts,
             start_files=tuple(map(str, start_from or ())),

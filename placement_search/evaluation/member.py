@@ -7,6 +7,7 @@ import torch
 from torch import nn
 
 from placement_search.adapted.batches import Batch, Batches
+from placement_search.adapted.model import AdaptedBackbone
 from placement_search.errors import EvaluationError
 from placement_search.evaluation.flat import FlatParameters
 from placement_search.evaluation.plan import TrainingPlan
@@ -38,6 +39,8 @@ class Member:
         self.generator = torch.Generator().manual_seed(seed)
         self.parameters = FlatParameters(model)
         self.runs_twice = plan.consistency > 0 and is_random(model)
+        if isinstance(model, AdaptedBackbone):
+            model.drop_lowest = plan.drop_lowest
         self.history: list[float] = []
         self.losses: list[float] = []
         self.error: EvaluationError | None = None

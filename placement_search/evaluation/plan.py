@@ -20,8 +20,10 @@ class TrainingPlan:
         warm_up: Share of all steps over which the rate rises linearly; then it falls by a cosine.
         reports_per_epoch: Validation scores in each epoch, at equal distances, one at its end.
         consistency: Weight of the divergence between two passes over the same examples, added to
-            the loss of the first where a layout's passes differ (AdaMix, Wang et al. 2022: 1); a
-            step then has two forward passes.
+            the loss of the first where a layout has modules that draw (AdaMix, Wang et al. 2022:
+            1); a step then has two forward passes.
+        drop_lowest: In every pass, a number of the layout's lowest targets drawn uniformly from 0
+            to this one lose their connections (AdapterDrop, Rücklé et al. 2021: 11 of 12 blocks).
     """
 
     epochs: int = 4
@@ -31,6 +33,7 @@ class TrainingPlan:
     warm_up: float = 0.1
     reports_per_epoch: int = 1
     consistency: float = 0.0
+    drop_lowest: int = 0
 
     def __post_init__(self) -> None:
         """Check the ranges.
@@ -46,6 +49,7 @@ class TrainingPlan:
             "warm_up must lie within 0 and 1": 0 <= self.warm_up <= 1,
             "reports_per_epoch must be at least 1": self.reports_per_epoch >= 1,
             "consistency must be at least 0 and finite": 0 <= self.consistency < math.inf,
+            "drop_lowest must be at least 0": self.drop_lowest >= 0,
         }
         broken = [
             f"{rule}, got {getattr(self, rule.split()[0])}"

@@ -9,7 +9,7 @@ They put it on the MLP's output before that is added to the residual stream, wit
 own; here it reads its connection's node, with a norm unless ``norm=false``.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable
 from typing import cast
 
 import torch
@@ -107,11 +107,9 @@ class AdaMix(StateModule):
         return linear(gelu(linear(self.norm(states), *down)), *up)
 
 
-def _mean(copies: Sequence[nn.Module] | nn.ModuleList) -> tuple[Tensor, Tensor]:
+def _mean(copies: Iterable[nn.Module]) -> tuple[Tensor, Tensor]:
     """Weight and bias averaged over linear maps."""
-    # By attribute, since a mask puts tensors where parameters were.
-    maps = cast("Sequence[nn.Linear]", copies)
-    weights, biases = (
-        torch.stack(each) for each in zip(*((m.weight, m.bias) for m in maps), strict=True)
-    )
+    maps = cast("list[nn.Linear]", list(copies))
+    # A mask puts plain tensors in the place of parameters.
+    weights, biases = torch.stack([m.weight for m in maps]), torch.stack([m.bias for m in maps])
     return weights.mean(0), biases.mean(0)

@@ -46,6 +46,10 @@ class ConnectionModule(nn.Module):
         """What it becomes when its training is over; None where it stays what it is."""
         return None
 
+    def undeployed(self) -> str:
+        """Why copies that it holds stay copies when it is deployed; empty where none do."""
+        return ""
+
     def hidden_layers(self) -> Sequence[HiddenLayer]:
         """Layers whose units may trade places without a change of what it computes.
 

@@ -11,6 +11,7 @@ from torch import Tensor, nn
 
 from placement_search.modules.contract import (
     ConnectionModule,
+    Deployed,
     HiddenLayer,
     InsideModule,
     StateModule,
@@ -46,6 +47,19 @@ class GatedState(StateModule):
         """See `StateModule`."""
         added: Tensor = self.strength(states, mask) * self.inner(states, mask)
         return added
+
+    def deployed(self) -> Deployed | None:
+        """What is within as it is deployed, behind the same gate."""
+        made = self.inner.deployed()
+        if made is None:
+            return None
+        weights = {f"inner.{name}": tensor for name, tensor in made.weights.items()}
+        weights |= {f"gate.{name}": tensor for name, tensor in self.gate.state_dict().items()}
+        return Deployed(made.type, {**made.settings, "gate": True}, weights)
+
+    def undeployed(self) -> str:
+        """As what is within."""
+        return self.inner.undeployed()
 
     def strength(self, states: Tensor, mask: Tensor | None = None) -> Tensor:
         """The gate's value.

@@ -177,6 +177,12 @@ class MaskedState(StateModule):
             added: Tensor = self.inner(states, mask)
         return added
 
+    def undeployed(self) -> str:
+        """Each copy keeps entries of its own, and their mean would keep those of all."""
+        with self.entries.in_place():
+            has_copies = self.inner.deployed() is not None
+        return "its mask keeps other entries in each copy" if has_copies else ""
+
 
 class MaskedInside(InsideModule):
     """A module inside a sub-layer of which some entries are kept.

@@ -38,7 +38,7 @@ def split_lowest(layout: Layout, n_targets: int) -> tuple[Layout, tuple[Connecti
     Raises:
         OperationError: If it has fewer targets, or ``n_targets`` is below 1.
     """
-    targets = sorted({c.target for c in layout.connections})
+    targets = layout.targets
     if not 1 <= n_targets <= len(targets):
         shown = ", ".join(map(str, targets)) or "none"
         raise OperationError(

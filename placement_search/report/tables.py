@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from placement_search.evaluation.estimates import mean_estimate
+from placement_search.evaluation.plan import TrainingPlan
 from placement_search.evaluation.score_card import ScoreCard
 from placement_search.report.findings import Findings, RankedTrial, reason_line
 from placement_search.report.formats import (
@@ -182,7 +183,8 @@ def facts_table(findings: Findings) -> Table:
         ("seed", str(asked.seed)),
         ("training", (f"{plan.epochs} epochs, {plan.n_reports} validation scores, "
          f"batch size {plan.batch_size}, learning rate {plan.learning_rate:g}, "
-         f"weight decay {plan.weight_decay:g}, warm-up over {plan.warm_up:.0%} of the steps")),
+         f"weight decay {plan.weight_decay:g}, warm-up over {plan.warm_up:.0%} of the steps"
+         f"{_dropping(plan)}")),
         ("training that the space says", asked.space_training or "nothing of its own"),
     )  # fmt: skip
     return Table((Column("what"), Column("value")), rows)
@@ -210,6 +212,11 @@ def _pooling(findings: Findings) -> str:
         return pooling.pooling
     compared = ", ".join(f"{name} {as_score(score)}" for name, score in pooling.scores.items())
     return f"{pooling.pooling}, by the head probe's validation score ({compared})"
+
+
+def _dropping(plan: TrainingPlan) -> str:
+    most = plan.drop_lowest
+    return f", without up to {most} of the lowest targets in each pass" if most else ""
 
 
 def _numbers(*titles: str) -> tuple[Column, ...]:

@@ -89,6 +89,7 @@ def search_command(asked: StudyDefinition, goal: Goal, name: str, storage: str) 
         "warm-up": asked.training.warm_up,
         "reports-per-epoch": _unless_default(asked.training.reports_per_epoch, 1),
         "consistency": _unless_default(asked.training.consistency, 0.0),
+        "drop-lowest": _unless_default(asked.training.drop_lowest, 0),
         "full-fine-tuning": goal.full_fine_tuning,
     }
     starts = [("start-from", file) for file in asked.start_files]

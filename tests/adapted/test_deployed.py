@@ -111,3 +111,63 @@ def test_two_modules_that_become_one_are_refused() -> None:
     """A layout holds one bottleneck between two nodes."""
     with pytest.raises(LayoutError, match=r"can't be deployed: .* one bottleneck .* 3>3 twice"):
         deployed_layout(trained("3>3:adamix(rank=2)+3>3:bottleneck(rank=2)"))
+
+
+@pytest.mark.parametrize(
+    ("notation", "expected"),
+    [
+        ("2>3:adamix(gate=true,rank=3)", "2>3:bottleneck(gate=true,rank=3)"),
+        (
+            "2>3:tiny_attention(gate=true,heads=3,width=2)",
+            "2>3:tiny_attention(gate=true,width=2)",
+        ),
+    ],
+)
+def test_a_gate_stays(notation: str, expected: str) -> None:
+    """With its weights, in front of what the copies become."""
+    model = trained(notation)
+    inputs = model.backbone.made_up_inputs(4, seed=0)
+    deployed = deployed_layout(model)
+
+    assert deployed.layout == parse_layout(expected)
+    torch.testing.assert_close(deployed(inputs), model(inputs))
+
+
+@pytest.mark.parametrize("gate", ["", ",gate=true"])
+@pytest.mark.parametrize("module", ["adamix(rank=3", "tiny_attention(heads=3"])
+def test_a_masked_module_stays_as_it_is_and_says_why(module: str, gate: str) -> None:
+    """The mean of its copies would keep what any of them keeps."""
+    model = trained(f"2>3:{module},mask=random,kept=0.5{gate})")
+    inputs = model.backbone.made_up_inputs(4, seed=0)
+    deployed = deployed_layout(model)
+    (connection, kept) = model.wired[0]
+
+    assert deployed.layout == model.layout
+    assert torch.equal(deployed(inputs), model(inputs))
+    assert kept.undeployed() == "its mask keeps other entries in each copy", connection
+
+
+@pytest.mark.parametrize("notation", ["arc", "bottleneck(mask=random,kept=0.5)", "adamix"])
+def test_what_is_deployed_or_has_no_copies_gives_no_reason(notation: str) -> None:
+    """A reason is for copies that are left."""
+    assert trained(f"2>3:{notation}").wired[0][1].undeployed() == ""
+
+
+TIES = (
+    "1>1:adamix(rank=2,tied=1)+2>2:adamix(rank=2,tied=1)+3>3:bottleneck(rank=2,tied=1)"
+    "+4>4:bottleneck(rank=2,tied=1)+1>2:adamix(experts=2,rank=2,tied=1)"
+    "+2>3:adamix(experts=2,rank=2,tied=1)"
+)
+
+
+def test_what_is_tied_stays_tied_and_no_more() -> None:
+    """Three groups that would all be one bottleneck's are three afterwards."""
+    model = trained(TIES)
+    inputs = model.backbone.made_up_inputs(4, seed=0)
+    deployed = deployed_layout(model)
+    modules = {(c.source, c.target): m for c, m in deployed.wired}
+    pairs = [((1, 1), (2, 2)), ((3, 3), (4, 4)), ((1, 2), (2, 3))]
+
+    assert all(modules[one] is modules[other] for one, other in pairs)
+    assert len(set(map(id, modules.values()))) == 3
+    torch.testing.assert_close(deployed(inputs), model(inputs))

@@ -1,4 +1,4 @@
-"""``drop``, ``prune`` and ``merge`` on the command line."""
+"""``deploy``, ``drop``, ``prune`` and ``merge`` on the command line."""
 
 import json
 from pathlib import Path
@@ -63,9 +63,25 @@ def test_merge_compares_with_its_parents_and_the_plain_average(
         assert f"score_of {name} " in result.stdout
 
 
+def test_deploy_shows_before_and_after(write: Writer, tmp_path: Path) -> None:
+    """Parameters, scores and the change of the logits; `verify` accepts what it wrote."""
+    out = tmp_path / "out"
+    result = invoke("deploy", str(write(notation="2>2:adamix(rank=2)")), "--out", str(out))
+    names = {line.split()[0] for line in result.stdout.splitlines()}
+
+    assert result.exit_code == 0
+    assert names >= {
+        "score_before", "score_after", "parameters_before", "parameters_after",
+        "logit_change", "largest_logit",
+    }  # fmt: skip
+    assert result.stdout.splitlines()[-1] == f"wrote {out}/layout.safetensors"
+    assert invoke("verify", str(out)).exit_code == 0
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
+        (["deploy", "FOLDER"], "nothing to average in 2>2:bottleneck(rank=2)"),
         (["drop", "FOLDER", "--lowest", "9"], "--lowest takes 1 to 4"),
         (["drop", "nowhere", "--lowest", "1"], "nowhere/layout.json can't be read"),
         (["prune", "FOLDER", "--max-params", "5000"], "nothing to prune"),

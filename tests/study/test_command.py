@@ -69,7 +69,7 @@ def test_every_option_is_said_and_quoted() -> None:
 
 def test_what_a_trial_is_is_said() -> None:
     """Its trainings, its reports, and what the score is set against."""
-    training = replace(DEFINITION.training, reports_per_epoch=3, consistency=0.5)
+    training = replace(DEFINITION.training, reports_per_epoch=3, consistency=0.5, drop_lowest=2)
     asked = replace(
         DEFINITION, fidelity="data", replicates=5, cost="flops", training=training, n_random=4
     )
@@ -77,7 +77,7 @@ def test_what_a_trial_is_is_said() -> None:
 
     assert (params["fidelity"], params["replicates"]) == ("data", 5)
     assert (params["objective"], params["reports_per_epoch"]) == ("score,flops", 3)
-    assert params["consistency"] == 0.5
+    assert (params["consistency"], params["drop_lowest"]) == (0.5, 2)
 
 
 def test_a_goal_never_shrinks() -> None:
@@ -105,3 +105,4 @@ def test_defaults_are_left_unsaid() -> None:
     assert "--full-fine-tuning" not in command
     assert "--concurrency" not in command
     assert "--consistency" not in command
+    assert "--drop-lowest" not in command

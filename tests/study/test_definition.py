@@ -87,15 +87,25 @@ def test_a_study_of_an_earlier_version_had_one_trial_at_a_time() -> None:
     }
 
 
-def test_a_study_of_an_earlier_version_asks_for_no_consistency() -> None:
-    """It is read, and goes on as long as none is asked for now."""
+@pytest.mark.parametrize(
+    ("setting", "now", "difference"),
+    [
+        ("consistency", 1.0, "0.0 in the study, 1.0 asked"),
+        ("drop_lowest", 2, "0 in the study, 2 asked"),
+    ],
+)
+def test_a_study_of_an_earlier_version_trains_without_later_settings(
+    setting: str, now: float, difference: str
+) -> None:
+    """It is read, and goes on as long as none of them is asked for now."""
     stored = DEFINITION.as_json()
-    del stored["training"]["consistency"]
+    del stored["training"][setting]
     read = StudyDefinition.from_json(stored)
-    asked = replace(DEFINITION, training=replace(DEFINITION.training, consistency=1.0))
+    stored["training"][setting] = now
+    asked = StudyDefinition.from_json(stored)
 
     assert read == DEFINITION
-    assert differences(asked) == {"training.consistency": "0.0 in the study, 1.0 asked"}
+    assert differences(asked) == {f"training.{setting}": difference}
 
 
 def test_the_same_settings_continue_a_study() -> None:
