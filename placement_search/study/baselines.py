@@ -70,9 +70,15 @@ def baseline_notes(space: SearchSpace, n_nodes: int) -> dict[str, str]:
         space: The space.
         n_nodes: Nodes of the backbone.
     """
-    module = space.modules[dearest(space)[0]]
+    number, most = dearest(space)
+    module = space.modules[number]
     said = {r: where_it_fits(space, module, p)[1] for r, p in every_layer(n_nodes).items()}
     said[LAST_LAYERS] = said[EVERY_PARALLEL]
+    if most - len(space.choices.always) >= len(space.choices.fitting(number)):
+        said[RANDOM] = (
+            f"left out but for one: a layout may have {module.notation} at every place that it "
+            "fits, so there is one layout that spends so much"
+        )
     return {role: note for role, note in said.items() if note}
 
 

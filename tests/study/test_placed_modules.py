@@ -212,3 +212,16 @@ def test_a_start_whose_module_does_not_fit_the_backbone_is_refused(
 
     assert "start: digits" in str(raised.value)
     assert "start: count" not in str(raised.value)
+
+
+def test_that_random_baselines_are_all_alike_is_said() -> None:
+    """Where a layout may have the module at every place that it fits, there is one such layout."""
+    space = bound(
+        space_file(
+            kinds=["parallel"], targets=["attention"], connections={"at_most": 12},
+            modules=[{"type": "hadamard"}],
+        )
+    )  # fmt: skip
+
+    assert "every place that it fits" in baseline_notes(space, 25)["random"]
+    assert "random" not in baseline_notes(bound(), 25)
