@@ -205,8 +205,8 @@ def search(
         typer.Option(
             min=0,
             help="Of the nodes that a layout adds to, how many of the lowest may lose their "
-            "connections in a training pass, e.g. 5, so that `drop` costs less; how many do is "
-            "drawn for each pass.",
+            "connections in a training pass, e.g. 5, as AdapterDrop trains for `drop`; how many "
+            "do is drawn for each pass.",
         ),
     ] = DEFAULTS.training.drop_lowest,
     memory: Annotated[
