@@ -5,6 +5,7 @@ While it is trained, each example draws how far the module is on, from a Gumbel-
 wrapper for training and no part of a layout: what is kept is trained again without it.
 """
 
+from collections import deque
 from typing import Self
 
 import torch
@@ -72,6 +73,9 @@ class SwitchedState(StateModule):
 class SwitchedInside(InsideModule):
     """A module inside a sub-layer behind a switch, which all its paths share in a pass.
 
+    A pass may carry a model several times, and then calls each path as often before the next one:
+    what is drawn at the n-th call of a path serves the n-th call of every other.
+
     Args:
         inner: The module.
         switch: Its switch.
@@ -82,13 +86,17 @@ class SwitchedInside(InsideModule):
         self.inner = inner
         self.switch = switch
         self.paths = inner.paths
-        self._drawn = torch.empty(0)
-        self._drawn_for = (self.training, 0)
-        self._passed: set[str] = set()
+        self._drawn = {path: deque[Tensor]() for path in self.paths}
 
     def share_with(self, first: Self) -> None:
         """The modules within share, switches do not."""
         self.inner.share_with(first.inner)
+
+    def train(self, mode: bool = True) -> Self:  # noqa: FBT001, FBT002 - as nn.Module has it
+        """See `nn.Module`; what a pass that broke off has drawn is forgotten."""
+        for waiting in self._drawn.values():
+            waiting.clear()
+        return super().train(mode)
 
     def changed(self, path: str, given: Tensor, output: Tensor) -> Tensor:
         """See `InsideModule`."""
@@ -96,13 +104,14 @@ class SwitchedInside(InsideModule):
         return output + self._on(path, len(given)) * change
 
     def _on(self, path: str, n_examples: int) -> Tensor:
-        """How far it is on; drawn anew where a path comes again, in another mode or number."""
-        asked_for = (self.training, n_examples)
-        if path in self._passed or asked_for != self._drawn_for:
-            self._drawn, self._drawn_for = self.switch(n_examples), asked_for
-            self._passed = set()
-        self._passed.add(path)
-        return self._drawn
+        """How far it is on; drawn where a path has used up what others drew."""
+        if self._drawn[path]:
+            return self._drawn[path].popleft()
+        drawn: Tensor = self.switch(n_examples)
+        for other, waiting in self._drawn.items() if self.training else ():
+            if other != path:
+                waiting.append(drawn)
+        return drawn
 
 
 def switched(inner: ConnectionModule, switch: Switch) -> SwitchedState | SwitchedInside:

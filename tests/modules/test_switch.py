@@ -78,6 +78,31 @@ def test_one_draw_in_a_pass_serves_all_maps_of_a_sub_layer() -> None:
     assert torch.equal(module.eval().changed("q", ones, ones), 2 * ones)
 
 
+def test_each_run_of_a_model_has_one_draw_for_all_its_maps() -> None:
+    """Consistency: one pass carries it twice, and calls a map for both runs before the next."""
+    module = switched(Doubled(), Switch(seed=0))
+    assert isinstance(module, SwitchedInside)
+    ones = torch.ones(16, 2, 3)
+    steps = [
+        {path: [module.changed(path, ones, ones) for _run in range(2)] for path in ("v", "q")}
+        for _step in range(2)
+    ]
+    draws = [step["v"][run] for step in steps for run in range(2)]
+
+    assert torch.equal(torch.stack(draws), torch.stack([s["q"][r] for s in steps for r in (0, 1)]))
+    assert len({tuple(each.flatten().tolist()) for each in draws}) == 4
+
+
+def test_a_pass_that_broke_off_leaves_no_draw_behind() -> None:
+    """The next training, of another number of examples, begins anew."""
+    module = switched(Doubled(), Switch(seed=0))
+    assert isinstance(module, SwitchedInside)
+    module.changed("q", torch.ones(16, 2, 3), torch.ones(16, 2, 3))
+    module.train()
+
+    assert module.changed("v", torch.ones(4, 2, 3), torch.ones(4, 2, 3)).shape == (4, 2, 3)
+
+
 def test_a_seed_fixes_what_is_drawn_and_nothing_else_moves() -> None:
     """The global random state stays as it was."""
     before = torch.random.get_rng_state()
