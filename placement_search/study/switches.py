@@ -19,6 +19,7 @@ from placement_search.study.equal_budget import GREEDY_PROXY
 from placement_search.study.greedy import greedy_groups
 from placement_search.study.progress import Progress
 from placement_search.study.samplers.sampler import Scores
+from placement_search.study.samplers.switch import by_fit
 from placement_search.study.seeds import derive_seed
 from placement_search.study.settings import SearchSettings
 from placement_search.study.switch_record import SwitchRecord
@@ -73,6 +74,9 @@ def learn_switches(
 ) -> SwitchRecord:
     """Train a space's candidate connections at once, each with the dearest module that fits there.
 
+    Where a layout has one module for all connections, they are trained with one as well, where it
+    fits: see `by_fit`.
+
     Args:
         bench: Backbone and data.
         space: Whose connections and modules they have.
@@ -87,7 +91,12 @@ def learn_switches(
     """
     check_switches(space, is_mapped=GREEDY_PROXY in proxies)
     pairs, words = _candidates(space, proxies)
-    layout = _supernet(space, pairs, bench.backbone.places)
+    if space.is_module_shared:
+        layout = _of_one_module(space, pairs)
+        if len(layout.connections) < len(pairs):
+            words += f", where {layout.connections[0].module.notation} fits"
+    else:
+        layout = _supernet(space, pairs, bench.backbone.places)
     request = Evaluation(layout, derive_seed(seed, "switches"), plan)
     trained = train_switches(
         bench, request, lambda report, score: progress.advance(f"report {report}: {score:.4g}")
@@ -116,6 +125,13 @@ def _candidates(space: SearchSpace, proxies: Mapping[str, Scores]) -> tuple[list
         f"the paper's greedy choice by {GREEDY_PROXY} of the {len(space.pairs):,} connections of "
         "the space"
     )
+
+
+def _of_one_module(space: SearchSpace, pairs: Sequence[Pair]) -> Layout:
+    """All candidates that one module fits in one layout, with that module."""
+    groups = [n for n, group in enumerate(space.groups) if set(group) <= set(pairs)]
+    module = by_fit(space, groups)[0]
+    return space.layout_of([(n, module) for n in groups if space.choices.fits(n, module)])
 
 
 def _supernet(space: SearchSpace, pairs: Sequence[Pair], places: Places) -> Layout:

@@ -1,13 +1,17 @@
 """A study by learned switches: trained once, stored, counted, and gone by."""
 
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from placement_search.errors import StudyError
+from placement_search.evaluation.evaluate import Evaluation
 from placement_search.evaluation.plan import TrainingPlan
+from placement_search.evaluation.switch_training import TrainedSwitches, train_switches
 from placement_search.evaluation.workbench import Workbench
+from placement_search.layout import Layout
 from placement_search.modules import MODULE_TYPES
 from placement_search.places import Places
 from placement_search.report.findings import gather_findings
@@ -26,6 +30,8 @@ from tests.tiny_spaces import space_file
 from tests.tiny_task import tiny_bench
 
 PLAN = TrainingPlan(epochs=2, batch_size=16)
+LORA = {"type": "lora", "rank": 4}
+Report = Callable[[int, float], None]
 
 
 @pytest.fixture(scope="module")
@@ -128,6 +134,58 @@ def test_many_connections_are_chosen_from_by_a_proxy(
     assert len(learned.keep) == 4
     assert all(name.startswith("2>") for name in learned.keep)
     assert f"greedy choice by {GREEDY_PROXY} of the 49 connections" in learned.words
+
+
+@pytest.mark.parametrize(
+    ("changes", "types", "n_lora"),
+    [
+        ({}, {"bottleneck"}, 0),
+        ({"module_per": "connection"}, {"bottleneck", "lora"}, 6),
+    ],
+)
+def test_all_are_trained_with_one_module_where_a_layout_has_one(
+    bench: Workbench,
+    monkeypatch: pytest.MonkeyPatch,
+    changes: dict[str, object],
+    types: set[str],
+    n_lora: int,
+) -> None:
+    """With the one that fits most of them, so none is left out."""
+    trained: list[Layout] = []
+
+    def seen(bench: Workbench, request: Evaluation, report: Report) -> TrainedSwitches:
+        trained.append(request.layout)
+        return train_switches(bench, request, report)
+
+    monkeypatch.setattr(switches, "train_switches", seen)
+    file = space_file(
+        kinds=["sequential", "parallel"],
+        modules=[{"type": "bottleneck", "rank": 1}, LORA],
+        **changes,
+    )
+    space = bind_space(file, MODULE_TYPES, n_nodes=7, places=bench.backbone.places, budget=Budget())
+    learned = learn_switches(bench, space, replace(PLAN, epochs=1), 0, {}, Silence())
+    (layout,) = trained
+
+    assert {c.module.type for c in layout.connections} == types
+    assert sum(c.module.type == "lora" for c in layout.connections) == n_lora
+    assert len(learned.keep) == 13
+    assert learned.candidates == "all connections of the space"
+
+
+def test_connections_that_the_module_does_not_fit_have_no_switch(bench: Workbench) -> None:
+    """Three MLPs and three attentions with a module of their own; the words say which had one."""
+    file = space_file(
+        kinds=["parallel"],
+        modules=[{"type": "adapter_bias"}, {"type": "hadamard"}],
+        connections={"at_most": 6},
+    )
+    space = bind_space(file, MODULE_TYPES, n_nodes=7, places=bench.backbone.places, budget=Budget())
+    learned = learn_switches(bench, space, replace(PLAN, epochs=1), 0, {}, Silence())
+
+    assert len(space.pairs) == 6
+    assert list(learned.keep) == ["0>1", "2>3", "4>5"]
+    assert learned.candidates == "all connections of the space, where hadamard fits"
 
 
 def test_too_many_connections_and_no_proxy_are_refused(

@@ -62,6 +62,30 @@ def test_groups_are_kept_by_the_mean_of_their_connections() -> None:
     assert pairs_of(encoding, keep)[0] == {(4, 8), (8, 4)}
 
 
+def test_one_module_for_all_has_the_most_probable_of_the_connections_that_it_fits() -> None:
+    """What fits everywhere keeps four; of them one that goes around sub-layers fits two."""
+    modules = [{"type": "bottleneck", "rank": 1}, {"type": "lora", "rank": 4}]
+    space = bound(space_file(modules=modules, connections={"at_most": 5}))
+    low = {(2, 4): 0.1, (3, 4): 0.2, (5, 6): 0.1}
+    first, second, *_ = kept_layouts(
+        space, {(1, 2): 0.9, (3, 3): 0.8, (2, 3): 0.7, (5, 5): 0.6} | low
+    )
+
+    assert first.notation == "+".join(
+        f"{pair}:bottleneck(rank=1)" for pair in ("1>2", "2>3", "3>3", "5>5")
+    )
+    assert second.notation == "1>2:lora(rank=4)+2>3:lora(rank=4)"
+
+
+def test_a_module_for_each_connection_keeps_them_all() -> None:
+    """The dearest where it fits, another elsewhere."""
+    modules = [{"type": "bottleneck", "rank": 1}, {"type": "lora", "rank": 4}]
+    space = bound(space_file(modules=modules, module_per="connection"))
+    first = next(kept_layouts(space, {(1, 2): 0.9, (3, 3): 0.8, (2, 4): 0.1}))
+
+    assert first.notation == "1>2:lora(rank=4)+3>3:bottleneck(rank=1)"
+
+
 def test_the_sampler_proposes_them_in_order() -> None:
     """And after them what is drawn."""
     setting = replace(setting_of(ENCODING), keep=KEEP)
