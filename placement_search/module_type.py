@@ -22,6 +22,11 @@ def _anywhere(settings: Settings, place: Place) -> str:
     return ""
 
 
+def _consistent(settings: Settings) -> str:
+    del settings
+    return ""
+
+
 @dataclass(frozen=True, slots=True)
 class Setting:
     """One setting of a module type: its default, which fixes its type, and its range.
@@ -86,6 +91,8 @@ class ModuleType:
             layout with the same type and settings have together.
         misfit: Says why it can't work at a place, in words that follow the connection's notation;
             nothing where it can.
+        contradiction: Says why settings contradict each other, whatever the place, in such words;
+            nothing where they do not. It is a misfit everywhere.
         is_inside: Whether it works inside the sub-layer that its connection goes around, whose
             input is then its source, and not on the states of two nodes.
     """
@@ -96,6 +103,7 @@ class ModuleType:
     count_shared: Callable[[Settings, int], int] = _nothing_shared
     misfit: Callable[[Settings, Place], str] = _anywhere
     is_inside: bool = False
+    contradiction: Callable[[Settings], str] = _consistent
 
     def written(self, given: Mapping[str, Scalar], place: str) -> dict[str, Scalar]:
         """The checked settings that a layout writes, sorted by name.

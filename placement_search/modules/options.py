@@ -81,6 +81,7 @@ class _Optional:
             count=self.count,
             count_shared=lambda settings, width: plain.count_shared(_plain(settings), width),
             misfit=self.misfit,
+            contradiction=_contradiction,
         )
         return ModuleEntry(described, self.build)
 
@@ -102,8 +103,7 @@ class _Optional:
         if reason := self._entry.type.misfit(_plain(settings), place):
             return reason
         if not _is_masked(settings):
-            is_whole = settings["kept"] == 1
-            return "" if is_whole else "keeps a share of its weights by no mask: say which (mask)"
+            return _contradiction(settings)
         if not self._anatomy(settings, place).n_entries:
             return "has no matrices that a mask could thin out: leave mask and kept out"
         return ""
@@ -150,6 +150,12 @@ def n_kept(settings: Settings, n_entries: int) -> int:
 def _plain(settings: Settings) -> dict[str, Scalar]:
     """The settings without options."""
     return {name: value for name, value in settings.items() if name not in OPTIONS}
+
+
+def _contradiction(settings: Settings) -> str:
+    if _is_masked(settings) or settings["kept"] == 1:
+        return ""
+    return "keeps a share of its weights by no mask: say which (mask)"
 
 
 def _is_masked(settings: Settings) -> bool:

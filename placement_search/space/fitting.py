@@ -30,8 +30,7 @@ def with_fitting_modules(
         return groups, always
     found = [[_misfit(module, group, classes) for module in modules] for group in groups]
     mistakes = [
-        f"{module.notation} fits no connection of space {file.name!r}: {_told(each)}; admit other "
-        "connections, or leave the module out"
+        _unused(file, module, each, classes)
         for module, column in zip(modules, zip(*found, strict=True), strict=True)
         if len(each := [misfit for misfit in column if misfit]) == len(groups)
     ]
@@ -47,6 +46,23 @@ def with_fitting_modules(
         raise SpaceError("; ".join(mistakes))
     forced = frozenset(new for new, old in enumerate(kept) if old in always)
     return tuple(groups[number] for number in kept), forced
+
+
+def _unused(
+    file: SpaceFile, module: ModuleSpec, misfits: Sequence[Misfit], classes: PlaceClasses
+) -> str:
+    """That a module fits no connection; where all places say the same of it, that alone."""
+    if not classes.fitting(module):
+        reasons = set(classes.misfits[module].values())
+        told = f"it {reasons.pop()}" if len(reasons) == 1 else _told(misfits)
+        return (
+            f"{module.notation} of space {file.name!r} fits no place of the backbone: {told}; "
+            "change its settings, or leave the module out"
+        )
+    return (
+        f"{module.notation} fits no connection of space {file.name!r}: {_told(misfits)}; admit "
+        "other connections, or leave the module out"
+    )
 
 
 def _misfit(module: ModuleSpec, group: Group, classes: PlaceClasses) -> Misfit | None:

@@ -15,6 +15,8 @@ from placement_search.space.place_classes import PlaceClasses
 def read_modules(file: SpaceFile, types: ModuleTypes, places: Places) -> dict[ModuleSpec, int]:
     """Every combination of settings that the file names, cheapest first.
 
+    Of an entry's combinations those that contradict themselves are left out, unless all do.
+
     Each has the parameters of one connection at the place where it has the most, with what it would
     share; 0 where it can be at no place.
 
@@ -29,14 +31,25 @@ def read_modules(file: SpaceFile, types: ModuleTypes, places: Places) -> dict[Mo
         for name, values in options.items():
             if not values:
                 raise SpaceError(f"{name} in {place} lists no value; give one, or leave it out")
-        for values in itertools.product(*options.values()):
-            given = dict(zip(options, values, strict=True))
-            try:
-                spec = make_module(types, choice.type, given, place)
-            except LayoutError as error:
-                raise SpaceError(str(error)) from error
+        for spec in _combined(choice.type, options, types, place):
             costs[spec] = _most_parameters(spec, types, places)
     return dict(sorted(costs.items(), key=lambda item: (item[1], item[0].notation)))
+
+
+def _combined(
+    name: str, options: Mapping[str, Sequence[Choice]], types: ModuleTypes, place: str
+) -> list[ModuleSpec]:
+    """An entry's combinations; all of them where each contradicts itself, so that it is told."""
+    found = []
+    for values in itertools.product(*options.values()):
+        given = dict(zip(options, values, strict=True))
+        try:
+            found.append(make_module(types, name, given, place))
+        except LayoutError as error:
+            raise SpaceError(str(error)) from error
+    kind = types[name]
+    consistent = [spec for spec in found if not kind.contradiction(kind.complete(spec.settings))]
+    return consistent or found
 
 
 def _most_parameters(spec: ModuleSpec, types: ModuleTypes, places: Places) -> int:

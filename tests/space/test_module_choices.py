@@ -2,6 +2,7 @@ import pytest
 
 from placement_search.errors import SpaceError
 from placement_search.module_type import ModuleType, Setting
+from placement_search.modules import MODULE_TYPES
 from placement_search.places import Places
 from placement_search.space.module_choices import read_modules
 from tests.tiny_spaces import space_file
@@ -47,3 +48,15 @@ def test_a_shared_value_that_breaks_a_rule_is_named_where_it_is_used() -> None:
     """Type, range and place."""
     with pytest.raises(SpaceError, match=r"rank of plain in modules.0 .*at least 1, got 0"):
         notations(modules=[{"type": "plain"}], shared={"rank": 0})
+
+
+def test_combinations_that_contradict_themselves_are_left_out() -> None:
+    """No mask with a share to keep; a mask that keeps all is none of them."""
+    masked = {"type": "bottleneck", "rank": 8, "mask": ["none", "snip"], "kept": [0.5, 1.0]}
+    found = read_modules(space_file(modules=[masked]), MODULE_TYPES, Places(64))
+
+    assert [module.notation for module in found] == [
+        "bottleneck(kept=0.5,mask=snip,rank=8)",
+        "bottleneck(mask=snip,rank=8)",
+        "bottleneck(rank=8)",
+    ]
