@@ -18,7 +18,9 @@ from placement_search.modules.mask import KeptEntries
 from placement_search.proxies.factors import FactorStream
 
 WRITE = 0.02
-"""Standard deviation of the numbers that a fresh adapter has at zero, as transformers draw theirs.
+"""Standard deviation of what a fresh adapter has at zero or, as factors, at one.
+
+That of zeros is as transformers draw theirs.
 
 What is added is then some hundredths of the states' own size.
 """
@@ -74,15 +76,19 @@ def write_layout(stream: FactorStream, layout: Layout, seed: int) -> WrittenLayo
     with torch.no_grad():
         for module in model.adapters.modules():
             if not isinstance(module, nn.LayerNorm):
-                _fill_zeros(module, generator)
+                _write(module, generator)
     return WrittenLayout(model.eval(), stream)
 
 
-def _fill_zeros(module: nn.Module, generator: torch.Generator) -> None:
-    """Draw the parameters of ``module`` itself that are all zero, of matrices what is kept."""
+def _write(module: nn.Module, generator: torch.Generator) -> None:
+    """Draw the parameters of ``module`` itself that are all zero or all one, around that.
+
+    Of masked matrices what is kept. Factors of one change nothing either, and a layout whose shifts
+    alone were drawn would change all examples alike.
+    """
     if isinstance(module, KeptEntries):
         module.fill_zeros(WRITE, generator)
     for parameter in module.parameters(recurse=False):
-        if not parameter.any():
+        if not parameter.any() or (parameter == 1).all():
             drawn = torch.randn(parameter.shape, generator=generator, dtype=torch.float32)
-            parameter.copy_(WRITE * drawn)
+            parameter.add_((WRITE * drawn).to(parameter))

@@ -111,6 +111,17 @@ def test_what_starts_at_zero_is_drawn_small(backbone: Backbone) -> None:
     assert not torch.equal(up, other.get_parameter("up.weight"))
 
 
+def test_factors_that_start_at_one_are_drawn_around_it(backbone: Backbone) -> None:
+    """Shifts alone would change all examples alike."""
+    layout = parse_layout("2>3:hadamard(norm=false)")
+    (adapter,) = write_layout(stream_of(backbone), layout, 0).model.adapters
+    factors = adapter.get_parameter("factors.0")
+
+    # As many normal numbers as the backbone is wide, 16 at least: five deviations off are no luck.
+    assert factors.mean().item() == pytest.approx(1, abs=5 * WRITE / len(factors) ** 0.5)
+    assert factors.std().item() == pytest.approx(WRITE, rel=0.6)
+
+
 def test_the_written_gradient_is_that_of_training(backbone: Backbone) -> None:
     """Against one plain backward pass through the attached layout."""
     stream = stream_of(backbone, batch_size=6)
