@@ -7,7 +7,7 @@ STAMP := $(VENV)/.installed
 .PHONY: demo test fast check lint types format reports real-data clean
 
 demo: $(STAMP)
-	$(BIN)/placement-search search --data digits-location --space extended --n-trials 33 --n-random 3 --seeds 3 --epochs 3 \
+	$(BIN)/placement-search search --data digits-location --space extended --n-trials 34 --n-random 3 --seeds 3 --epochs 3 \
 	  --storage sqlite:///runs/demo/study.db --study-name demo --out runs/demo
 
 test: $(STAMP)
