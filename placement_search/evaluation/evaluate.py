@@ -15,7 +15,7 @@ from placement_search.adapted.model import (
     nodes_together,
 )
 from placement_search.backbones.attention import fast_attention
-from placement_search.evaluation.cost import count_costs, measure_latency_factor
+from placement_search.evaluation.cost import measure_latency_factor
 from placement_search.evaluation.member import Member
 from placement_search.evaluation.plan import TrainingPlan
 from placement_search.evaluation.population import Population, scores_on
@@ -128,8 +128,7 @@ def finish(bench: Workbench, request: Evaluation, member: Member) -> Evaluated:
         raise member.error
     model = cast("AdaptedBackbone", member.model)
     with bench.profile.of(Work.COSTS):
-        n_flops = bench.n_flops(model)
-        costs = count_costs(model, n_flops=n_flops, n_bare_flops=bench.n_bare_flops)
+        costs = bench.costs_of(model)
         if request.is_timed:
             factor = measure_latency_factor(model, bench.first(32))
             costs = replace(costs, latency_factor=factor)
@@ -160,9 +159,5 @@ def evaluate(bench: Workbench, request: Evaluation, report: Report) -> Evaluated
     """
     population = new_population(bench)
     member = begin(population, bench, request)
-    while not member.is_done:
-        population.run_part()
-        if member.error is None:
-            report(len(member.history), member.history[-1])
-    population.leave(member)
+    population.run_out(member, report)
     return finish(bench, request, member)

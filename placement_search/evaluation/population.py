@@ -79,6 +79,24 @@ class Population:
         self._optimizer.state.pop(member.parameters.vector, None)
         member.parameters.release()
 
+    def run_out(self, member: Member, report: Callable[[int, float], None]) -> None:
+        """Train to the end of a member, which then leaves.
+
+        Args:
+            member: One that has joined.
+            report: Is told each of its reports, from 1, with its validation score; may raise.
+
+        Raises:
+            EvaluationError: If a loss or a score of it is not finite.
+        """
+        while not member.is_done:
+            self.run_part()
+            if member.error is None:
+                report(len(member.history), member.history[-1])
+        self.leave(member)
+        if member.error is not None:
+            raise member.error
+
     def run_epoch(self) -> None:
         """Train every member to the end of an epoch."""
         self.run_part()

@@ -54,12 +54,6 @@ def train_switches(
     )
     population = new_population(bench)
     member = population.join(model, request.plan, request.seed)
-    while not member.is_done:
-        population.run_part()
-        if member.error is None:
-            report(len(member.history), member.history[-1])
-    population.leave(member)
-    if member.error is not None:
-        raise member.error
+    population.run_out(member, report)
     keep = tuple(switch.keep for switch in switches)
     return TrainedSwitches(keep, member.history[-1], member.n_steps, member.seconds)

@@ -146,7 +146,10 @@ class Workbench:
 
     def costs(self, layout: Layout) -> Costs:
         """What a layout costs, counted without training it."""
-        model = self.adapted(layout)
+        return self.costs_of(self.adapted(layout))
+
+    def costs_of(self, model: AdaptedBackbone) -> Costs:
+        """What an adapted backbone costs, counted; latency is left out."""
         return count_costs(model, n_flops=self.n_flops(model), n_bare_flops=self.n_bare_flops)
 
     def adapted(self, layout: Layout, *, seed: int = 0) -> AdaptedBackbone:

@@ -73,7 +73,7 @@ def deploy_layout(folder: Path, asked: OperationSettings, told: Told = nobody) -
     return DeployResult(
         undeployed=undeployed,
         score_before=trained.score,
-        costs_before=trained.costs(trained.model),
+        costs_before=trained.bench.costs_of(trained.model),
         logit_change=std * float(change.abs().max()),
         largest_logit=float((std * before + mean).abs().max()),
         written=train_and_write(

@@ -99,7 +99,7 @@ def drop_lowest(
     return Dropped(
         dropped=dropped,
         score_before=before,
-        costs_before=trained.costs(trained.model),
+        costs_before=trained.bench.costs_of(trained.model),
         latency_before=measure_latency_factor(trained.model, inputs, repeats=N_PAIRS),
         latency_after=measure_latency_factor(model, inputs, repeats=N_PAIRS),
         speed_up=measure_time_ratio(trained.model, model, inputs, repeats=N_PAIRS),

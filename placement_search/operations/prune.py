@@ -133,6 +133,6 @@ def prune_layout(
         kept=kept,
         donors=pruned.donors,
         score_before=trained.score,
-        costs_before=trained.costs(model),
+        costs_before=bench.costs_of(model),
         written=train_and_write(trained, changed, operation, asked, told),
     )

@@ -8,7 +8,6 @@ from pathlib import Path
 from placement_search.adapted.model import AdaptedBackbone
 from placement_search.backbones.settings import ModelSettings
 from placement_search.errors import ExportError, OperationError, OutputError
-from placement_search.evaluation.cost import count_costs
 from placement_search.evaluation.evaluate import from_frozen_states, new_population
 from placement_search.evaluation.plan import TrainingPlan
 from placement_search.evaluation.population import scores_on
@@ -80,11 +79,6 @@ class Trained:
     def score(self) -> float:
         """Its validation score, measured now."""
         return validation_score(self.bench, self.model)
-
-    def costs(self, model: AdaptedBackbone) -> Costs:
-        """What a model on its bench costs, latency left out."""
-        bench = self.bench
-        return count_costs(model, n_flops=bench.n_flops(model), n_bare_flops=bench.n_bare_flops)
 
 
 def load_trained(
@@ -216,7 +210,7 @@ def train_and_write(
     untrained = score = validation_score(bench, model)
     if plan is not None:
         score = train_on(bench, model, plan, asked.seed, told)
-    costs = trained.costs(model)
+    costs = bench.costs_of(model)
     derived = Derived(
         model=model,
         operation=operation.name,
@@ -252,13 +246,9 @@ def train_on(
     """
     population = new_population(bench)
     member = population.join(model, plan, derive_seed(seed, "train on", model.layout.id))
-    while not member.is_done:
-        population.run_part()
-        if member.error is None:
-            told(f"trained on: report {len(member.history)}, {member.history[-1]:.4f}")
-    population.leave(member)
-    if member.error is not None:
-        raise member.error
+    population.run_out(
+        member, lambda number, score: told(f"trained on: report {number}, {score:.4f}")
+    )
     return member.history[-1]
 
 

@@ -9,7 +9,6 @@ import torch
 
 from placement_search.adapted.model import AdaptedBackbone
 from placement_search.backbones.settings import ModelSettings
-from placement_search.evaluation.cost import count_costs
 from placement_search.evaluation.plan import TrainingPlan
 from placement_search.evaluation.workbench import Workbench
 from placement_search.export.check import CHECK_SEED, check_logits
@@ -73,7 +72,7 @@ def described(bench: Workbench, model: AdaptedBackbone, weights_sha256: str) -> 
     """The layout file of a model that was trained on the bench."""
     task, layout = bench.task, model.layout
     score = ScoreEntry(seed=0, validation=validation_score(bench, model), test=0.5)
-    costs = count_costs(model, n_flops=bench.n_flops(model), n_bare_flops=bench.n_bare_flops)
+    costs = bench.costs_of(model)
     return LayoutFile(
         schema_version=SCHEMA_VERSION,
         tool_version="0",
