@@ -34,6 +34,7 @@ from typing import Any
 import numpy as np
 import torch
 
+from benchmarks.journal import append, read
 from benchmarks.peer_loop.model import Attach, attach_hooks, attach_lora
 from benchmarks.peer_loop.trial import PeerTask, peer_task
 from benchmarks.throughput_cases import MADE_UP, Case, made_up_bench, mixed_layouts
@@ -250,9 +251,7 @@ def processor(device: torch.device) -> str:
 
 def read_rows(path: Path | None, known: Mapping[str, Any]) -> dict[str, Row]:
     """The rows of a file that were measured under these conditions, by layout."""
-    if path is None or not path.exists():
-        return {}
-    rows = map(json.loads, path.read_text(encoding="utf-8").splitlines())
+    rows = [] if path is None else read(path)
     return {row["layout"]: row for row in rows if row["conditions"] == known}
 
 
@@ -287,17 +286,9 @@ def measured(
                 "conditions": known,
             }
             done[case.layout.notation] = row
-            append_row(path, row)
+            if path is not None:
+                append(path, row)
         yield from (done[case.layout.notation] for case in some)
-
-
-def append_row(path: Path | None, row: Row) -> None:
-    """Add a line to the file, if there is one."""
-    if path is None:
-        return
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with path.open("a", encoding="utf-8") as file:
-        file.write(json.dumps(row, sort_keys=True) + "\n")
 
 
 def ratio_of_sums(theirs: Sequence[float], ours: Sequence[float]) -> tuple[float, float, float]:

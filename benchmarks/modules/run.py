@@ -15,6 +15,7 @@ from contextlib import closing
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
+from benchmarks.journal import append, read
 from benchmarks.modules.entries import ENTRIES, REFERENCE
 from benchmarks.modules.page import Trained, page
 from placement_search.backbones.settings import ModelSettings
@@ -95,7 +96,7 @@ class Runner:
         self._workers = workers
         self._model = model
         self.bench = load_bench(model, data)
-        self.rows = read(journal)
+        self.rows = trained(journal)
 
     def run(self) -> None:
         """Train what is missing: first seed at all rates, then the others at the best."""
@@ -150,21 +151,16 @@ class Runner:
 
     def _keep(self, row: Trained) -> None:
         self.rows.append(row)
-        self._journal.parent.mkdir(parents=True, exist_ok=True)
-        with self._journal.open("a", encoding="utf-8") as file:
-            file.write(json.dumps(asdict(row)) + "\n")
+        append(self._journal, asdict(row))
         print(
             f"{row.task}: {row.name} ({row.size}), rate {row.rate:g}, seed {row.seed}: "
             f"{row.validation:.4f}", flush=True,
         )  # fmt: skip
 
 
-def read(journal: Path) -> list[Trained]:
-    """The rows of a journal; a last line that was cut off by an interruption is left out."""
-    if not journal.is_file():
-        return []
-    *whole, _ = journal.read_text(encoding="utf-8").split("\n")
-    return [Trained(**json.loads(line)) for line in whole if line]
+def trained(journal: Path) -> list[Trained]:
+    """The rows of a journal."""
+    return [Trained(**line) for line in read(journal)]
 
 
 def main() -> None:
@@ -192,7 +188,7 @@ def main() -> None:
         journal = given.journals / f"{Path(data).name}.jsonl"
         model = ModelSettings(model=given.model, dtype=given.dtype)
         Runner(model, settings, plan, journal, given.workers).run()
-    rows = [row for journal in sorted(given.journals.glob("*.jsonl")) for row in read(journal)]
+    rows = [row for journal in sorted(given.journals.glob("*.jsonl")) for row in trained(journal)]
     given.out.mkdir(parents=True, exist_ok=True)
     (given.out / "modules.md").write_text(page(rows), encoding="utf-8")
     text = "".join(json.dumps(asdict(row)) + "\n" for row in rows)

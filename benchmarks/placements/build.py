@@ -14,14 +14,15 @@ import argparse
 import time
 from collections.abc import Sequence
 from contextlib import closing
+from dataclasses import asdict
 from pathlib import Path
 
+from benchmarks.journal import append
 from benchmarks.placements.maps import MAPS, add_maps
 from benchmarks.placements.protocol import TASKS, Run, stages
 from benchmarks.placements.table import (
     TABLE,
     Row,
-    append_row,
     pack,
     read_journal,
     read_rows,
@@ -125,7 +126,7 @@ class Builder:
             print(f"{task}: {run.layout.notation} gave no score: {outcome}")
             return
         self._held[task].add(run.key)
-        append_row(self._journal(task), Row.of(task, run, outcome))
+        append(self._journal(task), asdict(Row.of(task, run, outcome)))
 
 
 def main() -> None:

@@ -1,13 +1,13 @@
 """The rows of the tabular benchmark, as a Parquet file and as journals of what is new."""
 
-import json
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, fields
+from dataclasses import dataclass, fields
 from pathlib import Path
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from benchmarks.journal import read
 from benchmarks.placements.protocol import Run
 from placement_search.evaluation.score_card import ScoreCard
 
@@ -69,19 +69,9 @@ class Row:
         return self.layout_id, self.replicate, self.epochs
 
 
-def append_row(journal: Path, row: Row) -> None:
-    """Add a row to a journal, whole or not at all as far as readers can tell."""
-    journal.parent.mkdir(parents=True, exist_ok=True)
-    with journal.open("a", encoding="utf-8") as file:
-        file.write(json.dumps(asdict(row)) + "\n")
-
-
 def read_journal(journal: Path) -> list[Row]:
-    """The rows of a journal; a last line that was cut off by an interruption is left out."""
-    if not journal.is_file():
-        return []
-    *whole, _ = journal.read_text(encoding="utf-8").split("\n")
-    return [_row(json.loads(line)) for line in whole if line]
+    """The rows of a journal."""
+    return [_row(line) for line in read(journal)]
 
 
 def read_rows(table: Path = TABLE) -> list[Row]:

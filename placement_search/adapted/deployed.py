@@ -3,9 +3,8 @@
 import itertools
 from collections.abc import Mapping
 
-from torch import Tensor
-
 from placement_search.adapted.model import AdaptedBackbone
+from placement_search.adapted.rewired import Weights, rewired
 from placement_search.errors import LayoutError
 from placement_search.layout import Connection, Layout, ModuleSpec, make_module
 from placement_search.modules import MODULE_TYPES
@@ -34,17 +33,11 @@ def deployed_layout(model: AdaptedBackbone) -> AdaptedBackbone:
         layout = Layout(tuple(becomes.values()), model.layout.first_pass)
     except LayoutError as error:
         raise LayoutError(f"{model.layout.notation} can't be deployed: {error}") from error
-    deployed = AdaptedBackbone(
-        model.backbone, layout, model.head.out_features, pooling=model.pooling
-    )
-    held = {becomes[c]: _weights(made[c], module.state_dict()) for c, module in model.wired}
-    for connection, module in deployed.wired:
-        module.load_state_dict(held[connection])
-    deployed.head.load_state_dict(model.head.state_dict())
-    return deployed.eval()
+    weights = {becomes[c]: _weights(made[c], module.state_dict()) for c, module in model.wired}
+    return rewired(model, layout, weights)
 
 
-def _weights(made: Deployed | None, own: Mapping[str, Tensor]) -> Mapping[str, Tensor]:
+def _weights(made: Deployed | None, own: Weights) -> Weights:
     return own if made is None else made.weights
 
 

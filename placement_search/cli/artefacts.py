@@ -6,13 +6,14 @@ from typing import Annotated
 
 import typer
 
-from placement_search.cli.bundles import moved
+from placement_search.cli.bundles import backbone_of, moved
 from placement_search.cli.options import (
     DEFAULTS,
     DIFFERS,
     DataPlaceOption,
     DeviceOption,
     FamilyOption,
+    FolderArgument,
     Format,
     FormatOption,
     ModelPlaceOption,
@@ -101,7 +102,7 @@ def export(
 
 
 def verify(
-    folder: Annotated[Path, typer.Argument(help="Folder with layout.json and layout.safetensors.")],
+    folder: FolderArgument,
     model: ModelPlaceOption = None,
     data: DataPlaceOption = None,
     device: DeviceOption = None,
@@ -118,16 +119,9 @@ def verify(
     Example: placement-search verify runs/demo/layout
     """
     with exit_codes():
-        from placement_search.export.load import named_backbone, verify_layout
+        from placement_search.export.load import verify_layout
 
-        settings = moved(
-            named_backbone(folder),
-            model=model,
-            device=device,
-            family=family,
-            allow_pickle=allow_pickle,
-            trust_remote_code=trust_remote_code,
-        )
+        settings = backbone_of(folder, model, device, family, allow_pickle, trust_remote_code)
         with StderrProgress() as progress:
             progress.start("verify", 1)
             verified = verify_layout(folder, settings, data)

@@ -4,6 +4,7 @@ import inspect
 from collections.abc import Callable, Mapping
 from dataclasses import MISSING, Field, fields, replace
 from functools import wraps
+from pathlib import Path
 from typing import Annotated, Any, TypeVar, get_type_hints
 
 import typer
@@ -97,3 +98,24 @@ def moved(settings: Moved, **said: str | bool | None) -> Moved:
     """The settings with what the user said now; what was left unsaid stays."""
     changes = {name: value for name, value in said.items() if value}
     return replace(settings, **changes)  # type: ignore[arg-type]
+
+
+def backbone_of(
+    folder: Path,
+    model: str | None,
+    device: str | None,
+    family: str | None,
+    allow_pickle: bool,  # noqa: FBT001 - as the option is
+    trust_remote_code: bool,  # noqa: FBT001 - as the option is
+) -> ModelSettings:
+    """What loads the backbone that a layout's folder names, as far as it is not said now."""
+    from placement_search.export.load import named_backbone
+
+    return moved(
+        named_backbone(folder),
+        model=model,
+        device=device,
+        family=family,
+        allow_pickle=allow_pickle,
+        trust_remote_code=trust_remote_code,
+    )

@@ -1,9 +1,8 @@
 """``deploy``: an exported layout with the copies of its modules averaged."""
 
+from placement_search.cli.bundles import backbone_of
 from placement_search.cli.operations import (
-    FolderArgument,
     NewFolderOption,
-    backbone_of,
     before_and_after,
     show,
 )
@@ -11,6 +10,7 @@ from placement_search.cli.options import (
     DataPlaceOption,
     DeviceOption,
     FamilyOption,
+    FolderArgument,
     Format,
     FormatOption,
     ModelPlaceOption,

@@ -6,11 +6,12 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from placement_search.cli.bundles import moved
+from placement_search.cli.bundles import backbone_of
 from placement_search.cli.options import (
     DataPlaceOption,
     DeviceOption,
     FamilyOption,
+    FolderArgument,
     Format,
     FormatOption,
     ModelPlaceOption,
@@ -23,14 +24,10 @@ from placement_search.cli.output import Cell, print_facts, print_json, print_row
 from placement_search.cli.progress import StderrProgress
 
 if TYPE_CHECKING:
-    from placement_search.backbones.settings import ModelSettings
     from placement_search.evaluation.score_card import Costs
     from placement_search.operations.prune import PruneResult
     from placement_search.operations.trained import Written
 
-FolderArgument = Annotated[
-    Path, typer.Argument(help="Folder with layout.json and layout.safetensors.")
-]
 NewFolderOption = Annotated[
     Path, typer.Option("--out", help="Folder for the new layout, e.g. runs/smaller.")
 ]
@@ -196,27 +193,6 @@ def merge(
         facts |= {f"score_of average, {align}": done.written.untrained_score}
         facts |= {"score_after": done.written.score, **_named(done.written)}
         show(facts, done.written, form)
-
-
-def backbone_of(
-    folder: Path,
-    model: str | None,
-    device: str | None,
-    family: str | None,
-    allow_pickle: bool,  # noqa: FBT001 - as the option is
-    trust_remote_code: bool,  # noqa: FBT001 - as the option is
-) -> "ModelSettings":
-    """What loads the backbone that a layout's folder names, as far as it is not said now."""
-    from placement_search.export.load import named_backbone
-
-    return moved(
-        named_backbone(folder),
-        model=model,
-        device=device,
-        family=family,
-        allow_pickle=allow_pickle,
-        trust_remote_code=trust_remote_code,
-    )
 
 
 def _named(written: "Written") -> dict[str, Cell]:

@@ -32,6 +32,9 @@ class Format(StrEnum):
     CSV = "csv"
 
 
+FolderArgument = Annotated[
+    Path, typer.Argument(help="Folder with layout.json and layout.safetensors.")
+]
 ModelPlaceOption = Annotated[
     str | None, typer.Option("--model", help="Where the backbone lies now, if it was moved.")
 ]

@@ -14,7 +14,7 @@ from placement_search.evaluation.evaluate import from_frozen_states
 from placement_search.evaluation.workbench import Workbench
 from placement_search.layout import Connection, Layout
 from placement_search.modules.contract import ConnectionModule
-from placement_search.operations.rebuilt import modules_of, rebuilt
+from placement_search.operations.rebuilt import rebuilt
 
 Importances = Mapping[Connection, float]
 Measure = Callable[[Workbench, AdaptedBackbone, Sequence[Batch]], Importances]
@@ -61,7 +61,7 @@ def taylor_sizes(bench: Workbench, model: AdaptedBackbone, batches: Sequence[Bat
         model.zero_grad()
         (logits,) = from_frozen_states([model], bench.train, [batch])
         bench.task.loss(logits, bench.train.labels[batch.indices]).backward()
-        for connection, module in modules_of(model).items():
+        for connection, module in model.wired:
             sizes[connection] += abs(_first_order(module)) / len(batches)
     model.zero_grad()
     return sizes

@@ -15,7 +15,7 @@ from placement_search.errors import OperationError, nearest
 from placement_search.export.layout_file import LAYOUT_NAME, LayoutFile, read_layout_file
 from placement_search.export.load import load_layout
 from placement_search.operations.align import PLANS, Plan, aligned, stay
-from placement_search.operations.rebuilt import modules_of, rebuilt
+from placement_search.operations.rebuilt import rebuilt
 from placement_search.operations.trained import (
     Operation,
     OperationSettings,
@@ -99,8 +99,8 @@ def average(
     """
     shares = shares or [1 / len(models)] * len(models)
     built = rebuilt(models[0], models[0].layout)
-    given = [modules_of(model) for model in models]
-    for connection, module in modules_of(built).items():
+    given = [dict(model.wired) for model in models]
+    for connection, module in built.wired:
         first, *others = (modules[connection] for modules in given)
         weights = [aligned(first, first, stay), *(aligned(m, first, plan) for m in others)]
         for name, parameter in module.named_parameters():

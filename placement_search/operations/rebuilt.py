@@ -1,17 +1,10 @@
 """The same weights under another layout."""
 
 from collections.abc import Mapping
-from typing import cast
 
 from placement_search.adapted.model import AdaptedBackbone
+from placement_search.adapted.rewired import rewired
 from placement_search.layout import Connection, Layout
-from placement_search.modules.contract import ConnectionModule
-
-
-def modules_of(model: AdaptedBackbone) -> dict[Connection, ConnectionModule]:
-    """A model's modules by their connections."""
-    modules = cast("list[ConnectionModule]", list(model.adapters))
-    return dict(zip(model.layout.connections, modules, strict=True))
 
 
 def rebuilt(
@@ -25,10 +18,6 @@ def rebuilt(
         origins: Where each connection's weights come from; its own where it is not named. What
             connections of ``layout`` share comes from the same connection.
     """
-    built = AdaptedBackbone(model.backbone, layout, model.head.out_features, pooling=model.pooling)
-    given = modules_of(model)
-    for connection, module in modules_of(built).items():
-        source = given[(origins or {}).get(connection, connection)]
-        module.load_state_dict(source.state_dict())
-    built.head.load_state_dict(model.head.state_dict())
-    return built.eval()
+    given = dict(model.wired)
+    from_whom = {c: (origins or {}).get(c, c) for c in layout.connections}
+    return rewired(model, layout, {c: given[own].state_dict() for c, own in from_whom.items()})

@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from placement_search.layout import Connection, Layout, ModuleTypes, make_module
 from placement_search.module_type import Scalar
 from placement_search.places import Places
+from placement_search.space.place_classes import misfit
 from placement_search.study.baselines import Baseline
 
 LORA = "LoRA in every layer"
@@ -27,11 +28,10 @@ def lora_baseline(
         The baseline; or none, and by its role why there is none.
     """
     module = make_module(types, "lora", SETTINGS, "a baseline")
-    kind, settings = types["lora"], types["lora"].complete(module.settings)
     connections = tuple(
         Connection(source, source + 1, module)
         for source in range(len(places.sublayers))
-        if not kind.misfit(settings, places.at(source, source + 1))
+        if not misfit(module, types, places.at(source, source + 1))
     )
     if connections:
         return (Baseline(LORA, Layout(connections)),), {}

@@ -1,9 +1,10 @@
 import random
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path
 
 import pytest
 
+from benchmarks.journal import append
 from benchmarks.lengths import by_length, lines_of
 from benchmarks.placements.protocol import (
     LENGTHS,
@@ -17,7 +18,7 @@ from benchmarks.placements.protocol import (
     single_connections,
     stages,
 )
-from benchmarks.placements.table import Row, append_row, pack, read_journal, read_rows
+from benchmarks.placements.table import Row, pack, read_journal, read_rows
 from benchmarks.placements.world import World
 from benchmarks.replay import Replay, median_trials, replay
 from placement_search.layout import Layout, parse_layout
@@ -80,10 +81,21 @@ def test_a_journal_that_was_cut_off_loses_its_last_line_alone(tmp_path: Path) ->
     """An interruption in the middle of a line leaves the others readable."""
     journal = tmp_path / "made-up.jsonl"
     for row in ROWS[:3]:
-        append_row(journal, row)
+        append(journal, asdict(row))
     journal.write_text(journal.read_text()[:-20])
 
     assert read_journal(journal) == ROWS[:2]
+
+
+def test_a_journal_goes_on_behind_a_line_that_was_cut_off(tmp_path: Path) -> None:
+    """What is added afterwards is a line of its own."""
+    journal = tmp_path / "made-up.jsonl"
+    for row in ROWS[:2]:
+        append(journal, asdict(row))
+    journal.write_text(journal.read_text()[:-20])
+    append(journal, asdict(ROWS[2]))
+
+    assert read_journal(journal) == [ROWS[0], ROWS[2]]
 
 
 def test_packing_joins_table_and_journals(tmp_path: Path) -> None:
@@ -91,7 +103,7 @@ def test_packing_joins_table_and_journals(tmp_path: Path) -> None:
     table, journals = tmp_path / "table.parquet", tmp_path / "journals"
     for part in (ROWS[:4], ROWS[2:7]):
         for row in part:
-            append_row(journals / "made-up.jsonl", row)
+            append(journals / "made-up.jsonl", asdict(row))
         pack(journals, table)
 
     assert sorted(read_rows(table), key=lambda row: row.key) == sorted(

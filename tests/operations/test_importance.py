@@ -7,7 +7,6 @@ from placement_search.adapted.model import AdaptedBackbone
 from placement_search.evaluation.workbench import Workbench
 from placement_search.layout import Connection
 from placement_search.operations.importance import MEASURES, measured_batches
-from placement_search.operations.rebuilt import modules_of
 from tests.operations.conftest import as_trained
 from tests.tiny_task import tiny_bench
 
@@ -57,7 +56,7 @@ def test_the_first_order_is_that_of_the_loss(quarters: Workbench) -> None:
             labels = quarters.train.labels[batch.indices]
             return float(quarters.task.loss(logits, labels))
 
-    for index, connection in enumerate(modules_of(model)):
+    for index, connection in enumerate(model.layout.connections):
         slope = (loss_at(1.01, index) - loss_at(0.99, index)) / 0.02
 
         # Losses near 1 in float32 are exact to 1e-7, so the slope to 1e-5, and its curve is small.
