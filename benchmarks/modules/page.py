@@ -13,13 +13,62 @@ INTRODUCTION = """
 # Adapters of the literature, each in its paper's own placement
 
 Rebuilt by `python -m benchmarks.modules.run` (see its help; journals of all trainings:
-`modules.jsonl`). Each method has the learning rate of three whose first seed scored best on the
-validation split, then five seeds; test scores with 95 % intervals, and the gain over the head alone
-paired by seed. *own* is the method's own setting, *equal* the largest rank that costs no more
-parameters than LoRA of rank 8 on queries and values. Seconds are those of one training from cached
-frozen states, on a machine that did other work too; *pass* is the time of a forward pass over the
-bare backbone's.
+`modules.jsonl`). Each method has the learning rate whose first seed scored best on the validation
+split, of three, and of more where the best lies at their edge; then five seeds. Test scores with 95
+% intervals, and the gain over the head alone paired by seed. *own* is the method's own setting,
+*equal* the largest rank that costs no more parameters than LoRA of rank 8 on queries and values.
+Seconds are those of one training from cached frozen states, on a machine that did other work too;
+*pass* is the time of a forward pass over the bare backbone's.
 """
+
+MERGING = """
+## Copies averaged into one
+
+AdaMix trains four down maps and draws one for each pass; Tiny-Attention here has four experts of
+one head, begun almost alike as the authors do (spread 1e-6), or independently (spread 1). *As
+trained* is evaluation mode: AdaMix computes with the mean of its copies, the experts add the mean
+of what they make. *Merged* is `deploy`: one module with the mean weights. Five random routings at
+inference are averaged; *one of that size* is the single module of the comparison above.
+Test scores of five seeds, differences paired by seed with 95 % intervals; *logits change* is the
+largest change over the largest logit; *speed-up* the time of a pass over that of the merged layout.
+"""
+COLUMNS = (
+    "| task | method | parameters | as trained | merged | merged − as trained "
+    "| merged − random routing | merged − one of that size | logits change | speed-up |"
+)
+MIN_PAIRS = 2
+"""Fewer have no interval."""
+
+
+@dataclass(frozen=True, slots=True)
+class Merged:
+    """One training of a layout whose modules have copies, and what became of it.
+
+    Args:
+        task: The data.
+        name: The method.
+        single: The method with one module of the size that the copies are averaged to.
+        seed: Which, from 0.
+        test: Score as it was trained, in evaluation mode.
+        merged: Score of the deployed layout.
+        routed: Scores of random routings at inference; none where there are none.
+        change: Largest change of a logit by deployment over the largest logit.
+        n_parameters: Trained adapter parameters.
+        n_merged: Those of the deployed layout.
+        speed_up: Time of a forward pass over that of the deployed layout.
+    """
+
+    task: str
+    name: str
+    single: str
+    seed: int
+    test: float
+    merged: float
+    routed: list[float]
+    change: float
+    n_parameters: int
+    n_merged: int
+    speed_up: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,12 +132,45 @@ def chosen(rows: Sequence[Trained]) -> list[Trained]:
     return sorted((row for row in rows if row.rate == rate), key=lambda row: row.seed)
 
 
-def page(rows: Sequence[Trained]) -> str:
+def page(rows: Sequence[Trained], merged: Sequence[Merged]) -> str:
     """All tasks in Markdown."""
     lines = [INTRODUCTION.strip()]
     for task in dict.fromkeys(row.task for row in rows):
         lines += ["", f"## `{task}`", "", *_table([row for row in rows if row.task == task])]
+    if merged:
+        lines += ["", MERGING.strip(), "", *_merging_table(merged, rows)]
     return "\n".join(lines) + "\n"
+
+
+def _merging_table(merged: Sequence[Merged], rows: Sequence[Trained]) -> list[str]:
+    lines = [COLUMNS, "| --- | --- | ---: | --- | --- | --- | --- | --- | ---: | ---: |"]
+    for task, name in dict.fromkeys((row.task, row.name) for row in merged):
+        group = [row for row in merged if (row.task, row.name) == (task, name)]
+        own = [r for r in rows if (r.task, r.name, r.size) == (task, group[0].single, "own")]
+        single = {row.seed: row.test for row in chosen(own)}
+        routed = [(row.merged, statistics.mean(row.routed)) for row in group if row.routed]
+        change = max(row.change for row in group)
+        lines.append(
+            f"| `{task}` | {name} | {group[0].n_parameters:,} → {group[0].n_merged:,} "
+            f"| {_mean([row.test for row in group])} | {_mean([row.merged for row in group])} "
+            f"| {_gain([(row.merged, row.test) for row in group])} | {_gain(routed)} "
+            f"| {_gain([(row.merged, single[row.seed]) for row in group if row.seed in single])} "
+            f"| {change:.1e} | {statistics.median(row.speed_up for row in group):.2f} |"
+        )
+    return lines
+
+
+def _mean(scores: Sequence[float]) -> str:
+    found = mean_estimate(scores)
+    return f"{found.mean:.3f} ± {(found.high - found.low) / 2:.3f}"
+
+
+def _gain(pairs: Sequence[tuple[float, float]]) -> str:
+    """Of the first over the second, paired by seed; a dash where there are no two."""
+    if len(pairs) < MIN_PAIRS:
+        return "-"
+    found = paired_estimate([ours for ours, _ in pairs], [theirs for _, theirs in pairs])
+    return f"{found.mean:+.3f} ({found.low:+.3f} to {found.high:+.3f})"
 
 
 def _table(rows: Sequence[Trained]) -> list[str]:
@@ -101,16 +183,11 @@ def _table(rows: Sequence[Trained]) -> list[str]:
         "| --- | --- | ---: | --- | --- | --- | ---: | ---: |",
     ]
     for (name, size), group in groups.items():
-        test = mean_estimate([row.test for row in group])
         both = [(row.test, head[row.seed]) for row in group if row.seed in head]
-        gain = "-"
-        if name != HEAD and len(both) > 1:
-            found = paired_estimate([ours for ours, _ in both], [theirs for _, theirs in both])
-            gain = f"{found.mean:+.3f} ({found.low:+.3f} to {found.high:+.3f})"
+        gain = "-" if name == HEAD else _gain(both)
         latency = next((row.latency_factor for row in group if row.latency_factor), None)
-        shown = (test.high - test.low) / 2
         lines.append(
-            f"| {name} | {size} | {group[0].n_parameters:,} | {test.mean:.3f} ± {shown:.3f} "
+            f"| {name} | {size} | {group[0].n_parameters:,} | {_mean([row.test for row in group])} "
             f"({len(group)}) | {gain} | {group[0].rate:g} | "
             f"{statistics.median(row.seconds for row in group):.1f} | "
             f"{'-' if latency is None else f'{latency:.2f}'} |"

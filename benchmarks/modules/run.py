@@ -1,166 +1,30 @@
 r"""Every module in its paper's own placement: trains what is missing and writes the page.
 
-    python -m benchmarks.modules.run --workers 2 --out reports/modules
-    python -m benchmarks.modules.run --model MINILM --data DATA/trec6 DATA/sst2
+    python -m benchmarks.modules.run --workers 2
+    python -m benchmarks.modules.run --model MINILM --dtype bfloat16 --data DATA/trec6 DATA/sst2 \\
+      --train-size 500 --validation-size 500 --epochs 4 --batch-size 16
 
 For each task and method, at its own size and at LoRA's: the learning rate with the best validation
-score of one seed, then five seeds at that rate, the test split read once by each. Every training is
-a line of a journal as soon as it has ended, so the same command goes on where it stopped.
+score of one seed, then five seeds at that rate, the test split read once by each. Then what AdaMix
+and Tiny-Attention lose and save by averaging. Every training is a line of a journal as soon as it
+has ended, so the same command goes on where it stopped.
 """
 
 import argparse
 import json
-from collections.abc import Iterator, Sequence
-from contextlib import closing
-from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
-from benchmarks.journal import append, read
-from benchmarks.modules.entries import ENTRIES, REFERENCE
-from benchmarks.modules.page import Trained, page
+from benchmarks.journal import read
+from benchmarks.modules.comparison import Comparison
+from benchmarks.modules.merging import Merging
+from benchmarks.modules.page import Merged, Trained, page
 from placement_search.backbones.settings import ModelSettings
-from placement_search.engine.in_turn import NO_SCORE, in_turn
-from placement_search.engine.local_processes import LocalProcesses
-from placement_search.evaluation.evaluate import Evaluation
-from placement_search.evaluation.full_fine_tune import full_fine_tune
 from placement_search.evaluation.plan import TrainingPlan
-from placement_search.evaluation.workbench import Workbench
-from placement_search.layout import Layout
-from placement_search.modules import count_parameters
-from placement_search.study.search import load_bench
-from placement_search.study.seeds import derive_seed
 from placement_search.tasks.settings import DataSettings
 
 JOURNALS = Path("runs/modules")
-SEED = 0
-N_SEEDS = 5
-RATES = (1e-3, 3e-3, 1e-2)
-"""Learning rates, of which each method has its best by validation score."""
-FULL_RATES = (3e-5, 1e-4, 1e-3)
-"""The same for full fine-tuning."""
-FULL = "full fine-tuning"
-
-
-@dataclass(frozen=True, slots=True)
-class Method:
-    """One row of the page.
-
-    Args:
-        name: The method.
-        size: ``own`` or ``equal``.
-        layout: What is trained; None for full fine-tuning.
-    """
-
-    name: str
-    size: str
-    layout: Layout | None
-
-
-def methods(bench: Workbench) -> Iterator[Method]:
-    """All rows, on one backbone."""
-    n_blocks, places = bench.backbone.facts.n_blocks, bench.backbone.places
-    reference = next(entry for entry in ENTRIES if entry.name == REFERENCE)
-    budget = count_parameters(reference.layout(n_blocks), places)
-    yield Method("head only", "own", Layout())
-    for entry in ENTRIES:
-        own = entry.layout(n_blocks)
-        yield Method(entry.name, "own", own)
-        equal = entry.within(budget, n_blocks, places)
-        if equal is not None and equal != own:
-            yield Method(entry.name, "equal", equal)
-    yield Method(FULL, "own", None)
-
-
-class Runner:
-    """Trains the methods on one task.
-
-    Args:
-        model: The backbone.
-        data: The data.
-        plan: How long and in which batches.
-        journal: Of this task.
-        workers: Processes.
-    """
-
-    def __init__(
-        self,
-        model: ModelSettings,
-        data: DataSettings,
-        plan: TrainingPlan,
-        journal: Path,
-        workers: int,
-    ) -> None:
-        self._task = Path(data.data).name
-        self._plan = plan
-        self._journal = journal
-        self._workers = workers
-        self._model = model
-        self.bench = load_bench(model, data)
-        self.rows = trained(journal)
-
-    def run(self) -> None:
-        """Train what is missing: first seed at all rates, then the others at the best."""
-        known = list(methods(self.bench))
-        self._train([(m, rate, 0) for m in known for rate in self._rates(m)])
-        self._train([(m, self.best_rate(m), seed) for m in known for seed in range(1, N_SEEDS)])
-
-    def _rates(self, method: Method) -> Sequence[float]:
-        return FULL_RATES if method.layout is None else RATES
-
-    def best_rate(self, method: Method) -> float:
-        """The rate whose first seed scored best on the validation split."""
-        own = [r for r in self.rows if (r.name, r.size, r.seed) == (method.name, method.size, 0)]
-        return max(own, key=lambda row: row.validation).rate
-
-    def _train(self, wanted: Sequence[tuple[Method, float, int]]) -> None:
-        held = {(row.name, row.size, row.rate, row.seed) for row in self.rows}
-        missing = [w for w in wanted if (w[0].name, w[0].size, w[1], w[2]) not in held]
-        for method, rate, seed in (w for w in missing if w[0].layout is None):
-            plan = replace(self._plan, learning_rate=rate)
-            card = full_fine_tune(self.bench, plan, derive_seed(SEED, FULL, seed), is_final=True)
-            self._keep(Trained.of(self._task, method.name, method.size, "", rate, seed, card))
-        adapted = [
-            (method, rate, seed, method.layout)
-            for method, rate, seed in missing
-            if method.layout is not None
-        ]
-        requests = [
-            Evaluation(
-                layout,
-                derive_seed(SEED, layout.id, seed),
-                replace(self._plan, learning_rate=rate),
-                is_final=True,
-                is_timed=seed == 0,
-            )
-            for _, rate, seed, layout in adapted
-        ]
-        if not requests:
-            return
-        with closing(LocalProcesses(self.bench, self._model, self._workers, 1)) as engine:
-            for index, outcome in in_turn(engine, requests):
-                method, rate, seed, layout = adapted[index]
-                if isinstance(outcome, NO_SCORE):
-                    print(f"{method.name} at {rate:g} gave no score: {outcome}")
-                    continue
-                if isinstance(outcome, Exception):
-                    raise outcome
-                own = layout.notation
-                self._keep(
-                    Trained.of(self._task, method.name, method.size, own, rate, seed, outcome)
-                )
-
-    def _keep(self, row: Trained) -> None:
-        self.rows.append(row)
-        append(self._journal, asdict(row))
-        print(
-            f"{row.task}: {row.name} ({row.size}), rate {row.rate:g}, seed {row.seed}: "
-            f"{row.validation:.4f}", flush=True,
-        )  # fmt: skip
-
-
-def trained(journal: Path) -> list[Trained]:
-    """The rows of a journal."""
-    return [Trained(**line) for line in read(journal)]
+MERGING = "merging"
+"""Folder, beside the journals of the comparison, of those of averaging."""
 
 
 def main() -> None:
@@ -185,15 +49,25 @@ def main() -> None:
         settings = DataSettings(
             data=data, train_size=given.train_size, validation_size=given.validation_size
         )
-        journal = given.journals / f"{Path(data).name}.jsonl"
+        journal = f"{Path(data).name}.jsonl"
         model = ModelSettings(model=given.model, dtype=given.dtype)
-        Runner(model, settings, plan, journal, given.workers).run()
-    rows = [row for journal in sorted(given.journals.glob("*.jsonl")) for row in trained(journal)]
-    given.out.mkdir(parents=True, exist_ok=True)
-    (given.out / "modules.md").write_text(page(rows), encoding="utf-8")
-    text = "".join(json.dumps(asdict(row)) + "\n" for row in rows)
-    (given.out / "modules.jsonl").write_text(text, encoding="utf-8")
-    print(f"wrote {given.out / 'modules.md'}")
+        compared = Comparison(model, settings, plan, given.journals / journal, given.workers)
+        compared.run()
+        Merging(compared, given.journals / MERGING / journal).run()
+    write(given.journals, given.out)
+
+
+def write(journals: Path, out: Path) -> None:
+    """The page, and beside it the rows that it was made of."""
+    compared = [line for journal in sorted(journals.glob("*.jsonl")) for line in read(journal)]
+    merged = [line for file in sorted((journals / MERGING).glob("*.jsonl")) for line in read(file)]
+    trained = [Trained(**line) for line in compared]
+    text = page(trained, [Merged(**line) for line in merged])
+    out.mkdir(parents=True, exist_ok=True)
+    (out / "modules.md").write_text(text, encoding="utf-8")
+    for name, rows in (("modules.jsonl", compared), ("merging.jsonl", merged)):
+        (out / name).write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
+    print(f"wrote {out / 'modules.md'}")
 
 
 if __name__ == "__main__":
