@@ -25,7 +25,7 @@ from placement_search.evaluation.estimates import mean_estimate, paired_estimate
 SEEDS = range(5)
 TASK, RELATED = "digits-location", "digits-count"
 SEARCH = shlex.split(
-    "search --space per_layer --n-trials 3 --n-random 0 --epochs 8 --finalists 0 --no-map "
+    "search --space per_layer --n-trials 3 --n-random 3 --epochs 8 --finalists 0 --no-map "
     "--concurrency 1"
 )
 SEQUENTIAL = "2"

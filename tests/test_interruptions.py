@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 ARGUMENTS = [
-    "--data", "digits", "--space", "extended", "--n-trials", "18", "--n-random", "3",
+    "--data", "digits", "--space", "extended", "--n-trials", "15", "--n-random", "3",
     "--finalists", "1", "--seeds", "2", "--epochs", "2", "--batch-size", "100", "--quiet",
     "--train-size", "300", "--validation-size", "150",
 ]  # fmt: skip
