@@ -122,7 +122,8 @@ def as_backbone(
         revision: Commit of a hub model.
 
     Raises:
-        BackboneError: If its family is unknown and not given, or does not describe it.
+        BackboneError: If its family is unknown and not given, or does not describe it, or if its
+            weights are wider than float32.
     """
     config = getattr(model, "config", None)
     model_type = str(config_settings(model).get("model_type", type(model).__name__))
@@ -130,6 +131,7 @@ def as_backbone(
     if known is None:
         raise unknown_architecture(model, model_type, name)
     _check_class(model, known)
+    _check_dtype(model, name)
     graph = ResidualGraph(model, known)
     model.eval()
     model.requires_grad_(requires_grad=False)
@@ -154,6 +156,16 @@ def as_backbone(
 def _checked_width(graph: ResidualGraph, form: InputFormat) -> int:
     """Channels of a stream that the user describes, found while the description is tried."""
     return check_described(graph, _made_up(form, graph, n_examples=2, seed=0))
+
+
+def _check_dtype(model: nn.Module, name: str) -> None:
+    """Check that adapters, which are float32, do not lose digits of its states."""
+    dtype = floating_dtype(model)
+    if dtype.itemsize > torch.float32.itemsize:
+        raise BackboneError(
+            f"weights are at most float32, as adapters are; {name} has "
+            f"{str(dtype).removeprefix('torch.')}: call model.float() first"
+        )
 
 
 def _check_class(model: nn.Module, family: Family) -> None:

@@ -140,3 +140,11 @@ def test_a_model_without_configuration_says_what_it_reads() -> None:
     """The error says how."""
     with pytest.raises(BackboneError, match="as_backbone takes an input_format"):
         as_backbone(Own(), "own", family=Family("blocks", "norm", Holds.STATE))
+
+
+def test_weights_wider_than_adapters_are_refused() -> None:
+    """The cure is named, and the model stays as it was."""
+    model = tiny_bert().graph.model.double()
+
+    with pytest.raises(BackboneError, match=r"mine has float64: call model.float\(\) first"):
+        as_backbone(model, "mine")
