@@ -10,7 +10,7 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 from benchmarks.journal import append, read
-from benchmarks.modules.entries import ENTRIES, REFERENCE
+from benchmarks.modules.entries import ENTRIES, FULL, HEAD, REFERENCE
 from benchmarks.modules.page import Trained
 from placement_search.backbones.settings import ModelSettings
 from placement_search.engine.in_turn import NO_SCORE, in_turn
@@ -35,7 +35,6 @@ STEP = 10**0.5
 """Between rates; they are written with one digit."""
 N_WIDENINGS = 2
 """How often a rate beyond is tried where the best lies at the edge."""
-FULL = "full fine-tuning"
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +57,7 @@ def methods(bench: Workbench) -> Iterator[Method]:
     n_blocks, places = bench.backbone.facts.n_blocks, bench.backbone.places
     reference = next(entry for entry in ENTRIES if entry.name == REFERENCE)
     budget = count_parameters(reference.layout(n_blocks), places)
-    yield Method("head only", "own", Layout())
+    yield Method(HEAD, "own", Layout())
     for entry in ENTRIES:
         own = entry.layout(n_blocks)
         yield Method(entry.name, "own", own)
@@ -131,7 +130,6 @@ class Comparison:
                 derive_seed(SEED, layout.id, seed),
                 replace(self.plan, learning_rate=rate),
                 is_final=True,
-                is_timed=seed == 0,
             )
             for _, rate, seed, layout in adapted
         ]

@@ -103,5 +103,9 @@ ENTRIES: tuple[Entry, ...] = (
     _one("rational bottleneck", AFTER_MLP, "bottleneck", rank=8, activation="rational"),
     _one("SparseAdapter", AFTER_MLP, "bottleneck", rank=16, mask="magnitude", kept=0.5),
 )
+HEAD = "head only"
+FULL = "full fine-tuning"
 REFERENCE = "LoRA"
 """Its own size is the equal budget."""
+YARDSTICK = "bottleneck"
+"""Its training step is the unit of the others' time."""

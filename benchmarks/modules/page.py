@@ -5,10 +5,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Self
 
+from benchmarks.modules.entries import ENTRIES, FULL, HEAD
 from placement_search.evaluation.estimates import mean_estimate, paired_estimate
 from placement_search.evaluation.score_card import ScoreCard
 
-HEAD = "head only"
 INTRODUCTION = """
 # Adapters of the literature, each in its paper's own placement
 
@@ -17,8 +17,9 @@ Rebuilt by `python -m benchmarks.modules.run` (see its help; journals of all tra
 split, of three, and of more where the best lies at their edge; then five seeds. Test scores with 95
 % intervals, and the gain over the head alone paired by seed. *own* is the method's own setting,
 *equal* the largest rank that costs no more parameters than LoRA of rank 8 on queries and values.
-Seconds are those of one training from cached frozen states, on a machine that did other work too;
-*pass* is the time of a forward pass over the bare backbone's.
+*step* is the time of a training step from cached frozen states over that of the bottleneck, *pass*
+that of a forward pass over the bare backbone's; all methods in turn in one run, medians over nine
+rounds.
 """
 
 MERGING = """
@@ -86,7 +87,6 @@ class Trained:
         test: Score.
         n_parameters: Trainable parameters, the head left out.
         seconds: Of the training.
-        latency_factor: Of a forward pass against the bare backbone's; None where not measured.
     """
 
     task: str
@@ -99,7 +99,6 @@ class Trained:
     test: float
     n_parameters: int
     seconds: float
-    latency_factor: float | None
 
     @classmethod
     def of(
@@ -119,8 +118,30 @@ class Trained:
             test=card.test_score,
             n_parameters=card.costs.n_adapter_parameters,
             seconds=round(card.train_seconds, 2),
-            latency_factor=card.costs.latency_factor,
         )
+
+
+@dataclass(frozen=True, slots=True)
+class Timed:
+    """What a method takes.
+
+    Args:
+        task: The data.
+        name: The method.
+        size: ``own`` or ``equal``.
+        step: Time of a training step over that of the bottleneck, median over rounds.
+        passed: Time of a forward pass over that of the bare backbone, likewise.
+        step_seconds: Median time of a training step.
+        pass_seconds: Of a forward pass.
+    """
+
+    task: str
+    name: str
+    size: str
+    step: float
+    passed: float
+    step_seconds: float
+    pass_seconds: float
 
 
 def chosen(rows: Sequence[Trained]) -> list[Trained]:
@@ -132,11 +153,12 @@ def chosen(rows: Sequence[Trained]) -> list[Trained]:
     return sorted((row for row in rows if row.rate == rate), key=lambda row: row.seed)
 
 
-def page(rows: Sequence[Trained], merged: Sequence[Merged]) -> str:
+def page(rows: Sequence[Trained], merged: Sequence[Merged], times: Sequence[Timed]) -> str:
     """All tasks in Markdown."""
     lines = [INTRODUCTION.strip()]
     for task in dict.fromkeys(row.task for row in rows):
-        lines += ["", f"## `{task}`", "", *_table([row for row in rows if row.task == task])]
+        own = [row for row in rows if row.task == task]
+        lines += ["", f"## `{task}`", "", *_table(own, [t for t in times if t.task == task])]
     if merged:
         lines += ["", MERGING.strip(), "", *_merging_table(merged, rows)]
     return "\n".join(lines) + "\n"
@@ -173,23 +195,24 @@ def _gain(pairs: Sequence[tuple[float, float]]) -> str:
     return f"{found.mean:+.3f} ({found.low:+.3f} to {found.high:+.3f})"
 
 
-def _table(rows: Sequence[Trained]) -> list[str]:
-    methods = list(dict.fromkeys((row.name, row.size) for row in rows))
+def _table(rows: Sequence[Trained], times: Sequence[Timed]) -> list[str]:
+    order = [HEAD, *(entry.name for entry in ENTRIES), FULL]
+    named = {(row.name, row.size) for row in rows}
+    methods = sorted(named, key=lambda method: (order.index(method[0]), method[1] != "own"))
     groups = {method: chosen([r for r in rows if (r.name, r.size) == method]) for method in methods}
     groups = {method: group for method, group in groups.items() if group}
     head = {row.seed: row.test for row in groups.get((HEAD, "own"), ())}
     lines = [
-        "| method | size | parameters | test | gain over the head | rate | seconds | pass |",
+        "| method | size | parameters | test | gain over the head | rate | step | pass |",
         "| --- | --- | ---: | --- | --- | --- | ---: | ---: |",
     ]
     for (name, size), group in groups.items():
         both = [(row.test, head[row.seed]) for row in group if row.seed in head]
         gain = "-" if name == HEAD else _gain(both)
-        latency = next((row.latency_factor for row in group if row.latency_factor), None)
+        took = next((each for each in times if (each.name, each.size) == (name, size)), None)
+        shown = "- | -" if took is None else f"{took.step:.2f} | {took.passed:.2f}"
         lines.append(
             f"| {name} | {size} | {group[0].n_parameters:,} | {_mean([row.test for row in group])} "
-            f"({len(group)}) | {gain} | {group[0].rate:g} | "
-            f"{statistics.median(row.seconds for row in group):.1f} | "
-            f"{'-' if latency is None else f'{latency:.2f}'} |"
+            f"({len(group)}) | {gain} | {group[0].rate:g} | {shown} |"
         )
     return lines

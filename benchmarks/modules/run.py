@@ -6,25 +6,28 @@ r"""Every module in its paper's own placement: trains what is missing and writes
 
 For each task and method, at its own size and at LoRA's: the learning rate with the best validation
 score of one seed, then five seeds at that rate, the test split read once by each. Then what AdaMix
-and Tiny-Attention lose and save by averaging. Every training is a line of a journal as soon as it
-has ended, so the same command goes on where it stopped.
+and Tiny-Attention lose and save by averaging, and what time each method takes. Every training is a
+line of a journal as soon as it has ended, so the same command goes on where it stopped.
 """
 
 import argparse
 import json
+from dataclasses import asdict
 from pathlib import Path
+from typing import Any
 
-from benchmarks.journal import read
+from benchmarks.journal import append, read
 from benchmarks.modules.comparison import Comparison
 from benchmarks.modules.merging import Merging
-from benchmarks.modules.page import Merged, Trained, page
+from benchmarks.modules.page import Merged, Timed, Trained, page
+from benchmarks.modules.timing import timed
 from placement_search.backbones.settings import ModelSettings
 from placement_search.evaluation.plan import TrainingPlan
 from placement_search.tasks.settings import DataSettings
 
 JOURNALS = Path("runs/modules")
-MERGING = "merging"
-"""Folder, beside the journals of the comparison, of those of averaging."""
+MERGING, TIMING = "merging", "timing"
+"""Folders, beside the journals of the comparison, of those of averaging and of the times."""
 
 
 def main() -> None:
@@ -54,19 +57,31 @@ def main() -> None:
         compared = Comparison(model, settings, plan, given.journals / journal, given.workers)
         compared.run()
         Merging(compared, given.journals / MERGING / journal).run()
+        times = given.journals / TIMING / journal
+        if not times.is_file():
+            for row in list(timed(compared)):
+                append(times, asdict(row))
     write(given.journals, given.out)
+
+
+def lines_of(folder: Path) -> list[dict[str, Any]]:
+    """Of all journals of a folder, by task."""
+    return [line for journal in sorted(folder.glob("*.jsonl")) for line in read(journal)]
 
 
 def write(journals: Path, out: Path) -> None:
     """The page, and beside it the rows that it was made of."""
-    compared = [line for journal in sorted(journals.glob("*.jsonl")) for line in read(journal)]
-    merged = [line for file in sorted((journals / MERGING).glob("*.jsonl")) for line in read(file)]
-    trained = [Trained(**line) for line in compared]
-    text = page(trained, [Merged(**line) for line in merged])
+    compared, merged, times = map(lines_of, (journals, journals / MERGING, journals / TIMING))
+    text = page(
+        [Trained(**line) for line in compared],
+        [Merged(**line) for line in merged],
+        [Timed(**line) for line in times],
+    )
     out.mkdir(parents=True, exist_ok=True)
     (out / "modules.md").write_text(text, encoding="utf-8")
-    for name, rows in (("modules.jsonl", compared), ("merging.jsonl", merged)):
-        (out / name).write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
+    for name, rows in (("modules", compared), ("merging", merged), ("timing", times)):
+        text = "".join(json.dumps(row) + "\n" for row in rows)
+        (out / f"{name}.jsonl").write_text(text, encoding="utf-8")
     print(f"wrote {out / 'modules.md'}")
 
 

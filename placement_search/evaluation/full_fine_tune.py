@@ -68,11 +68,7 @@ def full_fine_tune(
     with torch.random.fork_rng():
         torch.manual_seed(seed)
         member = population.join(model, plan, seed)
-        while not member.is_done:
-            population.run_epoch()
-    population.leave(member)
-    if member.error is not None:
-        raise member.error
+        population.run_out(member, lambda *_: None)
     test = scores_on([model], _whole_passes, bench, bench.test) if is_final else [None]
     return ScoreCard(
         score=member.history[-1],

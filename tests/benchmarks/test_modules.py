@@ -8,7 +8,7 @@ import pytest
 from benchmarks.journal import append
 from benchmarks.modules.entries import ENTRIES, REFERENCE, Entry
 from benchmarks.modules.merging import COPIED, Copied
-from benchmarks.modules.page import Merged, Trained, chosen, page
+from benchmarks.modules.page import Merged, Timed, Trained, chosen, page
 from benchmarks.modules.run import MERGING, write
 from placement_search.backbones.loading import load_backbone
 from placement_search.modules import check_places, count_parameters
@@ -26,7 +26,7 @@ def places() -> Places:
 def row(
     name: str, seed: int, rate: float = 1e-3, *, validation: float = 0.5, test: float
 ) -> Trained:
-    return Trained("a", name, "own", "none", rate, seed, validation, test, 10, 1.0, None)
+    return Trained("a", name, "own", "none", rate, seed, validation, test, 10, 1.0)
 
 
 def merged(seed: int, test: float) -> Merged:
@@ -66,9 +66,9 @@ def test_layouts_with_copies_fit_too(copied: Copied, places: Places) -> None:
 def test_the_rate_is_chosen_by_the_validation_score_of_the_first_seed() -> None:
     """Whatever the test scores are."""
     rows = [
-        row("x", 0, 1e-3, validation=0.9, test=0.1),
-        row("x", 0, 3e-3, validation=0.8, test=0.9),
-        row("x", 1, 1e-3, validation=0.1, test=0.2),
+        row("LoRA", 0, 1e-3, validation=0.9, test=0.1),
+        row("LoRA", 0, 3e-3, validation=0.8, test=0.9),
+        row("LoRA", 1, 1e-3, validation=0.1, test=0.2),
     ]
 
     assert [each.test for each in chosen(rows)] == [0.1, 0.2]
@@ -77,26 +77,36 @@ def test_the_rate_is_chosen_by_the_validation_score_of_the_first_seed() -> None:
 def test_gains_are_paired_by_seed() -> None:
     """The same gain at every seed has an interval of no width."""
     rows = [row("head only", seed, test=0.1 * seed) for seed in range(3)]
-    rows += [row("x", seed, test=0.1 * seed + 0.05) for seed in range(3)]
+    rows += [row("LoRA", seed, test=0.1 * seed + 0.05) for seed in range(3)]
 
-    assert "| +0.050 (+0.050 to +0.050) |" in page(rows, [])
+    assert "| +0.050 (+0.050 to +0.050) |" in page(rows, [], [])
 
 
 def test_a_merged_layout_is_held_against_routing_and_the_single_module() -> None:
     """Each paired by seed."""
     rows = [row("bottleneck", seed, test=0.3 + 0.1 * seed) for seed in range(3)]
-    text = page(rows, [merged(seed, 0.5 + 0.1 * seed) for seed in range(3)])
+    text = page(rows, [merged(seed, 0.5 + 0.1 * seed) for seed in range(3)], [])
 
     line = next(line for line in text.splitlines() if "AdaMix |" in line)
     assert "| 20 → 10 |" in line
     assert "| +0.100 (+0.100 to +0.100) | +0.200 (+0.200 to +0.200) |" in line
 
 
+def test_methods_come_in_the_order_of_the_comparison_with_their_times() -> None:
+    """The head alone first; a dash where no time was taken."""
+    rows = [row("LoRA", 0, test=0.5), row("head only", 0, test=0.5)]
+    lines = page(rows, [], [Timed("a", "LoRA", "own", 1.5, 1.25, 0.1, 0.1)]).splitlines()
+
+    first, second = (line for line in lines if "| own |" in line)
+    assert first.startswith("| head only |") and first.endswith("| - | - |")
+    assert second.startswith("| LoRA |") and second.endswith("| 1.50 | 1.25 |")
+
+
 def test_the_page_is_made_of_the_journals_alone(tmp_path: Path) -> None:
     """And what it was made of lies beside it."""
-    append(tmp_path / "in" / "a.jsonl", asdict(row("x", 0, test=0.25)))
+    append(tmp_path / "in" / "a.jsonl", asdict(row("LoRA", 0, test=0.25)))
     append(tmp_path / "in" / MERGING / "a.jsonl", asdict(merged(0, 0.75)))
     write(tmp_path / "in", tmp_path / "out")
 
-    assert "| x | own | 10 | 0.250" in (tmp_path / "out" / "modules.md").read_text()
+    assert "| LoRA | own | 10 | 0.250" in (tmp_path / "out" / "modules.md").read_text()
     assert len((tmp_path / "out" / "merging.jsonl").read_text().splitlines()) == 1
