@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
-.PHONY: demo test fast check lint types format reports real-data clean
+.PHONY: demo test fast check lint types format reports real-data modules clean
 
 demo: $(STAMP)
 	$(BIN)/placement-search search --data digits-location --space extended --n-trials 34 --n-random 3 --seeds 3 --epochs 3 \
@@ -35,6 +35,13 @@ reports: $(STAMP)
 # Studies on real data, from folders that the user has: make real-data MODEL=... DATA=...
 real-data: $(STAMP)
 	$(BIN)/python -m scripts.real_data --model $(MODEL) --data $(DATA)
+
+# All module types in their papers' own placements, and the operations: make modules MODEL=... DATA=...
+modules: $(STAMP)
+	$(BIN)/python -m benchmarks.operations
+	$(BIN)/python -m benchmarks.modules.run
+	$(BIN)/python -m benchmarks.modules.run --model $(MODEL) --dtype bfloat16 --data $(DATA)/trec6 $(DATA)/sst2 \
+	  --train-size 400 --validation-size 300 --epochs 3 --batch-size 16
 
 format: $(STAMP)
 	$(BIN)/ruff format .

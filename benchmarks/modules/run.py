@@ -2,7 +2,7 @@ r"""Every module in its paper's own placement: trains what is missing and writes
 
     python -m benchmarks.modules.run --workers 2
     python -m benchmarks.modules.run --model MINILM --dtype bfloat16 --data DATA/trec6 DATA/sst2 \\
-      --train-size 500 --validation-size 500 --epochs 4 --batch-size 16
+      --train-size 400 --validation-size 300 --epochs 3 --batch-size 16
 
 For each task and method, at its own size and at LoRA's: the learning rate with the best validation
 score of one seed, then five seeds at that rate, the test split read once by each. Then what AdaMix
