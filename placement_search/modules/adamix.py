@@ -3,7 +3,9 @@
 ``U_b(GELU(D_a(norm(h))))``: in training each pass draws one ``a`` of M down maps, and one ``b``
 where the up maps are several too, uniformly and independently, for the whole batch (authors' code,
 microsoft/AdaMix). Otherwise it computes with the mean of the copies, and it is deployed as the
-``bottleneck`` with those means. The authors' runs share one up map.
+``bottleneck`` with those means. The authors' runs share one up map. Their class copies one draw of
+the down map; in their runs on BERT and RoBERTa transformers then draws every copy anew
+(``alike=false``).
 
 They put it on the MLP's output before that is added to the residual stream, without a norm of its
 own; here it reads its connection's node, with a norm unless ``norm=false``.
@@ -37,6 +39,7 @@ TYPE = ModuleType(
         ),
         "experts": Setting(4, "copies of the down map, averaged when deployed", minimum=1),
         "share_up": Setting(default=True, doc="one up map, not as many as down maps"),
+        "alike": Setting(default=True, doc="copies of the down map begin as one draw"),
         "norm": Setting(default=True, doc="a trainable LayerNorm before the down map"),
     },
     count=_count,
@@ -59,6 +62,9 @@ class AdaMix(StateModule):
         width, rank, n_downs = place.width, int(settings["rank"]), int(settings["experts"])
         self.norm = nn.LayerNorm(width) if settings["norm"] else nn.Identity()
         self.downs = nn.ModuleList(nn.Linear(width, rank) for _ in range(n_downs))
+        if settings["alike"]:
+            for copy in self.downs[1:]:
+                copy.load_state_dict(self.downs[0].state_dict())
         n_ups = 1 if settings["share_up"] else n_downs
         self.ups = nn.ModuleList(nn.Linear(rank, width) for _ in range(n_ups))
         for parameter in self.ups.parameters():

@@ -83,7 +83,7 @@ def test_a_pass_takes_one_route_for_the_whole_batch() -> None:
 
 def test_two_modules_of_a_layout_draw_independently() -> None:
     """Layers take routes of their own, from the layout's seed."""
-    layout = parse_layout("1>1:adamix+2>2:adamix")
+    layout = parse_layout("1>1:adamix(alike=false)+2>2:adamix(alike=false)")
     drawn = []
     for module in build_modules(layout, Places(WIDTH), 0):
         assert isinstance(module, AdaMix)
@@ -91,6 +91,17 @@ def test_two_modules_of_a_layout_draw_independently() -> None:
         drawn.append(routes(module, 20))
 
     assert drawn[0] != drawn[1]
+
+
+@pytest.mark.parametrize("alike", [True, False])
+def test_copies_begin_as_one_draw_or_as_several(alike: bool) -> None:
+    """As the authors' class makes them, or as their runs on BERT have them."""
+    torch.manual_seed(0)
+    first, *others = AdaMix(TYPE.complete({"alike": alike}), Place(WIDTH)).downs
+
+    assert {
+        torch.equal(each.get_parameter("weight"), first.get_parameter("weight")) for each in others
+    } == {alike}
 
 
 def test_routes_are_no_weights() -> None:
