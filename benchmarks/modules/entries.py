@@ -29,13 +29,13 @@ class Part:
         ends: Where it is.
         type: Its type.
         settings: What the paper sets.
-        scaled: The setting that a budget lowers or raises; None where there is none.
+        scaled: The settings that a budget lowers or raises together; none where nothing can.
     """
 
     ends: Ends
     type: str
     settings: Mapping[str, Scalar]
-    scaled: str | None = "rank"
+    scaled: tuple[str, ...] = ("rank",)
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +51,7 @@ class Entry:
 
     def _connections(self, n_blocks: int, scale: int | None) -> Iterator[Connection]:
         for part in self.parts:
-            own = {} if scale is None or part.scaled is None else {part.scaled: scale}
+            own = {} if scale is None else dict.fromkeys(part.scaled, scale)
             module = make_module(MODULE_TYPES, part.type, {**part.settings, **own}, self.name)
             for block in range(n_blocks):
                 yield Connection(*part.ends(2 * block), module)
@@ -62,7 +62,7 @@ class Entry:
         Returns:
             None where the method has nothing to scale, or is too dear at its smallest.
         """
-        if all(part.scaled is None for part in self.parts):
+        if not any(part.scaled for part in self.parts):
             return None
         best = None
         for scale in range(1, MAX_SCALE + 1):
@@ -73,19 +73,20 @@ class Entry:
         return best
 
 
-def _one(
-    name: str, ends: Ends, kind: str, scaled: str | None = "rank", **settings: Scalar
-) -> Entry:
+def _one(name: str, ends: Ends, kind: str, *scaled: str, **settings: Scalar) -> Entry:
     return Entry(name, (Part(ends, kind, settings, scaled),))
 
 
+BARE: Mapping[str, Scalar] = {"norm": False, "activation": "relu"}
+"""Bottlenecks of papers that have neither a norm before the maps nor GELU between them."""
+
 ENTRIES: tuple[Entry, ...] = (
-    _one("bottleneck", AFTER_MLP, "bottleneck", rank=8),
-    _one("LoRA", AROUND_ATTENTION, "lora", rank=8, linears="query_value"),
+    _one("bottleneck", AFTER_MLP, "bottleneck", "rank", rank=8),
+    _one("LoRA", AROUND_ATTENTION, "lora", "rank", rank=8, linears="query_value"),
     _one("Tiny-Attention", AFTER_ATTENTION, "tiny_attention", "width", width=1),
-    _one("Hadamard", AROUND_ATTENTION, "hadamard", None),
-    _one("AdaMix", AFTER_MLP, "adamix", rank=8),
-    _one("AdapterBias", AROUND_MLP, "adapter_bias", None),
+    _one("Hadamard", AROUND_ATTENTION, "hadamard"),
+    _one("AdaMix", AFTER_MLP, "adamix", "rank", rank=8, norm=False),
+    _one("AdapterBias", AROUND_MLP, "adapter_bias"),
     Entry(
         "ARC",
         (
@@ -96,12 +97,23 @@ ENTRIES: tuple[Entry, ...] = (
     Entry(
         "UniPELT (adapter, LoRA)",
         (
-            Part(AFTER_MLP, "bottleneck", {"rank": 8, "gate": True}),
-            Part(AROUND_ATTENTION, "lora", {"rank": 8, "linears": "query_value", "gate": True}),
+            Part(AFTER_MLP, "bottleneck", {"rank": 8, "gate": True, **BARE}),
+            Part(
+                AROUND_ATTENTION,
+                "lora",
+                {"rank": 8, "alpha": 8.0, "linears": "query_value", "gate": True},
+                ("rank", "alpha"),
+            ),
         ),
     ),
-    _one("rational bottleneck", AFTER_MLP, "bottleneck", rank=8, activation="rational"),
-    _one("SparseAdapter", AFTER_MLP, "bottleneck", rank=16, mask="magnitude", kept=0.5),
+    _one("bottleneck, rational", AFTER_MLP, "bottleneck", "rank", rank=8, activation="rational"),
+    Entry(
+        "SparseAdapter (SNIP, a fifth)",
+        tuple(
+            Part(ends, "bottleneck", {"rank": 32, "mask": "snip", "kept": 0.2, **BARE})
+            for ends in (AFTER_ATTENTION, AFTER_MLP)
+        ),
+    ),
 )
 HEAD = "head only"
 FULL = "full fine-tuning"

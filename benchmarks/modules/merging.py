@@ -24,6 +24,9 @@ N_ROUTINGS = 5
 """Random routings at inference of a layout with AdaMix."""
 
 
+ONE = "AdaMix, one copy"
+
+
 @dataclass(frozen=True, slots=True)
 class Copied:
     """A method with several copies of its module.
@@ -33,7 +36,8 @@ class Copied:
         entry: The name in `ENTRIES` whose placement and learning rate it has.
         settings: What is set beyond that.
         consistency: Weight of the consistency loss.
-        single: The entry with one module of the size that the copies are averaged to.
+        single: What has one module of the size that the copies are averaged to, here or in
+            `ENTRIES`.
     """
 
     name: str
@@ -52,8 +56,9 @@ class Copied:
 
 
 COPIED: tuple[Copied, ...] = (
-    Copied("AdaMix", "AdaMix", {}, 0.0, "bottleneck"),
-    Copied("AdaMix, consistency 1", "AdaMix", {}, 1.0, "bottleneck"),
+    Copied(ONE, "AdaMix", {"experts": 1}, 0.0, ONE),
+    Copied("AdaMix", "AdaMix", {}, 0.0, ONE),
+    Copied("AdaMix, consistency 1", "AdaMix", {}, 1.0, ONE),
     Copied("4 experts", "Tiny-Attention", {"heads": 4}, 0.0, "Tiny-Attention"),
     Copied("4 experts, spread 1", "Tiny-Attention", {"heads": 4, "spread": 1.0}, 0.0,
            "Tiny-Attention"),

@@ -30,7 +30,7 @@ AdaMix trains four down maps and draws one for each pass; Tiny-Attention here ha
 one head, begun almost alike as the authors do (spread 1e-6), or independently (spread 1). *As
 trained* is evaluation mode: AdaMix computes with the mean of its copies, the experts add the mean
 of what they make. *Merged* is `deploy`: one module with the mean weights. Five random routings at
-inference are averaged; *one of that size* is the single module of the comparison above.
+inference are averaged; *one of that size* is AdaMix with one copy, and the Tiny-Attention above.
 Test scores of five seeds, differences paired by seed with 95 % intervals; *logits change* is the
 largest change over the largest logit; *speed-up* the time of a pass over that of the merged layout.
 """
@@ -169,8 +169,7 @@ def _merging_table(merged: Sequence[Merged], rows: Sequence[Trained]) -> list[st
     lines = [COLUMNS, "| --- | --- | ---: | --- | --- | --- | --- | --- | ---: | ---: |"]
     for task, name in dict.fromkeys((row.task, row.name) for row in merged):
         group = [row for row in merged if (row.task, row.name) == (task, name)]
-        own = [r for r in rows if (r.task, r.name, r.size) == (task, group[0].single, "own")]
-        single = {row.seed: row.test for row in chosen(own)}
+        single = {row.seed: row.test for row in _single(group[0], rows, merged)}
         routed = [(row.merged, statistics.mean(row.routed)) for row in group if row.routed]
         change = max(row.change for row in group)
         lines.append(
@@ -181,6 +180,15 @@ def _merging_table(merged: Sequence[Merged], rows: Sequence[Trained]) -> list[st
             f"| {change:.1e} | {statistics.median(row.speed_up for row in group):.2f} |"
         )
     return lines
+
+
+def _single(
+    of: Merged, rows: Sequence[Trained], merged: Sequence[Merged]
+) -> Sequence[Trained | Merged]:
+    """The trainings of one module of the size that copies are averaged to."""
+    here = [row for row in merged if (row.task, row.name) == (of.task, of.single)]
+    own = [row for row in rows if (row.task, row.name, row.size) == (of.task, of.single, "own")]
+    return here or chosen(own)
 
 
 def _mean(scores: Sequence[float]) -> str:

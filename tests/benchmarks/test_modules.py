@@ -48,9 +48,9 @@ def test_the_equal_size_is_the_largest_within_the_budget(entry: Entry, places: P
     budget = count_parameters(reference.layout(N_BLOCKS), places)
     layout = entry.within(budget, N_BLOCKS, places)
     if layout is None:
-        assert all(part.scaled is None for part in entry.parts)
+        assert not any(part.scaled for part in entry.parts)
         return
-    scaled = next(part.scaled for part in entry.parts if part.scaled is not None)
+    (scaled, *_) = next(part.scaled for part in entry.parts if part.scaled)
     scales = {int(c.module.settings.get(scaled, 0)) for c in layout.connections} - {0}
     next_layout = entry.layout(N_BLOCKS, max(scales) + 1)
 
