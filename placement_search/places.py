@@ -16,12 +16,15 @@ class Linear:
         n_in: Channels that it reads.
         n_out: Channels that it gives.
         has_bias: Whether it adds a bias.
+        is_first: Whether it reads what the first map of its sub-layer reads, as maps to queries,
+            keys and values do.
     """
 
     path: str
     n_in: int
     n_out: int
     has_bias: bool
+    is_first: bool = False
 
     @property
     def name(self) -> str:

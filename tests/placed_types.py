@@ -41,9 +41,11 @@ def places_of(n_blocks: int, width: int) -> Places:
     sublayers = []
     for block in range(n_blocks):
         inner = width // 4 if block == n_blocks - 1 else width
-        attention = tuple(Linear(name, width, inner, has_bias=True) for name in ("q", "k", "v"))
+        attention = tuple(
+            Linear(name, width, inner, has_bias=True, is_first=True) for name in ("q", "k", "v")
+        )
         mlp = (
-            Linear("up", width, 4 * width, has_bias=True),
+            Linear("up", width, 4 * width, has_bias=True, is_first=True),
             Linear("down", 4 * width, width, has_bias=True),
         )
         sublayers.append(SubLayer(block, "attention", attention, "norm_1"))

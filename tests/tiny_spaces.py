@@ -15,10 +15,11 @@ N_RANK_4, N_RANK_8 = 708, 1224
 """Parameters of a bottleneck of width 64 with LayerNorm: 2·64·r + r + 64 + 2·64."""
 
 ATTENTION = tuple(
-    Linear(f"attention.{name}_proj", WIDTH, WIDTH, has_bias=True) for name in ("q", "k", "v", "o")
+    Linear(f"attention.{name}_proj", WIDTH, WIDTH, has_bias=True, is_first=name != "o")
+    for name in ("q", "k", "v", "o")
 )
 MLP = (
-    Linear("mlp.fc1", WIDTH, 4 * WIDTH, has_bias=True),
+    Linear("mlp.fc1", WIDTH, 4 * WIDTH, has_bias=True, is_first=True),
     Linear("mlp.fc2", 4 * WIDTH, WIDTH, has_bias=True),
 )
 PLACES = Places(

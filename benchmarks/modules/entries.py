@@ -13,7 +13,6 @@ Ends = Callable[[int], tuple[int, int]]
 
 AROUND_ATTENTION: Ends = lambda node: (node, node + 1)  # noqa: E731
 AROUND_MLP: Ends = lambda node: (node + 1, node + 2)  # noqa: E731
-BEFORE_ATTENTION: Ends = lambda node: (node, node)  # noqa: E731
 AFTER_ATTENTION: Ends = lambda node: (node + 1, node + 1)  # noqa: E731
 AFTER_MLP: Ends = lambda node: (node + 2, node + 2)  # noqa: E731
 
@@ -90,8 +89,8 @@ ENTRIES: tuple[Entry, ...] = (
     Entry(
         "ARC",
         (
-            Part(BEFORE_ATTENTION, "arc", {"group": 0}),
-            Part(AFTER_ATTENTION, "arc", {"group": 1}),
+            Part(AROUND_ATTENTION, "arc_inside", {"group": 0}),
+            Part(AROUND_MLP, "arc_inside", {"group": 1}),
         ),
     ),
     Entry(

@@ -35,13 +35,18 @@ def folded_state(model: AdaptedBackbone) -> dict[str, Tensor]:
     """
     graph = model.backbone.graph
     state = dict(graph.model.state_dict())
+    inside: list[tuple[Connection, InsideModule]] = []
     for connection, module in model.wired:
         if not isinstance(module, InsideModule):
             raise LayoutError(
                 f"{connection.notation} can't be folded: it adds to a state, and changes no weights"
             )
-        for path in module.paths:
-            state |= _folded(graph, connection, module, path, state)
+        inside.append((connection, module))
+    given = [(c, module, path) for c, module in inside for path in module.paths]
+    # What is read is changed before all that a map does with it, so it is folded after that.
+    read = [(c, module, path) for c, module in reversed(inside) for path in module.reads]
+    for connection, module, path in (*given, *read):
+        state |= _folded(graph, connection, module, path, state)
     return state
 
 
@@ -94,10 +99,11 @@ def _agree(
     weight = old["weight"]
     n_in = weight.shape[0] if is_transposed(part) else weight.shape[-1]
     given = torch.randn((1, 8, n_in), generator=torch.Generator().manual_seed(0)).to(new["weight"])
+    read = module.reread(path, given)
     alike = copy.deepcopy(part).to(given.dtype)
     before, after = (
-        functional_call(alike, {key: each.to(given) for key, each in weights.items()}, (given,))
-        for weights in (old, new)
+        functional_call(alike, {key: each.to(given) for key, each in weights.items()}, (x,))
+        for weights, x in ((old, read), (new, given))
     )
-    wanted = module.changed(path, given, before)
+    wanted = module.changed(path, read, before)
     return bool((after - wanted).abs().max() <= TOLERANCE * wanted.abs().max())

@@ -84,12 +84,17 @@ def run_pass(graph: ResidualGraph, members: Sequence[Member]) -> list[Passed]:
             stack.enter_context(graph.joined_at(_merged(starts), inputs))
         stack.enter_context(graph.visited(together, sorted(nodes)))
         taps = {tap for each in injections for tap in each.taps}
-        stack.enter_context(graph.tapped(dict.fromkeys(taps, together.tapped)))
+        reads = {tap for each in injections for tap in each.rereads}
+        stack.enter_context(
+            graph.tapped(
+                dict.fromkeys(taps, together.tapped), dict.fromkeys(reads, together.reread)
+            )
+        )
         hidden = graph.run(inputs)
     passed = dict(zip(order, together.rows(hidden), strict=True))
-    reads = dict(zip(order, injections, strict=True))
+    seen = dict(zip(order, injections, strict=True))
     return [
-        Passed(passed[index], {node: reads[index].reads[node] for node in member.keep})
+        Passed(passed[index], {node: seen[index].reads[node] for node in member.keep})
         for index, member in enumerate(members)
     ]
 
@@ -105,7 +110,10 @@ def attached_pass(graph: ResidualGraph, wired: Wired) -> Iterator[None]:
     with (
         called_with(graph.model, read_mask),
         graph.visited(injection, injection.nodes),
-        graph.tapped(dict.fromkeys(injection.taps, injection.tapped)),
+        graph.tapped(
+            dict.fromkeys(injection.taps, injection.tapped),
+            dict.fromkeys(injection.rereads, injection.reread),
+        ),
     ):
         yield
 
@@ -162,6 +170,12 @@ class _Together:
         ]
         return torch.cat(changed) if len(changed) > 1 else changed[0]
 
+    def reread(self, tap: Tap, given: Tensor) -> Tensor:
+        """What a map inside a sub-layer reads, changed by each member in its own rows."""
+        parts = zip(self._injections, self.rows(given), strict=False)
+        changed = [each.reread(tap, read) if tap in each.rereads else read for each, read in parts]
+        return torch.cat(changed) if len(changed) > 1 else changed[0]
+
     def passed(self, node: int, state: Tensor) -> None:
         """Let each member keep what it reads later."""
         if any(node in each.kept for each in self._injections):
@@ -177,12 +191,15 @@ class _Injection:
         self.reads = dict(member.known)
         self.mask = mask
         self.taps: dict[Tap, list[InsideModule]] = {}
+        self.rereads: dict[Tap, list[InsideModule]] = {}
         self._first = member.first
         self._by_target: dict[int, list[tuple[Connection, StateModule]]] = {}
         for connection, module in member.wired:
             if isinstance(module, InsideModule):
                 for path in module.paths:
                     self.taps.setdefault(Tap(connection.source, path), []).append(module)
+                for path in module.reads:
+                    self.rereads.setdefault(Tap(connection.source, path), []).append(module)
             else:
                 adding = cast("StateModule", module)
                 self._by_target.setdefault(connection.target, []).append((connection, adding))
@@ -212,6 +229,13 @@ class _Injection:
         for module in self.taps[tap]:
             changed = module.changed(tap.path, widened(given), changed)
         return changed.to(output.dtype)
+
+    def reread(self, tap: Tap, given: Tensor) -> Tensor:
+        """What a map reads with what all connections around its sub-layer make of it."""
+        changed = widened(given)
+        for module in self.rereads[tap]:
+            changed = module.reread(tap.path, changed)
+        return changed.to(given.dtype)
 
     def passed(self, node: int, state: Tensor) -> None:
         """Keep a state that a later node or the second pass reads.

@@ -35,6 +35,7 @@ __all__ = ["Node", "ResidualGraph", "Visitor", "nodes_of"]
 
 Inputs = Mapping[str, Tensor]
 TapChange = Callable[[Tap, Tensor, Tensor], Tensor]
+TapRead = Callable[[Tap, Tensor], Tensor]
 """Gives a module's output as it flows on, from what the module read and what it gave."""
 Start = tuple[int, Tensor]
 """A node, and the states there of the examples whose pass begins with them."""
@@ -144,9 +145,13 @@ class ResidualGraph:
             yield
 
     @contextmanager
-    def tapped(self, changes: Mapping[Tap, TapChange]) -> Iterator[None]:
-        """Let modules inside sub-layers give something else while the model runs."""
+    def tapped(
+        self, changes: Mapping[Tap, TapChange], reads: Mapping[Tap, TapRead]
+    ) -> Iterator[None]:
+        """Let modules inside sub-layers give, or read, something else while the model runs."""
         with ExitStack() as handles:
+            for tap, read in reads.items():
+                handles.enter_context(input_changed(self.tappable(tap), partial(read, tap)))
             for tap, change in changes.items():
                 handles.enter_context(seen_changed(self.tappable(tap), partial(change, tap)))
             yield

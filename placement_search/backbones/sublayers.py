@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import NamedTuple
 
 from torch import Tensor, nn
@@ -29,13 +29,14 @@ class Tap(NamedTuple):
     path: str
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class _Call:
-    """One run of a linear map or a norm."""
+    """One run of a linear map or a norm, with what it read."""
 
     path: str
     is_norm: bool
     linear: Linear | None
+    given: Tensor | None
 
 
 @dataclass(slots=True)
@@ -83,12 +84,11 @@ class Trace:
         start = max((place for place in starts if place < end), default=-1)
         inner = [call for call in calls[start + 1 : end] if isinstance(call, _Call)]
         paths = [call.path for call in calls if isinstance(call, _Call)]
-        linears = [c.linear for c in inner if c.linear is not None and paths.count(c.path) == 1]
+        maps = [c for c in inner if c.linear is not None and paths.count(c.path) == 1]
+        linears = [replace(c.linear, is_first=c.given is maps[0].given) for c in maps if c.linear]
         norm = None
         if linears:
-            last = next(
-                i for i, c in enumerate(calls) if isinstance(c, _Call) and c.linear is linears[-1]
-            )
+            last = next(i for i, call in enumerate(calls) if call is maps[-1])
             later = (c for c in calls[last:] if isinstance(c, _Call) and c.is_norm)
             norm = next((c.path for c in later if paths.count(c.path) == 1), None)
         return SubLayer(node.block, KINDS[node.place], tuple(linears), norm)
@@ -96,7 +96,8 @@ class Trace:
     def _noting(self, block: int, path: str) -> Callable[[nn.Module, Args, object], None]:
         def note(module: nn.Module, args: Args, output: object) -> None:
             linear = self._linear(path, module, args, output)
-            self.calls[block].append(_Call(path, _is_norm(module), linear))
+            given = args[0] if args and isinstance(args[0], Tensor) else None
+            self.calls[block].append(_Call(path, _is_norm(module), linear, given))
 
         return note
 

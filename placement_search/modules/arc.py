@@ -2,12 +2,14 @@
 
 One projection ``W`` is shared by all connections of a layout that have the same settings, and goes
 back up as its own transpose; a connection of its own has ``λ``, one factor per column of ``W``, and
-``b``. It is linear, so that it can be folded into linear maps that read its target. The authors
-have one projection for attention and one for MLPs (DavidYanAnDe/ARC): here two values of ``group``.
+``b``. The authors have one projection for attention and one for MLPs (DavidYanAnDe/ARC): here two
+values of ``group``.
 
-They change what a sub-layer reads after the backbone's LayerNorm and not the residual stream; here
-it reads its connection's node itself. With ``norm`` it is no longer linear. Their ``λ`` starts at
-zero before attention and at random before MLPs, here at zero; ``W`` starts as theirs (Xavier).
+They change what a sub-layer reads after the backbone's LayerNorm and not the residual stream, as
+`arc_inside` does; here any two states can be connected, and nothing can be folded, since what is
+added to a state flows on beside the maps that read it. With ``norm`` it is no longer linear. Their
+``λ`` starts at zero before attention and at random before MLPs, here at zero; ``W`` starts as
+theirs (Xavier).
 """
 
 from typing import Self

@@ -100,30 +100,46 @@ class InsideModule(ConnectionModule):
 
     Attributes:
         paths: Of the modules, inside the block, whose outputs it changes.
+        reads: Of the linear maps, inside the block, for which it changes what they read.
     """
 
-    paths: Sequence[str]
+    paths: Sequence[str] = ()
+    reads: Sequence[str] = ()
 
     def changed(self, path: str, given: Tensor, output: Tensor) -> Tensor:
-        """A module's output as it flows on.
+        """A module's output as it flows on; as it is, if its path is none of ``paths``.
 
         Args:
-            path: The module's, one of ``paths``.
+            path: The module's.
             given: What it read, shape ``(batch, tokens, n_in)``, in float32 or wider.
             output: What it gave, shape ``(batch, tokens, n_out)``, in float32 or wider.
 
         Returns:
             The shape of ``output``.
         """
-        raise NotImplementedError
+        del path, given
+        return output
+
+    def reread(self, path: str, given: Tensor) -> Tensor:
+        """What a linear map reads in place of ``given``; that, if its path is none of ``reads``.
+
+        Args:
+            path: The map's.
+            given: What flows to it, shape ``(batch, tokens, n_in)``, in float32 or wider.
+
+        Returns:
+            The shape of ``given``.
+        """
+        del path
+        return given
 
     def folded(
         self, path: str, weight: Tensor, bias: Tensor | None
     ) -> tuple[Tensor, Tensor | None] | None:
-        """Weight and bias with which the module at ``path`` itself would give what is `changed`.
+        """Weight and bias with which the module at ``path`` itself would give what flows on now.
 
         Args:
-            path: One of ``paths``.
+            path: One of ``paths`` or ``reads``.
             weight: Of the module: ``(n_out, n_in)`` of a linear map, ``(width,)`` of a norm.
             bias: Of the module, shape ``(n_out,)``; None where it has none.
 

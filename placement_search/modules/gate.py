@@ -87,13 +87,13 @@ class GatedInside(InsideModule):
 
     Args:
         inner: The module.
-        widths: Channels that each of its paths reads, in their order.
+        widths: Channels of what flows to each of its paths and reads, in their order.
     """
 
     def __init__(self, inner: InsideModule, widths: tuple[int, ...]) -> None:
         super().__init__()
         self.inner = inner
-        self.paths = inner.paths
+        self.paths, self.reads = inner.paths, inner.reads
         self.gates = nn.ModuleList(nn.Linear(width, 1) for width in widths)
 
     def share_with(self, first: Self) -> None:
@@ -106,9 +106,16 @@ class GatedInside(InsideModule):
 
     def changed(self, path: str, given: Tensor, output: Tensor) -> Tensor:
         """See `InsideModule`."""
-        gate = self.gates[list(self.paths).index(path)]
         change = self.inner.changed(path, given, output) - output
-        return output + torch.sigmoid(gate(given)) * change
+        return output + self._opened(path, given) * change
+
+    def reread(self, path: str, given: Tensor) -> Tensor:
+        """See `InsideModule`."""
+        return given + self._opened(path, given) * (self.inner.reread(path, given) - given)
+
+    def _opened(self, path: str, given: Tensor) -> Tensor:
+        gate = self.gates[[*self.paths, *self.reads].index(path)]
+        return torch.sigmoid(gate(given))
 
 
 def _within(inner: ConnectionModule) -> tuple[HiddenLayer, ...]:

@@ -196,7 +196,7 @@ class MaskedInside(InsideModule):
         super().__init__()
         self.inner = inner
         self.entries = entries
-        self.paths = inner.paths
+        self.paths, self.reads = inner.paths, inner.reads
 
     def share_with(self, first: Self) -> None:
         """What is shared is not masked."""
@@ -206,6 +206,11 @@ class MaskedInside(InsideModule):
         """See `InsideModule`."""
         with self.entries.in_place():
             return self.inner.changed(path, given, output)
+
+    def reread(self, path: str, given: Tensor) -> Tensor:
+        """See `InsideModule`."""
+        with self.entries.in_place():
+            return self.inner.reread(path, given)
 
 
 def masked(

@@ -35,7 +35,8 @@ class Anatomy:
     Args:
         matrices: Names of the parameters that may be masked: matrices that are its own alone.
         n_entries: Of all of them.
-        paths: Of the modules in its sub-layer that it changes; empty for a state module.
+        paths: Of the modules in its sub-layer for which it changes what they give, then of those
+            for which it changes what they read; empty for a state module.
     """
 
     matrices: tuple[str, ...]
@@ -57,7 +58,7 @@ def anatomy_of(entry: ModuleEntry, settings: Settings, place: Place) -> Anatomy:
     return Anatomy(
         matrices=tuple(name for name, _ in own),
         n_entries=sum(parameter.numel() for _, parameter in own),
-        paths=tuple(second.paths) if isinstance(second, InsideModule) else (),
+        paths=(*second.paths, *second.reads) if isinstance(second, InsideModule) else (),
     )
 
 

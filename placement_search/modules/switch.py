@@ -85,8 +85,8 @@ class SwitchedInside(InsideModule):
         super().__init__()
         self.inner = inner
         self.switch = switch
-        self.paths = inner.paths
-        self._drawn = {path: deque[Tensor]() for path in self.paths}
+        self.paths, self.reads = inner.paths, inner.reads
+        self._drawn = {path: deque[Tensor]() for path in (*self.paths, *self.reads)}
 
     def share_with(self, first: Self) -> None:
         """The modules within share, switches do not."""
@@ -102,6 +102,10 @@ class SwitchedInside(InsideModule):
         """See `InsideModule`."""
         change = self.inner.changed(path, given, output) - output
         return output + self._on(path, len(given)) * change
+
+    def reread(self, path: str, given: Tensor) -> Tensor:
+        """See `InsideModule`."""
+        return given + self._on(path, len(given)) * (self.inner.reread(path, given) - given)
 
     def _on(self, path: str, n_examples: int) -> Tensor:
         """How far it is on; drawn where a path has used up what others drew."""

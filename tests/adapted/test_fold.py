@@ -18,13 +18,17 @@ from tests.tiny_backbones import BACKBONES
 CASES = [
     *((name, "hadamard") for name in ("bert", "vit", "gpt2", "distilbert")),
     *((name, "lora(rank=2)") for name in ("bert", "gpt2", "llama", "phi")),
+    *((name, "arc_inside(rank=3)") for name in ("bert", "vit", "gpt2", "deberta-v2")),
     ("bert", "both"),
+    ("bert", "all"),
 ]
 
 
 def around_attention(backbone: Backbone, module: str) -> str:
     step = backbone.graph.family.sublayers
-    modules = ["hadamard", "lora(rank=2)"] if module == "both" else [module]
+    both = ["hadamard", "lora(rank=2)"]
+    # LoRA on a map to queries reads what the projection before it made.
+    modules = {"both": both, "all": [*both, "arc_inside(rank=3)"]}.get(module, [module])
     return "+".join(
         f"{node}>{node + 1}:{each}"
         for node in range(0, backbone.n_nodes - 1, step)
@@ -71,6 +75,7 @@ def test_the_folded_bare_model_gives_the_adapted_logits(name: str, module: str) 
         ),
         ("bert", "0>1:hadamard+2>2:bottleneck", "2>2:bottleneck.*adds to a state"),
         ("llama", "0>1:hadamard", "layers.0.self_attn.o_proj has no bias to take its shift"),
+        ("llama", "0>1:arc_inside", "layers.0.self_attn.q_proj has no bias to take its shift"),
     ],
 )
 def test_what_can_not_be_folded_is_named(name: str, notation: str, reason: str) -> None:

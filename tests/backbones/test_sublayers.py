@@ -43,12 +43,51 @@ def test_a_tap_changes_what_follows_and_leaves_no_hook(name: str) -> None:
 
     with torch.no_grad():
         bare = backbone.graph.run(inputs)
-        with backbone.graph.tapped({tap: moved}):
+        with backbone.graph.tapped({tap: moved}, {}):
             tapped = backbone.graph.run(inputs)
         again = backbone.graph.run(inputs)
 
     assert not torch.equal(tapped, bare)
     assert torch.equal(again, bare)
+
+
+@pytest.mark.parametrize("name", BACKBONES)
+def test_what_the_first_maps_read_can_be_changed(name: str) -> None:
+    """On every family; the maps to queries, keys and values are all of them."""
+    backbone = BACKBONES[name]()
+    linears = backbone.places.sublayers[-1].linears
+    taps = [Tap(backbone.n_nodes - 2, linear.path) for linear in linears if linear.is_first]
+    inputs = backbone.made_up_inputs(3, seed=0)
+
+    def moved(_tap: Tap, given: Tensor) -> Tensor:
+        return given + torch.arange(given.shape[-1]).to(given)
+
+    with torch.no_grad():
+        bare = backbone.graph.run(inputs)
+        with backbone.graph.tapped({}, dict.fromkeys(taps, moved)):
+            changed = backbone.graph.run(inputs)
+        again = backbone.graph.run(inputs)
+
+    assert 1 <= len(taps) < len(linears)
+    assert not torch.equal(changed, bare)
+    assert torch.equal(again, bare)
+
+
+@pytest.mark.parametrize(
+    ("name", "first"),
+    [
+        ("bert", [{"query", "key", "value"}, {"dense"}]),
+        ("llama", [{"q_proj", "k_proj", "v_proj"}, {"gate_proj", "up_proj"}]),
+        ("gpt2", [{"c_attn"}, {"c_fc"}]),
+        ("deberta-v2", [{"query_proj", "key_proj", "value_proj"}, {"dense"}]),
+        ("t5", [{"q", "k", "v"}, {"wi"}]),
+    ],
+)
+def test_first_maps_are_those_that_read_what_flows_in(name: str, first: list[set[str]]) -> None:
+    """Not the output maps, nor those that read something else beside."""
+    sublayers = BACKBONES[name]().places.sublayers[:2]
+
+    assert [{each.name for each in s.linears if each.is_first} for s in sublayers] == first
 
 
 def test_norms_are_those_that_read_what_the_sublayer_made() -> None:

@@ -38,7 +38,7 @@ def test_it_is_a_projection_there_and_back() -> None:
 
 
 def test_it_is_linear_without_a_norm_alone() -> None:
-    """So it can be folded into the maps that read its target; with a norm it can't."""
+    """What a norm makes is not."""
 
     def doubled(module: Arc) -> bool:
         nothing = module(torch.zeros(3, 5, WIDTH))

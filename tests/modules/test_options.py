@@ -30,7 +30,11 @@ from placement_search.places import Linear, Place, Places, SubLayer
 WIDTH = 16
 SUBLAYER = SubLayer(
     0, "attention",
-    (Linear("q", WIDTH, WIDTH, has_bias=True), Linear("o", 24, WIDTH, has_bias=True)), "norm",
+    (
+        Linear("q", WIDTH, WIDTH, has_bias=True, is_first=True),
+        Linear("o", 24, WIDTH, has_bias=True),
+    ),
+    "norm",
 )  # fmt: skip
 PLACES = Places(WIDTH, sublayers=(SUBLAYER, SUBLAYER))
 PLACE = PLACES.at(1, 2)
@@ -153,6 +157,7 @@ def done(module: ConnectionModule, given: Tensor, mask: Tensor | None = None) ->
     for path in module.paths:
         read = given.repeat(1, 1, 2)[..., : widths.get(path, WIDTH)]
         changes.append(module.changed(path, read, given) - given)
+    changes += [module.reread(path, given) - given for path in module.reads]
     return torch.cat(changes, -1)
 
 

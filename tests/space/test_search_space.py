@@ -37,7 +37,7 @@ def test_a_shipped_space_has_its_candidates(name: str, n_candidates: int) -> Non
     [
         ("tiny_attention", ["tiny_attention(width=1)"]),
         ("adamix", ["adamix(norm=false,rank=16)"]),
-        ("arc", ["arc(group=1,rank=50)", "arc(rank=50)"]),
+        ("arc", ["arc_inside(group=1,rank=50)", "arc_inside(rank=50)"]),
     ],
 )
 def test_a_space_of_a_published_module_has_its_published_settings(
@@ -58,12 +58,12 @@ def test_tiny_attention_lies_at_one_or_two_places_of_every_layer() -> None:
 
 
 def test_arc_has_one_projection_before_attention_and_one_before_mlps() -> None:
-    """The nodes that attention reads are even ones."""
+    """Attention lies behind even nodes."""
     space = bound(read_space("arc"))
 
-    assert space.contains(parse_layout("0>0:arc+1>1:arc(group=1)+2>2:arc+23>23:arc(group=1)"))
-    assert not space.contains(parse_layout("0>0:arc(group=1)"))
-    assert not space.contains(parse_layout("1>1:arc"))
+    assert space.contains(parse_layout("0>1:arc_inside+1>2:arc_inside(group=1)+2>3:arc_inside"))
+    assert not space.contains(parse_layout("0>1:arc_inside(group=1)"))
+    assert not space.contains(parse_layout("1>2:arc_inside"))
 
 
 @pytest.mark.parametrize(
@@ -71,7 +71,7 @@ def test_arc_has_one_projection_before_attention_and_one_before_mlps() -> None:
     [
         ("unipelt", 49, [
             "bottleneck(activation=relu,gate=true,norm=false,rank=4)",
-            "lora(gate=true,linears=query_value,rank=8)",
+            "lora(alpha=8.0,gate=true,linears=query_value,rank=8)",
             "bottleneck(activation=relu,gate=true,norm=false,rank=48)",
         ]),
         ("sparse_adapter", 49, [
