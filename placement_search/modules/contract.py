@@ -35,6 +35,18 @@ class ConnectionModule(nn.Module):
 
     is_random: bool = False
 
+    def drawn(self, n_examples: int) -> "ConnectionModule":
+        """What it is for one run of its model, in both passes of a recurrent layout.
+
+        By default itself; else a module of its own sort, around the same parameters, with what it
+        draws for each example.
+
+        Args:
+            n_examples: That the run sees.
+        """
+        del n_examples
+        return self
+
     def share_with(self, first: Self) -> None:
         """Take over from ``first`` the parameters that both have in common; by default none.
 
