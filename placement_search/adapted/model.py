@@ -13,6 +13,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.utils import skip_init
 
+from placement_search.adapted.batches import n_examples
 from placement_search.adapted.passes import Member, States, Wired, attached_pass, run_pass
 from placement_search.adapted.states import bare_states, pooled
 from placement_search.backbones.families import Pooling
@@ -155,21 +156,27 @@ class AdaptedBackbone(nn.Module):
         modules = cast("Iterable[ConnectionModule]", self.adapters)
         return tuple(zip(self.layout.connections, modules, strict=True))
 
-    def drawn(self) -> Wired:
-        """The connections that the next pass carries, with their modules.
+    def drawn(self, n_examples: int) -> Wired:
+        """The connections that the next run carries, with their modules as they are drawn for it.
 
         All of them but in training mode with `drop_lowest` above 0: then those into the lowest n
         targets are left out, with n drawn uniformly from 0 to `drop_lowest`, or to the number of
         targets where there are fewer. AdapterDrop's robust form (Rücklé et al. 2021, arXiv
         2010.11918).
+
+        Args:
+            n_examples: That the run sees.
         """
+        dropped = self._dropped_targets()
+        kept = ((c, module) for c, module in self.wired if c.target not in dropped)
+        return tuple((c, module.drawn(n_examples)) for c, module in kept)
+
+    def _dropped_targets(self) -> tuple[int, ...]:
         if not (self.training and self.drop_lowest):
-            return self.wired
+            return ()
         targets = self.layout.targets
         most = min(self.drop_lowest, len(targets))
-        n_dropped = int(torch.randint(most + 1, (), generator=self._drops))
-        dropped = targets[:n_dropped]
-        return tuple((c, module) for c, module in self.wired if c.target not in dropped)
+        return targets[: int(torch.randint(most + 1, (), generator=self._drops))]
 
     @contextmanager
     def attached(self) -> Iterator[nn.Module]:
@@ -225,7 +232,8 @@ def _hidden_together(
 ) -> list[Tensor]:
     graph = models[0].backbone.graph
     # Once for both passes of a recurrent layout.
-    carried = [model.drawn() for model in models]
+    runs = zip(models, examples, strict=True)
+    carried = [model.drawn(n_examples(each.inputs)) for model, each in runs]
     firsts = _first_passes(models, examples, carried)
     starts = _starts([model.layout for model in models], graph)
     members = [

@@ -192,7 +192,13 @@ def merge(
         facts |= {"score_of plain average": done.plain_score}
         facts |= {f"score_of average, {align}": done.written.untrained_score}
         facts |= {"score_after": done.written.score, **_named(done.written)}
-        show(facts, done.written, form)
+        rows: list[dict[str, Cell]] = [
+            {"connection": connection.notation, "unaligned": reason}
+            for connection, reason in done.unaligned.items()
+        ]
+        if rows and form is Format.TABLE:
+            print_rows(rows, form)
+        show(facts, done.written, form, unaligned=rows)
 
 
 def _named(written: "Written") -> dict[str, Cell]:

@@ -19,7 +19,7 @@ from torch import Tensor, nn
 from torch.nn.functional import gelu, linear
 
 from placement_search.module_type import ModuleType, Setting, Settings
-from placement_search.modules.contract import Deployed, StateModule
+from placement_search.modules.contract import Deployed, HiddenLayer, StateModule, Units
 from placement_search.places import Place
 
 
@@ -44,6 +44,9 @@ TYPE = ModuleType(
     },
     count=_count,
 )
+
+
+_MAP = ("weight", "bias")
 
 
 class AdaMix(StateModule):
@@ -94,6 +97,12 @@ class AdaMix(StateModule):
             The shape of ``states``.
         """
         return self._added(states, _mean([self.downs[index_down]]), _mean([self.ups[index_up]]))
+
+    def hidden_layers(self) -> tuple[HiddenLayer, ...]:
+        """The units of the bottleneck, in one order in all copies, as any down meets any up."""
+        into = (Units(f"downs.{n}.{name}", 0) for n in range(len(self.downs)) for name in _MAP)
+        out = (Units(f"ups.{n}.weight", 1) for n in range(len(self.ups)))
+        return ((*into, *out),)
 
     def deployed(self) -> Deployed:
         """The bottleneck of the same rank with the mean of the copies, which adds the same."""

@@ -67,6 +67,10 @@ class Arc(StateModule):
         """Use the projection of ``first``."""
         self.projection = first.projection
 
+    def unaligned(self) -> str:
+        """The columns of the projection are units of all connections that share it."""
+        return "other connections may share its projection"
+
     def forward(self, states: Tensor, mask: Tensor | None = None) -> Tensor:
         """See `StateModule`; each token is read by itself, so padding does not matter."""
         del mask

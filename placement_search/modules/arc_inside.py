@@ -94,6 +94,10 @@ class ArcInside(InsideModule):
         """Use the projection of ``first``."""
         self.projection = first.projection
 
+    def unaligned(self) -> str:
+        """The columns of the projection are units of all connections that share it."""
+        return "other connections may share its projection"
+
     def reread(self, path: str, given: Tensor) -> Tensor:
         """See `InsideModule`; each token is read by itself."""
         del path

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from placement_search.module_type import ModuleType, Setting, Settings
-from placement_search.modules.contract import HiddenLayer, StateModule
+from placement_search.modules.contract import HiddenLayer, StateModule, Units
 from placement_search.modules.rational import N_PARAMETERS as N_RATIONAL
 from placement_search.modules.rational import Rational
 from placement_search.places import Place
@@ -80,7 +80,7 @@ class Bottleneck(StateModule):
 
     def hidden_layers(self) -> tuple[HiddenLayer, ...]:
         """The units of the bottleneck: rows of the down map and columns of the up map."""
-        return ((("down.weight", 0), ("down.bias", 0), ("up.weight", 1)),)
+        return ((Units("down.weight", 0), Units("down.bias", 0), Units("up.weight", 1)),)
 
     def forward(self, states: Tensor, mask: Tensor | None = None) -> Tensor:
         """See `StateModule`; each token is read by itself, so padding does not matter."""

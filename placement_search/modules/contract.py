@@ -7,8 +7,25 @@ from torch import Tensor, nn
 
 from placement_search.module_type import Settings
 
-HiddenLayer = tuple[tuple[str, int], ...]
-"""Every parameter, by name, that has the layer's units along an axis, and which axis."""
+
+class Units(NamedTuple):
+    """Where a parameter has the units of a hidden layer.
+
+    Args:
+        name: The parameter's.
+        axis: Along which they lie.
+        part: Of ``n_parts`` equal parts of its first axis the one that has them.
+        n_parts: 1 where the whole parameter has them.
+    """
+
+    name: str
+    axis: int
+    part: int = 0
+    n_parts: int = 1
+
+
+HiddenLayer = tuple[Units, ...]
+"""Every place of its units; they may trade places there together."""
 
 
 class Deployed(NamedTuple):
@@ -35,6 +52,18 @@ class ConnectionModule(nn.Module):
 
     is_random: bool = False
 
+    def drawn(self, n_examples: int) -> "ConnectionModule":
+        """What it is for one run of its model, in both passes of a recurrent layout.
+
+        By default itself; else a module of its own sort, around the same parameters, with what it
+        draws for each example.
+
+        Args:
+            n_examples: That the run sees.
+        """
+        del n_examples
+        return self
+
     def share_with(self, first: Self) -> None:
         """Take over from ``first`` the parameters that both have in common; by default none.
 
@@ -55,8 +84,13 @@ class ConnectionModule(nn.Module):
 
         Merging aligns the units of two modules by them; by default none, and parameters are
         averaged as they stand. What a layout's modules share belongs to no layer of one of them.
+        Copies that `deployed` averages have one order, so that their mean is aligned too.
         """
         return ()
+
+    def unaligned(self) -> str:
+        """Why it has no hidden layers; read where it says none."""
+        return "it has no hidden units"
 
 
 def is_random(model: nn.Module) -> bool:

@@ -43,6 +43,10 @@ class GatedState(StateModule):
         """Those of the module within."""
         return _within(self.inner)
 
+    def unaligned(self) -> str:
+        """As what is within."""
+        return self.inner.unaligned()
+
     def forward(self, states: Tensor, mask: Tensor | None = None) -> Tensor:
         """See `StateModule`."""
         added: Tensor = self.strength(states, mask) * self.inner(states, mask)
@@ -104,6 +108,10 @@ class GatedInside(InsideModule):
         """Those of the module within."""
         return _within(self.inner)
 
+    def unaligned(self) -> str:
+        """As what is within."""
+        return self.inner.unaligned()
+
     def changed(self, path: str, given: Tensor, output: Tensor) -> Tensor:
         """See `InsideModule`."""
         change = self.inner.changed(path, given, output) - output
@@ -121,5 +129,6 @@ class GatedInside(InsideModule):
 def _within(inner: ConnectionModule) -> tuple[HiddenLayer, ...]:
     """A module's hidden layers by the names that they have in its gate."""
     return tuple(
-        tuple((f"inner.{name}", axis) for name, axis in layer) for layer in inner.hidden_layers()
+        tuple(units._replace(name=f"inner.{units.name}") for units in layer)
+        for layer in inner.hidden_layers()
     )

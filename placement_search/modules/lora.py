@@ -10,7 +10,7 @@ from typing import Final
 from torch import Tensor, nn
 
 from placement_search.module_type import ModuleType, Setting, Settings
-from placement_search.modules.contract import HiddenLayer, InsideModule, LowRank
+from placement_search.modules.contract import HiddenLayer, InsideModule, LowRank, Units
 from placement_search.places import Linear, Place
 
 QUERY_VALUE: Final = frozenset({
@@ -100,7 +100,7 @@ class Lora(InsideModule):
     def hidden_layers(self) -> tuple[HiddenLayer, ...]:
         """Of each map the directions between A and B."""
         indices = range(len(self.paths))
-        return tuple(((f"down.{i}.weight", 0), (f"up.{i}.weight", 1)) for i in indices)
+        return tuple((Units(f"down.{i}.weight", 0), Units(f"up.{i}.weight", 1)) for i in indices)
 
     def low_rank(self, path: str) -> LowRank:
         """See `InsideModule`."""

@@ -24,6 +24,8 @@ USUAL_SPREAD = 0.02
 SMALL = 0.01
 """Of the usual spread, for `SNIP`: at zero its score of every entry would be zero."""
 
+_UNALIGNED = "its mask keeps other entries of each unit"
+
 
 class KeptEntries(nn.Module):
     """The kept entries of a module's matrices in one vector, and where they stand.
@@ -171,6 +173,10 @@ class MaskedState(StateModule):
         """What is shared is not masked."""
         self.inner.share_with(first.inner)
 
+    def unaligned(self) -> str:
+        """Units could trade places only where they keep the same entries."""
+        return _UNALIGNED
+
     def forward(self, states: Tensor, mask: Tensor | None = None) -> Tensor:
         """See `StateModule`."""
         with self.entries.in_place():
@@ -201,6 +207,10 @@ class MaskedInside(InsideModule):
     def share_with(self, first: Self) -> None:
         """What is shared is not masked."""
         self.inner.share_with(first.inner)
+
+    def unaligned(self) -> str:
+        """Units could trade places only where they keep the same entries."""
+        return _UNALIGNED
 
     def changed(self, path: str, given: Tensor, output: Tensor) -> Tensor:
         """See `InsideModule`."""

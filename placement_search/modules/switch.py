@@ -1,11 +1,11 @@
 """The switch of Adaptable Adapters (Moosavi et al. 2022): a learned choice to keep or to drop.
 
-While it is trained, each example draws how far the module is on, from a Gumbel-softmax (Jang et al.
-2017) of two logits, so that gradients reach them; afterwards the larger logit decides. It is a
-wrapper for training and no part of a layout: what is kept is trained again without it.
+While it is trained, each example draws once in a run how far the module is on, from a
+Gumbel-softmax (Jang et al. 2017) of two logits, so that gradients reach them; afterwards the larger
+logit decides. It is a wrapper for training and no part of a layout: what is kept is trained again
+without it.
 """
 
-from collections import deque
 from typing import Self
 
 import torch
@@ -64,17 +64,18 @@ class SwitchedState(StateModule):
         """The modules within share, switches do not."""
         self.inner.share_with(first.inner)
 
+    def drawn(self, n_examples: int) -> StateModule:
+        """The module as far as it is on for each example; see `ConnectionModule`."""
+        return _DrawnState(self.inner, self.switch(n_examples))
+
     def forward(self, states: Tensor, mask: Tensor | None = None) -> Tensor:
-        """See `StateModule`."""
-        added: Tensor = self.switch(len(states)) * self.inner(states, mask)
+        """See `StateModule`; draws for this call alone."""
+        added: Tensor = self.drawn(len(states))(states, mask)
         return added
 
 
 class SwitchedInside(InsideModule):
-    """A module inside a sub-layer behind a switch, which all its paths share in a pass.
-
-    A pass may carry a model several times, and then calls each path as often before the next one:
-    what is drawn at the n-th call of a path serves the n-th call of every other.
+    """A module inside a sub-layer behind a switch, which all its paths share in a run.
 
     Args:
         inner: The module.
@@ -86,36 +87,51 @@ class SwitchedInside(InsideModule):
         self.inner = inner
         self.switch = switch
         self.paths, self.reads = inner.paths, inner.reads
-        self._drawn = {path: deque[Tensor]() for path in (*self.paths, *self.reads)}
 
     def share_with(self, first: Self) -> None:
         """The modules within share, switches do not."""
         self.inner.share_with(first.inner)
 
-    def train(self, mode: bool = True) -> Self:  # noqa: FBT001, FBT002 - as nn.Module has it
-        """See `nn.Module`; what a pass that broke off has drawn is forgotten."""
-        for waiting in self._drawn.values():
-            waiting.clear()
-        return super().train(mode)
+    def drawn(self, n_examples: int) -> InsideModule:
+        """The module as far as it is on for each example; see `ConnectionModule`."""
+        return _DrawnInside(self.inner, self.switch(n_examples))
 
     def changed(self, path: str, given: Tensor, output: Tensor) -> Tensor:
-        """See `InsideModule`."""
-        change = self.inner.changed(path, given, output) - output
-        return output + self._on(path, len(given)) * change
+        """See `InsideModule`; draws for this call alone."""
+        return self.drawn(len(given)).changed(path, given, output)
 
     def reread(self, path: str, given: Tensor) -> Tensor:
-        """See `InsideModule`."""
-        return given + self._on(path, len(given)) * (self.inner.reread(path, given) - given)
+        """See `InsideModule`; draws for this call alone."""
+        return self.drawn(len(given)).reread(path, given)
 
-    def _on(self, path: str, n_examples: int) -> Tensor:
-        """How far it is on; drawn where a path has used up what others drew."""
-        if self._drawn[path]:
-            return self._drawn[path].popleft()
-        drawn: Tensor = self.switch(n_examples)
-        for other, waiting in self._drawn.items() if self.training else ():
-            if other != path:
-                waiting.append(drawn)
-        return drawn
+
+class _DrawnState(StateModule):
+    """A state module that is ``on`` so far for each example, shape ``(n_examples, 1, 1)``."""
+
+    def __init__(self, inner: StateModule, on: Tensor) -> None:
+        super().__init__()
+        self.inner = inner
+        self._on = on
+
+    def forward(self, states: Tensor, mask: Tensor | None = None) -> Tensor:
+        added: Tensor = self._on * self.inner(states, mask)
+        return added
+
+
+class _DrawnInside(InsideModule):
+    """The same of a module inside a sub-layer."""
+
+    def __init__(self, inner: InsideModule, on: Tensor) -> None:
+        super().__init__()
+        self.inner = inner
+        self.paths, self.reads = inner.paths, inner.reads
+        self._on = on
+
+    def changed(self, path: str, given: Tensor, output: Tensor) -> Tensor:
+        return output + self._on * (self.inner.changed(path, given, output) - output)
+
+    def reread(self, path: str, given: Tensor) -> Tensor:
+        return given + self._on * (self.inner.reread(path, given) - given)
 
 
 def switched(inner: ConnectionModule, switch: Switch) -> SwitchedState | SwitchedInside:

@@ -19,7 +19,7 @@ from torch import Tensor, nn
 from torch.nn.functional import linear, scaled_dot_product_attention
 
 from placement_search.module_type import ModuleType, Setting, Settings
-from placement_search.modules.contract import Deployed, StateModule
+from placement_search.modules.contract import Deployed, HiddenLayer, StateModule, Units
 from placement_search.places import Place
 
 
@@ -76,6 +76,24 @@ class TinyAttention(StateModule):
         added = [expert(normed, seen) for expert in self.experts]
         return torch.stack(added).mean(0) if len(added) > 1 else added[0]
 
+    def hidden_layers(self) -> tuple[HiddenLayer, ...]:
+        """The channels between each two of its maps, in one order in all experts.
+
+        They are those that queries, keys and values are made of, those that the attention's output
+        is mapped to, those of queries and keys, which meet in a product, and those of values.
+        """
+        layers = (
+            *((*_rows("down", part), Units("into.weight", 1, part, 3)) for part in range(3)),
+            (*_rows("out"), Units("up.weight", 1)),
+            (*_rows("into", 0), *_rows("into", 1)),
+            (*_rows("into", 2), Units("out.weight", 1)),
+        )
+        experts = [f"experts.{number}." for number in range(len(self.experts))]
+        return tuple(
+            tuple(units._replace(name=name + units.name) for name in experts for units in layer)
+            for layer in layers
+        )
+
     def deployed(self) -> Deployed | None:
         """One expert with the mean of all experts' parameters.
 
@@ -121,6 +139,12 @@ class _Expert(nn.Module):
         self.up.weight.mul_(start)
         self.up.bias.mul_(start)
         self.down.weight.add_(spread * torch.randn_like(self.down.weight))
+
+
+def _rows(name: str, part: int | None = None) -> tuple[Units, Units]:
+    """Weight and bias that have units along their first axis, all of it or one of three parts."""
+    where = (0, 1) if part is None else (part, 3)
+    return Units(f"{name}.weight", 0, *where), Units(f"{name}.bias", 0, *where)
 
 
 def _seen(states: Tensor, mask: Tensor | None, *, is_causal: bool) -> Tensor | None:

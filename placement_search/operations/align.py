@@ -4,13 +4,13 @@ Two trainings number the units of a bottleneck each in its own way, so that plai
 units that do different things. After MerA (arXiv 2308.15982), which aligns by optimal transport.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 
 import torch
 from scipy.optimize import linear_sum_assignment
 from torch import Tensor
 
-from placement_search.modules.contract import ConnectionModule, HiddenLayer
+from placement_search.modules.contract import ConnectionModule, HiddenLayer, Units
 
 Weights = dict[str, Tensor]
 Plan = Callable[[Tensor], Tensor]
@@ -54,7 +54,8 @@ def aligned(module: ConnectionModule, first: ConnectionModule, plan: Plan) -> We
     """The parameters of ``module`` with its hidden units in the order of those of ``first``.
 
     Units are compared by all weights that go in and out of them; the cost of a pair is the squared
-    distance, so a permutation leaves the average nearest to both.
+    distance, so a permutation leaves the average nearest to both. Where weights lead from one
+    hidden layer to another, the layer that comes first among the module's is compared without them.
 
     Args:
         module: Stays as it is.
@@ -65,24 +66,36 @@ def aligned(module: ConnectionModule, first: ConnectionModule, plan: Plan) -> We
         By name, in float64, on the CPU.
     """
     weights, target = _weights(module), _weights(first)
-    for layer in module.hidden_layers():
-        costs = torch.cdist(_units(target, layer), _units(weights, layer)).square()
-        made = plan(costs)
-        for name, axis in layer:
-            first_axis = weights[name].movedim(axis, 0)
-            mixed = made @ first_axis.reshape(len(made), -1)
-            weights[name] = mixed.view(first_axis.shape).movedim(0, axis)
+    layers = module.hidden_layers()
+    for index, layer in enumerate(layers):
+        told = _without(layer, layers[index + 1 :])
+        made = plan(torch.cdist(_rows(target, told), _rows(weights, told)).square())
+        for units in layer:
+            part = _part(weights, units)
+            mixed = made @ part.reshape(len(made), -1)
+            part.copy_(mixed.view(part.shape))
     return weights
 
 
 def _weights(module: ConnectionModule) -> Weights:
-    return {name: p.detach().double().cpu() for name, p in module.named_parameters()}
+    """Copies."""
+    given = module.named_parameters()
+    return {name: p.detach().to("cpu", torch.float64, copy=True) for name, p in given}
 
 
-def _units(weights: Weights, layer: HiddenLayer) -> Tensor:
+def _without(layer: HiddenLayer, later: Sequence[HiddenLayer]) -> HiddenLayer:
+    """What of a layer leads to none of the later ones, whose units are not in order yet."""
+    not_yet = {units._replace(axis=0) for other in later for units in other}
+    return tuple(units for units in layer if units._replace(axis=0) not in not_yet) or layer
+
+
+def _rows(weights: Weights, layer: HiddenLayer) -> Tensor:
     """All that belongs to each unit, shape ``(n_units, n_weights)``."""
-    first_name, first_axis = layer[0]
-    n_units = weights[first_name].shape[first_axis]
-    return torch.cat(
-        [weights[name].movedim(axis, 0).reshape(n_units, -1) for name, axis in layer], 1
-    )
+    parts = [_part(weights, units) for units in layer]
+    return torch.cat([part.reshape(len(part), -1) for part in parts], 1)
+
+
+def _part(weights: Weights, units: Units) -> Tensor:
+    """A view of where the units are, shape ``(n_units, …)``."""
+    part = weights[units.name].chunk(units.n_parts)[units.part]
+    return part.movedim(units.axis, 0)

@@ -14,6 +14,7 @@ from placement_search.adapted.model import AdaptedBackbone
 from placement_search.errors import OperationError, nearest
 from placement_search.export.layout_file import LAYOUT_NAME, LayoutFile, read_layout_file
 from placement_search.export.load import load_layout
+from placement_search.layout import Connection
 from placement_search.operations.align import PLANS, Plan, aligned, stay
 from placement_search.operations.rebuilt import rebuilt
 from placement_search.operations.trained import (
@@ -36,12 +37,15 @@ class Merged:
         task: That task.
         parent_scores: Of the layouts that were read, in their order.
         plain_score: Of the average of their weights as they stand.
+        unaligned: Connections that were averaged as they stand though an alignment was asked for,
+            with the reason.
         written: The merged layout; its score before it was trained on is the aligned average's.
     """
 
     task: str
     parent_scores: tuple[float, ...]
     plain_score: float
+    unaligned: Mapping[Connection, str]
     written: Written
 
 
@@ -83,7 +87,13 @@ def merge_layouts(
     merged = average(ordered, PLANS[align])
     operation = Operation("merge", {"align": align}, [files[f] for f in (task_of, *others)])
     written = train_and_write(trained, merged, operation, asked, told)
-    return Merged(trained.file.task.name, tuple(scores), plain_score, written)
+    unaligned = {} if PLANS[align] is stay else without_units(task_model)
+    return Merged(trained.file.task.name, tuple(scores), plain_score, unaligned, written)
+
+
+def without_units(model: AdaptedBackbone) -> dict[Connection, str]:
+    """The connections whose modules have no units to put in order, with the reason."""
+    return {c: module.unaligned() for c, module in model.wired if not module.hidden_layers()}
 
 
 @torch.no_grad()

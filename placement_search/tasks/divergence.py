@@ -13,10 +13,11 @@ def symmetric_divergence(target: Target, first: Tensor, second: Tensor) -> Tenso
     the other as it is: the one that a direction takes as given has no gradient.
 
     Args:
-        target: What labels are. One class: between softmax distributions. Several labels: summed
-            over their Bernoulli distributions. A number: the squared difference, that between
-            normal distributions in the unit of the squared error, which is twice a normal
-            distribution's with variance 1; the authors' code has nothing for numbers.
+        target: What labels are. One class: between softmax distributions. Several labels: the
+            mean over their Bernoulli distributions, as the loss is the mean over labels. A number:
+            the squared difference, that between normal distributions in the unit of the squared
+            error, which is twice a normal distribution's with variance 1. The authors' code has
+            one class alone.
         first: Logits, shape ``(batch, n_outputs)``.
         second: Of the same shape, for the same examples.
 
@@ -36,4 +37,4 @@ def _towards(target: Target, moved: Tensor, goal: Tensor) -> Tensor:
         return (wanted.exp() * (wanted - found)).sum(1)
     kept = goal.sigmoid() * (logsigmoid(goal) - logsigmoid(moved))
     left = (-goal).sigmoid() * (logsigmoid(-goal) - logsigmoid(-moved))
-    return (kept + left).sum(1)
+    return (kept + left).mean(1)

@@ -63,6 +63,23 @@ def test_merge_compares_with_its_parents_and_the_plain_average(
         assert f"score_of {name} " in result.stdout
 
 
+def test_merge_says_what_it_could_not_align(write: Writer, tmp_path: Path) -> None:
+    """In the table and in JSON; nothing where all units were put in order."""
+    one, other = (write(name, notation="2>2:arc(rank=2)+4>4:bottleneck(rank=2)") for name in "ab")
+    table, json_text = (
+        invoke("merge", str(one), str(other), "--out", str(tmp_path / form), "--format", form)
+        for form in ("table", "json")
+    )
+    aligned = invoke("merge", str(write("c")), str(write("d")), "--out", str(tmp_path / "out"))
+
+    assert "unaligned" in table.stdout
+    assert json.loads(json_text.stdout)["unaligned"] == [{
+        "connection": "2>2:arc(rank=2)",
+        "unaligned": "other connections may share its projection",
+    }]  # fmt: skip
+    assert "unaligned" not in aligned.stdout
+
+
 def test_deploy_shows_before_and_after(write: Writer, tmp_path: Path) -> None:
     """Parameters, scores and the change of the logits; `verify` accepts what it wrote."""
     out = tmp_path / "out"

@@ -85,7 +85,7 @@ def test_how_many_are_dropped_is_uniform() -> None:
     counts = {}
     for most in (2, 9):
         model.drop_lowest = most
-        drawn = [len({c.target for c, _ in model.drawn()}) for _ in range(1200)]
+        drawn = [len({c.target for c, _ in model.drawn(4)}) for _ in range(1200)]
         counts[most] = Counter(drawn)
 
     assert set(counts[2]) == {1, 2, 3}
@@ -100,7 +100,7 @@ def test_a_seed_fixes_what_is_dropped() -> None:
     def drops(seed: int) -> list[int]:
         model = random_model(LAYOUTS["forward"], seed).train()
         model.drop_lowest = 3
-        return [len(model.drawn()) for _ in range(20)]
+        return [len(model.drawn(4)) for _ in range(20)]
 
     first, other = drops(0), drops(1)
     torch.manual_seed(5)
@@ -139,7 +139,7 @@ def test_a_dropped_connection_learns_nothing_in_that_pass() -> None:
     seen = set()
     for _ in range(20):
         state = model._drops.get_state()
-        carried = {id(module) for _, module in model.drawn()}
+        carried = {id(module) for _, module in model.drawn(4)}
         model._drops.set_state(state)
         model.zero_grad(set_to_none=False)
         model(inputs_of(model)).square().sum().backward()

@@ -1,11 +1,14 @@
 """All connections at once, each behind a switch."""
 
+import itertools
 from dataclasses import replace
 from statistics import fmean
 
 import pytest
 import torch
+from torch import Tensor, nn
 
+from placement_search.adapted.model import AdaptedBackbone, Examples, logits_together
 from placement_search.backbones.loading import Backbone
 from placement_search.errors import EvaluationError
 from placement_search.evaluation.evaluate import Evaluation
@@ -13,7 +16,10 @@ from placement_search.evaluation.plan import TrainingPlan
 from placement_search.evaluation.switch_training import TrainedSwitches, train_switches
 from placement_search.evaluation.workbench import Workbench
 from placement_search.modules import parse_layout
-from placement_search.tasks.task import Examples, Task
+from placement_search.modules import switch as switch_module
+from placement_search.modules.switch import Switch, switched
+from placement_search.tasks.task import Examples as Labelled
+from placement_search.tasks.task import Task
 from tests.tiny_backbones import tiny_vit
 from tests.tiny_task import tiny_bench, tiny_task
 
@@ -49,7 +55,7 @@ def task_of_two() -> Task:
         images = 0.1 * torch.rand((n_examples, 1, 8, 8), generator=generator)
         images[:, 0, :4, :4] += (2.0 * bright - 1)[:, 0, None, None]
         images[:, 0, 4:, 4:] += (2.0 * bright - 1)[:, 1, None, None]
-        splits.append(Examples({"pixel_values": images}, bright.sum(1) % 2))
+        splits.append(Labelled({"pixel_values": images}, bright.sum(1) % 2))
     train, validation, test = splits
     names = ("alike", "different")
     return replace(tiny_task(), label_names=names, train=train, validation=validation, test=test)
@@ -67,6 +73,64 @@ def test_the_only_connection_that_can_help_is_the_most_probable() -> None:
 
     assert useful > 0.9
     assert useful > max(useless) + 0.1
+
+
+RECURRENT = {
+    "states": "2>2:bottleneck(rank=2)+5>3:bottleneck(rank=2)|first_pass=adapted",
+    "inside": "2>3:lora(rank=2)+5>3:bottleneck(rank=2)|first_pass=adapted",
+}
+
+
+def switched_model(notation: str) -> AdaptedBackbone:
+    """Random weights, each connection behind a switch."""
+    model = AdaptedBackbone(tiny_vit(), parse_layout(notation), n_outputs=3)
+    generator = torch.Generator().manual_seed(3)
+    for parameter in model.parameters():
+        nn.init.normal_(parameter, generator=generator)
+    model.adapters = nn.ModuleList(
+        switched(module, Switch(seed)) for seed, (_, module) in enumerate(model.wired)
+    )
+    return model
+
+
+def with_switches_at(model: AdaptedBackbone, inputs: dict[str, Tensor]) -> Tensor:
+    """Logits with each of the two switches off and on, shape ``(4, batch, n_outputs)``."""
+    switches = [each for each in model.modules() if isinstance(each, Switch)]
+    found = []
+    for keeps in itertools.product((0.0, 1.0), repeat=len(switches)):
+        for switch, keep in zip(switches, keeps, strict=True):
+            switch.logits.copy_(torch.tensor([1 - keep, keep]))
+        found.append(model.eval()(inputs))
+    for switch in switches:
+        switch.logits.zero_()
+    return torch.stack(found)
+
+
+def patterns(logits: Tensor, expected: Tensor) -> tuple[int, ...]:
+    """Which of the expected logits each example has; -1 for none."""
+    is_it = torch.isclose(logits, expected, rtol=1e-3, atol=1e-3).all(-1).T
+    return tuple(row.nonzero()[0].item() if row.any() else -1 for row in is_it)
+
+
+@pytest.mark.parametrize("notation", RECURRENT.values(), ids=RECURRENT)
+@torch.no_grad()
+def test_one_draw_serves_both_passes_and_each_run_has_its_own(
+    notation: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each example is, in both passes, that of the layout with what its switches keep."""
+    monkeypatch.setattr(switch_module, "TEMPERATURE", 1e-6)
+    model = switched_model(notation)
+    inputs = dict(model.backbone.made_up_inputs(16, seed=0))
+    expected = with_switches_at(model, inputs)
+    once = patterns(model.train()(inputs), expected)
+    examples = Examples(inputs, None)
+    first, second = (
+        patterns(logits, expected)
+        for logits in logits_together([model, model], [examples, examples])
+    )
+
+    assert set(once) | set(first) | set(second) == {0, 1, 2, 3}
+    assert len({once, first, second}) == 3
 
 
 def test_the_same_seed_learns_the_same() -> None:

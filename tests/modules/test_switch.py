@@ -65,42 +65,29 @@ def test_the_larger_logit_decides_after_training() -> None:
     assert torch.equal(off, torch.zeros(8, 3, 4))
 
 
-def test_one_draw_in_a_pass_serves_all_maps_of_a_sub_layer() -> None:
-    """An example has the module in all of its maps or in none; the next pass draws again."""
+def test_one_draw_serves_all_maps_of_a_sub_layer_in_a_run() -> None:
+    """An example has the module in all of its maps or in none, at every call; another run draws."""
     module = switched(Doubled(), Switch(seed=0))
     assert isinstance(module, SwitchedInside)
     ones = torch.ones(16, 2, 3)
-    first, second = ([module.changed(p, ones, ones) for p in ("v", "q")] for _ in range(2))
+    runs = [module.drawn(16) for _ in range(2)]
+    first, second = ([run.changed(path, ones, ones) for path in ("v", "q", "v")] for run in runs)
 
-    assert torch.equal(first[0], first[1])
-    assert torch.equal(second[0], second[1])
+    assert all(torch.equal(each, first[0]) for each in first)
+    assert all(torch.equal(each, second[0]) for each in second)
     assert not torch.equal(first[0], second[0])
-    assert torch.equal(module.eval().changed("q", ones, ones), 2 * ones)
+    assert torch.equal(module.eval().drawn(16).changed("q", ones, ones), 2 * ones)
 
 
-def test_each_run_of_a_model_has_one_draw_for_all_its_maps() -> None:
-    """Consistency: one pass carries it twice, and calls a map for both runs before the next."""
-    module = switched(Doubled(), Switch(seed=0))
-    assert isinstance(module, SwitchedInside)
-    ones = torch.ones(16, 2, 3)
-    steps = [
-        {path: [module.changed(path, ones, ones) for _run in range(2)] for path in ("v", "q")}
-        for _step in range(2)
-    ]
-    draws = [step["v"][run] for step in steps for run in range(2)]
+def test_a_draw_serves_every_call_of_a_run() -> None:
+    """A state module that a run calls twice is on for the same examples."""
+    module = switched(written(), Switch(seed=0))
+    run, other = module.drawn(64), module.drawn(64)
+    states = torch.zeros(64, 3, 4)
+    first = run(states)
 
-    assert torch.equal(torch.stack(draws), torch.stack([s["q"][r] for s in steps for r in (0, 1)]))
-    assert len({tuple(each.flatten().tolist()) for each in draws}) == 4
-
-
-def test_a_pass_that_broke_off_leaves_no_draw_behind() -> None:
-    """The next training, of another number of examples, begins anew."""
-    module = switched(Doubled(), Switch(seed=0))
-    assert isinstance(module, SwitchedInside)
-    module.changed("q", torch.ones(16, 2, 3), torch.ones(16, 2, 3))
-    module.train()
-
-    assert module.changed("v", torch.ones(4, 2, 3), torch.ones(4, 2, 3)).shape == (4, 2, 3)
+    assert torch.equal(run(states), first)
+    assert not torch.equal(other(states), first)
 
 
 def test_a_seed_fixes_what_is_drawn_and_nothing_else_moves() -> None:

@@ -90,6 +90,23 @@ def test_a_merged_layout_is_written_and_verified(write: Writer, tmp_path: Path) 
 
 
 @pytest.mark.slow
+def test_connections_without_units_to_align_are_named(write: Writer, tmp_path: Path) -> None:
+    """With the reason, so that nobody takes a plain average for an aligned one; not if it was."""
+    notation = "2>2:bottleneck(kept=0.5,mask=magnitude,rank=2)+4>4:adamix(rank=2)+6>9:arc(rank=3)"
+    folders = [write(name, notation=notation) for name in ("a", "b")]
+    done, plain = (
+        merge_layouts(folders, align, folders[0], OperationSettings(tmp_path / align))
+        for align in ("permutation", "none")
+    )
+
+    assert {c.target: reason for c, reason in done.unaligned.items()} == {
+        2: "its mask keeps other entries of each unit",
+        9: "other connections may share its projection",
+    }
+    assert not plain.unaligned
+
+
+@pytest.mark.slow
 def test_layouts_that_do_not_fit_together_are_refused(write: Writer, tmp_path: Path) -> None:
     """All reasons at once are for the user, none of them after loading a model."""
     one, other = write("a"), write("b", notation="2>2:bottleneck(rank=2)")

@@ -30,7 +30,7 @@ def on_paper(target: Target, first: Tensor, second: Tensor) -> Tensor:
     """Both directions by torch's own divergences, in the unit of the task's loss."""
     ours, theirs = (distribution(target, each) for each in (first, second))
     both = kl_divergence(ours, theirs) + kl_divergence(theirs, ours)
-    return both.reshape(len(first), -1).sum(1).mean() / 2
+    return both.reshape(len(first), -1).mean() / 2
 
 
 @TARGETS
@@ -51,6 +51,18 @@ def test_for_classes_it_is_what_the_authors_compute() -> None:
 
     ours = symmetric_divergence(Target.SINGLE_LABEL, first, second)
     torch.testing.assert_close(ours, theirs / 2)
+
+
+@pytest.mark.parametrize("n_labels", [1, 3, 28])
+def test_it_does_not_grow_with_the_number_of_labels(n_labels: int) -> None:
+    """Labels with the same logits are as far apart as one of them, as their loss is one's."""
+    first, second = (logits(Target.REGRESSION, seed) for seed in (0, 1))
+    several = [each.expand(-1, n_labels) for each in (first, second)]
+
+    torch.testing.assert_close(
+        symmetric_divergence(Target.MULTI_LABEL, *several),
+        symmetric_divergence(Target.MULTI_LABEL, first, second),
+    )
 
 
 @TARGETS
@@ -74,7 +86,7 @@ def test_each_prediction_is_pulled_towards_the_other_as_it_is(target: Target) ->
     if target is Target.SINGLE_LABEL:
         expected = (softmax(moved, 1) - softmax(goal, 1)) / (2 * 6)
     elif target is Target.MULTI_LABEL:
-        expected = (moved.sigmoid() - goal.sigmoid()) / (2 * 6)
+        expected = (moved.sigmoid() - goal.sigmoid()) / (2 * 6 * 4)
     else:
         expected = (moved - goal) / 6
 
