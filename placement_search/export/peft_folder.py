@@ -40,7 +40,7 @@ def check_peft(layout: Layout, places: Places) -> None:
         if not _updates(module):
             raise ExportError(
                 f"PEFT can't express {connection.notation}, only low-rank updates of linear maps "
-                f"(lora); the layout was {layout.notation}"
+                f"(lora without a gate); the layout was {layout.notation}"
             )
     if not layout.connections:
         raise ExportError("PEFT can't express a layout without connections: there is no adapter")

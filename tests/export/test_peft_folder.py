@@ -27,6 +27,7 @@ WITH_NORM = ("clip", "beit")
 """Backbones whose class gives hidden states from before the norm that the head reads behind."""
 DOCUMENT = Path(__file__).parents[2] / "docs" / "peft.md"
 MIXED = "0>1:lora(rank=2)+1>2:lora(rank=5,linears=output)+2>3:lora(alpha=3,rank=2,linears=inputs)"
+MASKED = "0>1:lora(kept=0.5,mask=random,rank=2)+2>3:lora(kept=0.3,mask=magnitude,rank=4)"
 
 
 def trained(name: str, notation: str) -> AdaptedBackbone:
@@ -50,7 +51,7 @@ def config_of(folder: Path) -> dict[str, Any]:
 
 
 @pytest.mark.parametrize("name", NAMES)
-@pytest.mark.parametrize("notation", ["4>5:lora(linears=query_value)", MIXED])
+@pytest.mark.parametrize("notation", ["4>5:lora(linears=query_value)", MIXED, MASKED])
 @torch.no_grad()
 def test_peft_gives_our_hidden_states(name: str, notation: str, tmp_path: Path) -> None:
     """It loads the folder without a warning about it, for GPT-2's transposed maps too."""
@@ -172,6 +173,8 @@ def test_a_head_behind_a_norm_says_which(tmp_path: Path) -> None:
         ("0>1:lora(rank=4)+3>9:bottleneck+4>5:hadamard", "3>9:bottleneck"),
         ("0>1:lora(rank=4)+2>3:hadamard", "2>3:hadamard"),
         ("1>2:adapter_bias", "1>2:adapter_bias"),
+        ("1>2:adapter_bias(kept=0.5,mask=random)", "1>2:adapter_bias"),
+        ("0>1:lora(gate=true)", r"0>1:lora\(gate=true,rank=8\), .*without a gate"),
         ("none", "without connections"),
     ],
 )
