@@ -27,21 +27,27 @@ from placement_search.errors import LayoutError
 from placement_search.layout import Layout, ModuleSpec
 from placement_search.modules import (
     MODULES,
-    adapter_bias,
     check_places,
     count_parameters,
-    hadamard,
     is_inside,
-    lora,
     parse_layout,
 )
+from placement_search.places import Linear, Place, SubLayer
 from tests.modules.test_contract import variants
 from tests.tiny_backbones import BACKBONES
 
 Inputs = dict[str, Tensor]
 
-TYPES = (adapter_bias.TYPE, hadamard.TYPE, lora.TYPE)
+TYPES = [entry.type for entry in MODULES.values() if entry.type.is_inside]
 SPECS = sorted({spec for module_type in TYPES for spec in variants(module_type)})
+DEFAULTS = {variants(module_type)[0].notation for module_type in TYPES}
+WHOLE = Place(16, sublayer=SubLayer(0, "whole", (Linear("out", 16, 16, has_bias=True),), "norm"))
+ON_FUSED = {
+    variants(module_type)[0].notation
+    for module_type in TYPES
+    if not module_type.misfit(module_type.complete({}), WHOLE)
+}
+"""What is tried on fused blocks."""
 MIXED = (
     "2>3:lora(rank=2)+3>4:lora(rank=2,linears=output)+2>3:hadamard+3>4:adapter_bias+"
     "2>3:bottleneck(rank=2)+1>4:bottleneck(rank=2)+4>4:bottleneck(rank=2)"
@@ -64,7 +70,6 @@ IN_FULL = "bert"
 """The backbone on which every setting is tried; the others see defaults and mixtures."""
 QUICK = {"embedded": {"mixed"}, "llama": {"mixed", "lora(rank=8)"}, "vit": {*TOGETHER, "hadamard"}}
 """What the fast tier tries elsewhere."""
-DEFAULTS = {"lora(rank=8)", "hadamard", "adapter_bias"}
 TWINS = {
     "deit", "dinov2 with registers", "xlm-roberta", "camembert", "electra", "mistral", "qwen2",
     "qwen3", "hubert", "hubert, stable", "beit, first token",
@@ -84,7 +89,7 @@ def cases() -> Iterator[ParameterSet]:
 
 def is_tried(name: str, what: str) -> bool:
     if name in FUSED:
-        return what in FUSED_TOGETHER or what == "lora(rank=8)"
+        return what in FUSED_TOGETHER or what in ON_FUSED
     if name in TWINS:
         return what == "mixed"
     return name == IN_FULL or what in DEFAULTS or what in TOGETHER
@@ -181,10 +186,14 @@ def all_cached(
 
 
 def test_no_type_is_forgotten() -> None:
-    """The suite runs over all that the table has."""
-    found = {name for name, entry in MODULES.items() if entry.type.is_inside}
+    """Every type of the table that works inside is tried with all its variants, and on families."""
+    texts = [around_all(made(IN_FULL), spec.notation) for spec in SPECS]
+    tried = {c.module for text in texts if text for c in parse_layout(text).connections}
+    inside = {name for name, entry in MODULES.items() if entry.type.is_inside}
 
-    assert {module_type.name for module_type in TYPES} == found
+    assert tried == set(SPECS)
+    assert {spec.type for spec in tried} == inside
+    assert {spec.type for spec in SPECS if spec.notation in DEFAULTS} == inside
 
 
 def test_a_fresh_layout_changes_no_bit(backbone: Backbone, notation: str, inputs: Inputs) -> None:
@@ -388,11 +397,10 @@ def test_they_need_a_sublayer_to_be_in(spec: ModuleSpec, pair: str) -> None:
 
 
 @pytest.mark.parametrize("spec", SPECS, ids=lambda spec: spec.notation)
-def test_fused_blocks_take_lora_alone(spec: ModuleSpec) -> None:
-    """The others say what they found."""
+def test_what_does_not_fit_fused_blocks_says_so(spec: ModuleSpec) -> None:
+    """Most types look for one of the two sub-layers that are one there."""
     layout = parse_layout(f"0>1:{spec.notation}")
-    if spec.type == "lora":
-        check_places(layout, made("phi").places)
+    if fits(made("phi"), layout.notation):
         return
 
     with pytest.raises(LayoutError, match=r"goes around one fused block \(block 0\)"):
