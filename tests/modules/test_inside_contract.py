@@ -24,8 +24,10 @@ from placement_search.adapted.model import (
 from placement_search.adapted.states import pooled
 from placement_search.backbones.loading import Backbone, fingerprint
 from placement_search.errors import LayoutError
-from placement_search.layout import Layout, ModuleSpec
+from placement_search.layout import Layout, ModuleSpec, make_module
+from placement_search.module_type import Scalar
 from placement_search.modules import (
+    MODULE_TYPES,
     MODULES,
     check_places,
     count_parameters,
@@ -40,8 +42,20 @@ Inputs = dict[str, Tensor]
 
 TYPES = [entry.type for entry in MODULES.values() if entry.type.is_inside]
 SPECS = sorted({spec for module_type in TYPES for spec in variants(module_type)})
+ATTENTION, MLP, WHOLE = (
+    Place(16, sublayer=SubLayer(0, kind, (Linear("out", 16, 16, has_bias=True),), "norm"))
+    for kind in ("attention", "MLP", "whole")
+)
+GATED: dict[str, Scalar] = {"gate": True}
+MASKED: dict[str, Scalar] = {"mask": "random", "kept": 0.5}
+WITH_OPTIONS = [
+    make_module(MODULE_TYPES, module_type.name, given, "a test")
+    for module_type in TYPES
+    for given in (GATED, MASKED, GATED | MASKED)
+    if not all(module_type.misfit(module_type.complete(given), at) for at in (ATTENTION, MLP))
+]
+"""Each type behind a gate, in a mask, and in both, where it has what a mask could thin out."""
 DEFAULTS = {variants(module_type)[0].notation for module_type in TYPES}
-WHOLE = Place(16, sublayer=SubLayer(0, "whole", (Linear("out", 16, 16, has_bias=True),), "norm"))
 ON_FUSED = {
     variants(module_type)[0].notation
     for module_type in TYPES
@@ -80,7 +94,8 @@ TWINS = {
 def cases() -> Iterator[ParameterSet]:
     """Every backbone with mixtures, and with each module around all sub-layers that it fits."""
     for name in BACKBONES:
-        for what in dict.fromkeys([spec.notation for spec in SPECS] + [*TOGETHER, *FUSED_TOGETHER]):
+        modules = [spec.notation for spec in (*SPECS, *WITH_OPTIONS)]
+        for what in dict.fromkeys([*modules, *TOGETHER, *FUSED_TOGETHER]):
             if is_tried(name, what):
                 is_quick = name == IN_FULL or what in QUICK.get(name, ())
                 marks = () if is_quick else (pytest.mark.slow,)
@@ -187,12 +202,14 @@ def all_cached(
 
 def test_no_type_is_forgotten() -> None:
     """Every type of the table that works inside is tried with all its variants, and on families."""
-    texts = [around_all(made(IN_FULL), spec.notation) for spec in SPECS]
+    specs = {*SPECS, *WITH_OPTIONS}
+    texts = [around_all(made(IN_FULL), spec.notation) for spec in specs]
     tried = {c.module for text in texts if text for c in parse_layout(text).connections}
     inside = {name for name, entry in MODULES.items() if entry.type.is_inside}
 
-    assert tried == set(SPECS)
-    assert {spec.type for spec in tried} == inside
+    assert tried == specs
+    assert {spec.type for spec in SPECS} == inside
+    assert {spec.type for spec in WITH_OPTIONS if "gate" in spec.settings} == inside
     assert {spec.type for spec in SPECS if spec.notation in DEFAULTS} == inside
 
 
@@ -407,7 +424,7 @@ def test_what_does_not_fit_fused_blocks_says_so(spec: ModuleSpec) -> None:
         check_places(layout, made("phi").places)
 
 
-@pytest.mark.parametrize("spec", SPECS, ids=lambda spec: spec.notation)
+@pytest.mark.parametrize("spec", [*SPECS, *WITH_OPTIONS], ids=lambda spec: spec.notation)
 def test_half_precision_is_widened(spec: ModuleSpec) -> None:
     """On a backbone in bfloat16 a fresh module changes no bit, and a trained one trains."""
     backbone = BACKBONES["bert"]()

@@ -291,6 +291,7 @@ def test_what_is_shared_is_not_masked() -> None:
     ("module_type", "given", "reason"),
     [
         (MODULE_TYPES["bottleneck"], {"kept": 0.5}, "by no mask"),
+        (MODULE_TYPES["hadamard"], {"mask": "random", "kept": 0.5}, "has no matrices"),
         (BIAS.type, {"mask": "snip", "kept": 0.5}, "has no matrices"),
     ],
 )
