@@ -40,7 +40,7 @@ def check_peft(layout: Layout, places: Places) -> None:
         if not _updates(module):
             raise ExportError(
                 f"PEFT can't express {connection.notation}, only low-rank updates of linear maps "
-                f"(lora); the layout was {layout.notation}"
+                f"(lora without a gate); the layout was {layout.notation}"
             )
     if not layout.connections:
         raise ExportError("PEFT can't express a layout without connections: there is no adapter")
@@ -50,8 +50,9 @@ def write_peft(model: AdaptedBackbone, folder: Path | str) -> tuple[Path, ...]:
     """Write a layout as PEFT does, for ``PeftModel.from_pretrained(base_model, folder)``.
 
     The base model is the backbone's own class, e.g. what ``AutoModel.from_pretrained`` gives. The
-    head is no part of PEFT: it lies beside, as ``weight`` and ``bias`` of a linear map, with the
-    pooling of the final hidden states that it reads in the file's metadata.
+    head is no part of PEFT: it lies beside, as ``weight`` and ``bias`` of a linear map. The file's
+    metadata say what it reads: ``pooling`` of the final hidden states and, where those are taken
+    before the model's final norm, the path of that ``norm``. docs/peft.md has code that reads it.
 
     Args:
         model: The trained layout.
@@ -70,11 +71,18 @@ def write_peft(model: AdaptedBackbone, folder: Path | str) -> tuple[Path, ...]:
     folder = make_folder(folder)
     paths = tuple(folder / name for name in (CONFIG_NAME, WEIGHTS_NAME, HEAD_NAME))
     head = {"weight": model.head.weight.detach(), "bias": model.head.bias.detach()}
-    write_whole(paths[2], save(head, {"pooling": model.pooling, "layout_id": model.layout.id}))
+    write_whole(paths[2], save(head, _read_by_head(model)))
     write_whole(paths[1], save(_weights(updates), {"format": "pt"}))
     text = json.dumps(config, indent=2, sort_keys=True, allow_nan=False)
     write_whole(paths[0], f"{text}\n")
     return paths
+
+
+def _read_by_head(model: AdaptedBackbone) -> dict[str, str]:
+    """What makes the head's features of the hidden states that the model's class gives."""
+    said = {"pooling": str(model.pooling), "layout_id": model.layout.id}
+    norm = model.backbone.graph.family.norm
+    return said if norm is None else said | {"norm": norm}
 
 
 def _updates(module: ConnectionModule) -> dict[str, LowRank]:

@@ -5,7 +5,7 @@ sub-layer changes maps of that sub-layer alone, so a layout of these is what PEF
 """
 
 import math
-from typing import Final
+from typing import Final, cast
 
 from torch import Tensor, nn
 
@@ -105,7 +105,8 @@ class Lora(InsideModule):
     def low_rank(self, path: str) -> LowRank:
         """See `InsideModule`."""
         index = self.paths.index(path)
-        down, up = (maps[index].get_parameter("weight") for maps in (self.down, self.up))
+        # In a mask they are tensors and no parameters.
+        down, up = (cast("nn.Linear", maps[index]).weight for maps in (self.down, self.up))
         return LowRank(down, up, self.alpha)
 
     def changed(self, path: str, given: Tensor, output: Tensor) -> Tensor:

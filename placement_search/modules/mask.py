@@ -14,7 +14,12 @@ from typing import Self
 import torch
 from torch import Tensor, nn
 
-from placement_search.modules.contract import ConnectionModule, InsideModule, StateModule
+from placement_search.modules.contract import (
+    ConnectionModule,
+    InsideModule,
+    LowRank,
+    StateModule,
+)
 
 RANDOM, MAGNITUDE, SNIP = "random", "magnitude", "snip"
 RULES = (RANDOM, MAGNITUDE, SNIP)
@@ -221,6 +226,18 @@ class MaskedInside(InsideModule):
         """See `InsideModule`."""
         with self.entries.in_place():
             return self.inner.reread(path, given)
+
+    def folded(
+        self, path: str, weight: Tensor, bias: Tensor | None
+    ) -> tuple[Tensor, Tensor | None] | None:
+        """As what is within, the entries that are left out being zeros."""
+        with self.entries.in_place():
+            return self.inner.folded(path, weight, bias)
+
+    def low_rank(self, path: str) -> LowRank | None:
+        """As what is within, the entries that are left out being zeros."""
+        with self.entries.in_place():
+            return self.inner.low_rank(path)
 
 
 def masked(

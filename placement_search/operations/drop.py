@@ -36,11 +36,16 @@ def split_lowest(layout: Layout, n_targets: int) -> tuple[Layout, tuple[Connecti
             nodes that none adds to do not count.
 
     Raises:
-        OperationError: If it has fewer targets, or ``n_targets`` is below 1.
+        OperationError: If it has none or fewer targets, or ``n_targets`` is below 1.
     """
     targets = layout.targets
+    if not targets:
+        raise OperationError(
+            f"there is nothing to drop in {layout.notation!r}: the layout has no connections, its "
+            "head is all there is; name a folder of one that has some"
+        )
     if not 1 <= n_targets <= len(targets):
-        shown = ", ".join(map(str, targets)) or "none"
+        shown = ", ".join(map(str, targets))
         raise OperationError(
             f"--lowest takes 1 to {len(targets)}, the number of nodes that the layout adds to "
             f"({shown}); got {n_targets}"

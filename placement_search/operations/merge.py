@@ -59,8 +59,8 @@ def merge_layouts(
     """Average trained layouts of the same connections and modules on the same backbone.
 
     Args:
-        folders: Where they lie, at least two; the units of all are aligned to those of the one
-            that gives the task.
+        folders: Where they lie, at least two and none twice, however it is spelt; the units of all
+            are aligned to those of the one that gives the task.
         align: One of `PLANS`.
         task_of: The folder of the layout whose task and head the merged one has.
         asked: Where to write to, and how to train on.
@@ -70,6 +70,8 @@ def merge_layouts(
         OperationError: If the layouts don't fit together, or the settings break a rule.
         PlacementSearchError: See `load_trained` and `train_and_write`.
     """
+    here = task_of.resolve()
+    task_of = next((folder for folder in folders if folder.resolve() == here), task_of)
     files = {folder: read_layout_file(folder / LAYOUT_NAME) for folder in folders}
     _check(files, folders, align, task_of)
     trained = load_trained(task_of, asked, *folders)
@@ -124,7 +126,7 @@ def _check(
 ) -> None:
     if align not in PLANS:
         raise OperationError(f"there is no alignment {align!r}" + nearest(align, PLANS))
-    if len(files) < max(2, len(folders)):
+    if len({folder.resolve() for folder in folders}) < max(2, len(folders)):
         shown = ", ".join(map(str, folders))
         raise OperationError(f"merge takes at least two different folders, got {shown}")
     if task_of not in files:

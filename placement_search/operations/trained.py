@@ -45,7 +45,8 @@ class OperationSettings:
         data: Where the data lie; None for where the file says.
         epochs: To train the new layout on for; 0 for not at all, None for as many as the old one
             was trained for.
-        learning_rate: Peak of the schedule then; None for the one that it was trained with.
+        learning_rate: Peak of the schedule then, above 0; None for the one that it was trained
+            with. Refused where there are no epochs.
         seed: Everything random derives from it.
     """
 
@@ -99,10 +100,12 @@ def load_trained(
     Raises:
         OutputError: If ``asked.out`` can't be written to, or is one of the folders that are read.
         ExportError: If a file is missing or damaged, or the backbone is another one.
-        OperationError: If the data have changed since.
+        OperationError: If the data have changed since, or the learning rate is out of range or
+            would not be used.
         PlacementSearchError: If backbone or data can't be loaded.
     """
     _check_out(asked.out, [folder, *others])
+    _check_rate(asked)
     file = read_layout_file(folder / LAYOUT_NAME)
     check(file)
     plan = None if asked.epochs == 0 else plan_of(file, asked)
@@ -126,6 +129,19 @@ def _check_out(out: Path, parents: Sequence[Path]) -> None:
         if out.resolve() == parent.resolve():
             raise OutputError(f"--out {str(out)!r} would replace the layout that is read there")
     check_folder(out)
+
+
+def _check_rate(asked: OperationSettings) -> None:
+    rate = asked.learning_rate
+    if rate is None:
+        return
+    if not 0 < rate < math.inf:
+        raise OperationError(f"--learning-rate must be above 0 and finite, got {rate}")
+    if asked.epochs == 0:
+        raise OperationError(
+            "--learning-rate is for a new layout that is trained on, and this one is not, so "
+            f"{rate} would not be used: say for how many epochs (--retrain), or leave it out"
+        )
 
 
 def plan_of(file: LayoutFile, asked: OperationSettings) -> TrainingPlan:

@@ -21,6 +21,7 @@ CASES = [
     *((name, "arc_inside(rank=3)") for name in ("bert", "vit", "gpt2", "deberta-v2")),
     ("bert", "both"),
     ("bert", "all"),
+    *((name, "lora(kept=0.4,mask=random,rank=2)") for name in ("bert", "gpt2")),
 ]
 
 
@@ -74,6 +75,7 @@ def test_the_folded_bare_model_gives_the_adapted_logits(name: str, module: str) 
             "1>2:adapter_bias can't be folded: no weights of",
         ),
         ("bert", "0>1:hadamard+2>2:bottleneck", "2>2:bottleneck.*adds to a state"),
+        ("bert", "1>2:adapter_bias(kept=0.5,mask=random)", "can't be folded: no weights of"),
         ("llama", "0>1:hadamard", "layers.0.self_attn.o_proj has no bias to take its shift"),
         ("llama", "0>1:arc_inside", "layers.0.self_attn.q_proj has no bias to take its shift"),
     ],

@@ -102,6 +102,9 @@ def test_deploy_shows_before_and_after(write: Writer, tmp_path: Path) -> None:
         (["drop", "FOLDER", "--lowest", "9"], "--lowest takes 1 to 4"),
         (["drop", "nowhere", "--lowest", "1"], "nowhere/layout.json can't be read"),
         (["prune", "FOLDER", "--max-params", "5000"], "nothing to prune"),
+        (["drop", "FOLDER", "--lowest", "1", "--learning-rate", "0.1"], "would not be used"),
+        (["prune", "FOLDER", "--max-params", "900", "--learning-rate", "0"], "must be above 0"),
+        (["merge", "FOLDER", "FOLDER/../layout"], "at least two different folders"),
         (["merge", "FOLDER"], "at least two different folders"),
     ],
 )
@@ -113,7 +116,7 @@ def test_mistakes_end_with_2_and_write_nothing(
 ) -> None:
     """One message on stderr, no output, no folder."""
     folder = str(write())
-    given = [folder if each == "FOLDER" else each for each in arguments]
+    given = [each.replace("FOLDER", folder) for each in arguments]
     result = invoke(*given, "--out", str(tmp_path / "out"))
 
     assert result.exit_code == 2

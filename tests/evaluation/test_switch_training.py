@@ -27,6 +27,9 @@ PLAN = TrainingPlan(epochs=3, batch_size=16)
 LAYOUT = "0>1:bottleneck(rank=2)+2>2:bottleneck(rank=2)+5>3:bottleneck(rank=2)"
 
 
+INSIDE = "0>1:lora(rank=2)+1>2:adapter_bias+2>3:hadamard+3>4:lora(gate=true,rank=2)"
+
+
 def learned(bench: Workbench, notation: str, plan: TrainingPlan, seed: int = 0) -> TrainedSwitches:
     return train_switches(bench, Evaluation(parse_layout(notation), seed, plan), lambda *_: None)
 
@@ -133,12 +136,13 @@ def test_one_draw_serves_both_passes_and_each_run_has_its_own(
     assert len({once, first, second}) == 3
 
 
-def test_the_same_seed_learns_the_same() -> None:
+@pytest.mark.parametrize("layout", [LAYOUT, INSIDE])
+def test_the_same_seed_learns_the_same(layout: str) -> None:
     """Whatever ran before, and whatever else draws random numbers."""
     bench = tiny_bench()
-    first = learned(bench, LAYOUT, PLAN)
+    first = learned(bench, layout, PLAN)
     torch.rand(7)
-    again, other = learned(bench, LAYOUT, PLAN), learned(bench, LAYOUT, PLAN, seed=1)
+    again, other = learned(bench, layout, PLAN), learned(bench, layout, PLAN, seed=1)
 
     assert (again.keep, again.score) == (first.keep, first.score)
     assert other.keep != first.keep

@@ -2,6 +2,8 @@
 
 import copy
 import json
+import re
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +23,11 @@ from tests.tiny_backbones import BACKBONES, tiny_bert
 pytestmark = pytest.mark.filterwarnings("ignore:.is_gradient_checkpointing.:FutureWarning")
 
 NAMES = ("bert", "vit", "llama", "gpt2")
+WITH_NORM = ("clip", "beit")
+"""Backbones whose class gives hidden states from before the norm that the head reads behind."""
+DOCUMENT = Path(__file__).parents[2] / "docs" / "peft.md"
 MIXED = "0>1:lora(rank=2)+1>2:lora(rank=5,linears=output)+2>3:lora(alpha=3,rank=2,linears=inputs)"
+MASKED = "0>1:lora(kept=0.5,mask=random,rank=2)+2>3:lora(kept=0.3,mask=magnitude,rank=4)"
 
 
 def trained(name: str, notation: str) -> AdaptedBackbone:
@@ -45,7 +51,7 @@ def config_of(folder: Path) -> dict[str, Any]:
 
 
 @pytest.mark.parametrize("name", NAMES)
-@pytest.mark.parametrize("notation", ["4>5:lora(linears=query_value)", MIXED])
+@pytest.mark.parametrize("notation", ["4>5:lora(linears=query_value)", MIXED, MASKED])
 @torch.no_grad()
 def test_peft_gives_our_hidden_states(name: str, notation: str, tmp_path: Path) -> None:
     """It loads the folder without a warning about it, for GPT-2's transposed maps too."""
@@ -114,12 +120,61 @@ def test_the_head_lies_beside(tmp_path: Path) -> None:
     assert torch.equal(weight, model.head.weight)
 
 
+def documented() -> Callable[..., Tensor]:
+    """The function of the page on PEFT."""
+    (code,) = re.findall(r"```python\n(def logits.*?)```", DOCUMENT.read_text(), re.DOTALL)
+    space: dict[str, Any] = {}
+    exec("import torch\nfrom safetensors import safe_open\n" + code, space)  # noqa: S102 - our page
+    found: Callable[..., Tensor] = space["logits"]
+    return found
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        pytest.param(name, marks=() if name in (*NAMES, *WITH_NORM) else pytest.mark.slow)
+        for name in BACKBONES
+    ],
+)
+@torch.no_grad()
+def test_the_head_read_as_documented_gives_our_logits(name: str, tmp_path: Path) -> None:
+    """With every pooling, on padded texts, and behind the final norm where there is one."""
+    peft = pytest.importorskip("peft")
+    model = trained(name, "0>1:lora(rank=2)+2>3:lora(rank=4)")
+    backbone = model.backbone
+    inputs = backbone.made_up_inputs(3, seed=0)
+    if "input_ids" in inputs:
+        inputs["attention_mask"] = (torch.arange(16) < torch.tensor([[16], [9], [4]])).long()
+    mask = backbone.graph.token_mask(inputs)
+    base = copy.deepcopy(backbone.graph.model)
+    for model.pooling in backbone.poolings:
+        *_, head = write_peft(model, tmp_path)
+        loaded = peft.PeftModel.from_pretrained(copy.deepcopy(base), str(tmp_path)).eval()
+
+        torch.testing.assert_close(
+            documented()(loaded, head, inputs, mask), model(inputs), rtol=1e-4, atol=1e-4
+        )
+
+
+def test_a_head_behind_a_norm_says_which(tmp_path: Path) -> None:
+    """Others say nothing of one."""
+    named = {}
+    for name in ("bert", *WITH_NORM):
+        *_, path = write_peft(trained(name, "0>1:lora(rank=4)"), tmp_path / name)
+        with safe_open(path, "pt") as file:
+            named[name] = file.metadata().get("norm")
+
+    assert named == {"bert": None, "clip": "post_layernorm", "beit": "pooler.layernorm"}
+
+
 @pytest.mark.parametrize(
     ("notation", "connection"),
     [
         ("0>1:lora(rank=4)+3>9:bottleneck+4>5:hadamard", "3>9:bottleneck"),
         ("0>1:lora(rank=4)+2>3:hadamard", "2>3:hadamard"),
         ("1>2:adapter_bias", "1>2:adapter_bias"),
+        ("1>2:adapter_bias(kept=0.5,mask=random)", "1>2:adapter_bias"),
+        ("0>1:lora(gate=true)", r"0>1:lora\(gate=true,rank=8\), .*without a gate"),
         ("none", "without connections"),
     ],
 )

@@ -55,6 +55,13 @@ def test_other_sublayers_are_refused() -> None:
     )
 
 
+def test_fused_blocks_are_refused() -> None:
+    """The MLP has no output of its own there."""
+    whole = SubLayer(2, "whole", (Linear("out", 4, 4, has_bias=True),), "norm")
+
+    assert "goes around one fused block (block 2)" in TYPE.misfit({}, Place(4, sublayer=whole))
+
+
 def test_no_weights_give_what_it_adds() -> None:
     """The amount depends on the token a second time."""
     module = AdapterBias({}, Place(4, sublayer=mlp(4, 16)))

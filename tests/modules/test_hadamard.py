@@ -77,6 +77,15 @@ def test_other_sublayers_are_refused() -> None:
     )
 
 
+def test_fused_blocks_are_refused() -> None:
+    """Attention has no output of its own there."""
+    whole = SubLayer(2, "whole", (Linear("out", 4, 4, has_bias=True),), "norm")
+
+    assert "goes around one fused block (block 2)" in TYPE.misfit(
+        TYPE.complete({}), Place(4, sublayer=whole)
+    )
+
+
 def test_where_no_norm_follows_it_says_the_cure() -> None:
     """The next norm may lie in another block."""
     place = Place(768, sublayer=attention(3, norm=None))

@@ -24,26 +24,46 @@ from placement_search.adapted.model import (
 from placement_search.adapted.states import pooled
 from placement_search.backbones.loading import Backbone, fingerprint
 from placement_search.errors import LayoutError
-from placement_search.layout import Layout, ModuleSpec
+from placement_search.layout import Layout, ModuleSpec, make_module
+from placement_search.module_type import Scalar
 from placement_search.modules import (
+    MODULE_TYPES,
     MODULES,
-    adapter_bias,
-    arc_inside,
     check_places,
     count_parameters,
     distinct_state,
-    hadamard,
     is_inside,
-    lora,
     parse_layout,
 )
+from placement_search.places import Linear, Place, SubLayer
 from tests.modules.test_contract import variants
 from tests.tiny_backbones import BACKBONES
 
 Inputs = dict[str, Tensor]
 
-TYPES = (adapter_bias.TYPE, arc_inside.TYPE, hadamard.TYPE, lora.TYPE)
+TYPES = [entry.type for entry in MODULES.values() if entry.type.is_inside]
 SPECS = sorted({spec for module_type in TYPES for spec in variants(module_type)})
+LINEAR = Linear("out", 16, 16, has_bias=True, is_first=True)
+ATTENTION, MLP, WHOLE = (
+    Place(16, sublayer=SubLayer(0, kind, (LINEAR,), "norm"))
+    for kind in ("attention", "MLP", "whole")
+)
+GATED: dict[str, Scalar] = {"gate": True}
+MASKED: dict[str, Scalar] = {"mask": "random", "kept": 0.5}
+WITH_OPTIONS = [
+    make_module(MODULE_TYPES, module_type.name, given, "a test")
+    for module_type in TYPES
+    for given in (GATED, MASKED, GATED | MASKED)
+    if not all(module_type.misfit(module_type.complete(given), at) for at in (ATTENTION, MLP))
+]
+"""Each type behind a gate, in a mask, and in both, where it has what a mask could thin out."""
+DEFAULTS = {variants(module_type)[0].notation for module_type in TYPES}
+ON_FUSED = {
+    variants(module_type)[0].notation
+    for module_type in TYPES
+    if not module_type.misfit(module_type.complete({}), WHOLE)
+}
+"""What is tried on fused blocks."""
 MIXED = (
     "2>3:lora(rank=2)+3>4:lora(rank=2,linears=output)+2>3:hadamard+3>4:adapter_bias+"
     "2>3:bottleneck(rank=2)+1>4:bottleneck(rank=2)+4>4:bottleneck(rank=2)+"
@@ -67,7 +87,6 @@ IN_FULL = "bert"
 """The backbone on which every setting is tried; the others see defaults and mixtures."""
 QUICK = {"embedded": {"mixed"}, "llama": {"mixed", "lora(rank=8)"}, "vit": {*TOGETHER, "hadamard"}}
 """What the fast tier tries elsewhere."""
-DEFAULTS = {"lora(rank=8)", "hadamard", "adapter_bias", "arc_inside(rank=50)"}
 TWINS = {
     "deit", "dinov2 with registers", "xlm-roberta", "camembert", "electra", "mistral", "qwen2",
     "qwen3", "hubert", "hubert, stable", "beit, first token",
@@ -78,7 +97,8 @@ TWINS = {
 def cases() -> Iterator[ParameterSet]:
     """Every backbone with mixtures, and with each module around all sub-layers that it fits."""
     for name in BACKBONES:
-        for what in dict.fromkeys([spec.notation for spec in SPECS] + [*TOGETHER, *FUSED_TOGETHER]):
+        modules = [spec.notation for spec in (*SPECS, *WITH_OPTIONS)]
+        for what in dict.fromkeys([*modules, *TOGETHER, *FUSED_TOGETHER]):
             if is_tried(name, what):
                 is_quick = name == IN_FULL or what in QUICK.get(name, ())
                 marks = () if is_quick else (pytest.mark.slow,)
@@ -87,7 +107,7 @@ def cases() -> Iterator[ParameterSet]:
 
 def is_tried(name: str, what: str) -> bool:
     if name in FUSED:
-        return what in FUSED_TOGETHER or what == "lora(rank=8)"
+        return what in FUSED_TOGETHER or what in ON_FUSED
     if name in TWINS:
         return what == "mixed"
     return name == IN_FULL or what in DEFAULTS or what in TOGETHER
@@ -184,10 +204,16 @@ def all_cached(
 
 
 def test_no_type_is_forgotten() -> None:
-    """The suite runs over all that the table has."""
-    found = {name for name, entry in MODULES.items() if entry.type.is_inside}
+    """Every type of the table that works inside is tried with all its variants, and on families."""
+    specs = {*SPECS, *WITH_OPTIONS}
+    texts = [around_all(made(IN_FULL), spec.notation) for spec in specs]
+    tried = {c.module for text in texts if text for c in parse_layout(text).connections}
+    inside = {name for name, entry in MODULES.items() if entry.type.is_inside}
 
-    assert {module_type.name for module_type in TYPES} == found
+    assert tried == specs
+    assert {spec.type for spec in SPECS} == inside
+    assert {spec.type for spec in WITH_OPTIONS if "gate" in spec.settings} == inside
+    assert {spec.type for spec in SPECS if spec.notation in DEFAULTS} == inside
 
 
 def test_a_fresh_layout_changes_no_bit(backbone: Backbone, notation: str, inputs: Inputs) -> None:
@@ -391,18 +417,17 @@ def test_they_need_a_sublayer_to_be_in(spec: ModuleSpec, pair: str) -> None:
 
 
 @pytest.mark.parametrize("spec", SPECS, ids=lambda spec: spec.notation)
-def test_fused_blocks_take_lora_alone(spec: ModuleSpec) -> None:
-    """The others say what they found."""
+def test_what_does_not_fit_fused_blocks_says_so(spec: ModuleSpec) -> None:
+    """Most types look for one of the two sub-layers that are one there."""
     layout = parse_layout(f"0>1:{spec.notation}")
-    if spec.type == "lora":
-        check_places(layout, made("phi").places)
+    if fits(made("phi"), layout.notation):
         return
 
     with pytest.raises(LayoutError, match=r"goes around one fused block \(block 0\)"):
         check_places(layout, made("phi").places)
 
 
-@pytest.mark.parametrize("spec", SPECS, ids=lambda spec: spec.notation)
+@pytest.mark.parametrize("spec", [*SPECS, *WITH_OPTIONS], ids=lambda spec: spec.notation)
 def test_half_precision_is_widened(spec: ModuleSpec) -> None:
     """On a backbone in bfloat16 a fresh module changes no bit, and a trained one trains."""
     backbone = BACKBONES["bert"]()

@@ -4,8 +4,10 @@ import pytest
 import torch
 from torch import nn
 
+from placement_search.modules import check_places, parse_layout
 from placement_search.modules.lora import TYPE, Lora
 from placement_search.places import Linear, Place, SubLayer
+from tests.tiny_backbones import BACKBONES
 
 ATTENTION = SubLayer(
     2,
@@ -104,6 +106,13 @@ def test_a_sublayer_without_such_maps_is_refused() -> None:
     reason = TYPE.misfit(TYPE.complete({"linears": "query_value"}), around(MLP))
 
     assert "linears=query_value in the MLP sub-layer of block 2, whose maps are: up, down" in reason
+
+
+@pytest.mark.parametrize("linears", ["all", "inputs", "output", "query_value"])
+@pytest.mark.parametrize("name", ["phi", "gpt_neox"])
+def test_it_fits_fused_blocks(name: str, linears: str) -> None:
+    """Their maps lie in one sub-layer."""
+    check_places(parse_layout(f"0>1:lora(linears={linears})"), BACKBONES[name]().places)
 
 
 def test_folded_weights_give_the_same_output() -> None:

@@ -1,12 +1,32 @@
 """Switches: drawn for each example while they learn, decided afterwards."""
 
+from functools import cache
+from itertools import count
+
+import pytest
 import torch
 from torch import Tensor, nn
 
+from placement_search.adapted.batches import batch_of
+from placement_search.adapted.frozen import frozen_states
+from placement_search.adapted.model import AdaptedBackbone, needed_nodes
+from placement_search.backbones.loading import Backbone
+from placement_search.modules import parse_layout
 from placement_search.modules.bottleneck import TYPE, Bottleneck
 from placement_search.modules.contract import InsideModule
 from placement_search.modules.switch import Switch, SwitchedInside, SwitchedState, switched
 from placement_search.places import Place
+from tests.tiny_backbones import tiny_bert
+
+TEXTS = (
+    "0>1:lora(rank=2)+2>3:lora(linears=output,rank=2)",
+    "1>2:adapter_bias+3>4:adapter_bias",
+    "0>1:hadamard",
+    "0>1:lora(gate=true,rank=2)+1>2:adapter_bias(kept=0.5,mask=random)",
+    "1>4:bottleneck(rank=2)+1>2:adapter_bias",
+)
+"""Layouts that switches are put around."""
+every_layout = pytest.mark.parametrize("text", TEXTS)
 
 
 class Doubled(InsideModule):
@@ -105,3 +125,102 @@ def test_speed_is_that_of_the_logits() -> None:
     slow, fast = set_to(Switch(0), 0.0, 2.0), set_to(Switch(0, speed=4.0), 0.0, 0.5)
 
     assert slow.keep == fast.keep
+
+
+@cache
+def bert() -> Backbone:
+    return tiny_bert()
+
+
+def padded(n_padded: int = 7) -> dict[str, Tensor]:
+    """Four texts, the first of which ends early."""
+    inputs = bert().made_up_inputs(4, seed=0)
+    inputs["attention_mask"] = torch.ones_like(inputs["input_ids"])
+    inputs["attention_mask"][0, inputs["input_ids"].shape[1] - n_padded :] = 0
+    return inputs
+
+
+def plain(text: str, *, is_trained: bool = True) -> AdaptedBackbone:
+    """A layout with a random head, in evaluation; trained, every parameter has been moved."""
+    model = AdaptedBackbone(bert(), parse_layout(text), n_outputs=3, seed=0).eval()
+    generator = torch.Generator().manual_seed(1)
+    with torch.no_grad():
+        for name, parameter in model.named_parameters():
+            if is_trained or name.startswith("head"):
+                parameter.add_(torch.randn(parameter.shape, generator=generator), alpha=0.3)
+    return model
+
+
+def behind_switches(text: str, *, keep: float = 0.0, is_trained: bool = True) -> AdaptedBackbone:
+    """The same with each of its modules behind a switch, in training."""
+    model, seeds = plain(text, is_trained=is_trained), count()
+    model.adapters = nn.ModuleList(
+        switched(module, set_to(Switch(next(seeds)), 0.0, keep)) for _, module in model.wired
+    )
+    return model.train()
+
+
+@every_layout
+def test_on_is_the_module_and_off_is_the_bare_backbone(text: str) -> None:
+    """After training; on to the rounding of one subtraction, off bit by bit."""
+    on, off = (behind_switches(text, keep=keep).eval() for keep in (1.0, -1.0))
+    whole, bare = plain(text), plain("none")
+    bare.head = off.head
+
+    torch.testing.assert_close(on(padded()), whole(padded()))
+    assert torch.equal(off(padded()), bare(padded()))
+    assert not torch.allclose(on(padded()), off(padded()), atol=1e-2)
+
+
+@every_layout
+@pytest.mark.parametrize("is_training", [True, False])
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
+def test_a_fresh_layout_behind_switches_changes_no_bit(
+    text: str, is_training: bool, dtype: torch.dtype
+) -> None:
+    """However far its modules are on."""
+    backbone = tiny_bert()
+    backbone.graph.model.to(dtype)
+    model, bare = behind_switches(text, is_trained=False), plain("none", is_trained=False)
+    model.backbone = bare.backbone = backbone
+    bare.head = model.head
+
+    assert torch.equal(model.train(is_training)(padded()), bare(padded()))
+
+
+@every_layout
+def test_frozen_states_and_a_full_pass_draw_the_same(text: str) -> None:
+    """In training, over several passes."""
+    full, cached = behind_switches(text), behind_switches(text)
+    inputs = padded()
+    nodes = needed_nodes(cached.layout, bert().graph)
+    batch = batch_of(inputs, torch.arange(4))
+    states = frozen_states(bert(), inputs, 10**9).batch(batch, nodes)
+    logits = [full(inputs) for _ in range(3)]
+
+    torch.testing.assert_close(
+        [cached(inputs, states) for _ in range(3)], logits, rtol=1e-4, atol=1e-5
+    )
+    assert not torch.allclose(logits[0], logits[1], atol=1e-3)
+
+
+@every_layout
+def test_padding_changes_nothing_behind_a_switch(text: str) -> None:
+    """A text alone has the logits of the same text padded, with the same draws."""
+    long = {name: tensor[:1] for name, tensor in padded().items()}
+    short = {name: tensor[:, :-7] for name, tensor in long.items()}
+    one, other = behind_switches(text), behind_switches(text)
+
+    for _ in range(3):
+        torch.testing.assert_close(one(long), other(short), rtol=1e-3, atol=1e-4)
+
+
+@every_layout
+def test_gradients_reach_every_switch_and_what_is_behind_it(text: str) -> None:
+    """So both are trained together."""
+    model = behind_switches(text)
+    for _ in range(5):
+        model(padded()).square().sum().backward()
+
+    for name, parameter in model.named_parameters():
+        assert parameter.grad is not None and parameter.grad.any(), name

@@ -44,6 +44,14 @@ def test_a_layout_has_only_so_many_targets(n_targets: int) -> None:
         split_lowest(LAYOUT, n_targets)
 
 
+def test_a_layout_without_connections_has_nothing_to_drop() -> None:
+    """No number of targets would do, so none is asked for."""
+    with pytest.raises(OperationError, match=r"nothing to drop in 'none'.*no connections") as told:
+        split_lowest(Layout(), 1)
+
+    assert "--lowest" not in str(told.value)
+
+
 def test_what_stays_computes_what_it_did() -> None:
     """Weights follow their connections, not their places in the list, and the head stays."""
     backbone = tiny_vit()

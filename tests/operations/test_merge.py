@@ -123,6 +123,29 @@ def test_layouts_that_do_not_fit_together_are_refused(write: Writer, tmp_path: P
     assert not (tmp_path / "out").exists()
 
 
+def test_one_folder_in_two_spellings_is_one(write: Writer, tmp_path: Path) -> None:
+    """It is no second layout; a link to it is none either."""
+    folder = write("a")
+    (tmp_path / "link").symlink_to(folder)
+    asked = OperationSettings(tmp_path / "out")
+
+    for other in (folder / ".." / "a", tmp_path / "link"):
+        with pytest.raises(OperationError, match=r"at least two different folders, got .*/a, "):
+            merge_layouts([folder, other], "none", folder, asked)
+    assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.slow
+def test_the_folder_of_the_task_may_be_spelt_otherwise(write: Writer, tmp_path: Path) -> None:
+    """It is one of those that are merged all the same."""
+    folders = [write("a", seed=1), write("b", seed=2)]
+    asked = OperationSettings(tmp_path / "out")
+    done = merge_layouts(folders, "none", tmp_path / "a" / ".." / "b", asked)
+
+    own = read_layout_file(folders[1] / "layout.json").scores.exported.validation
+    assert done.parent_scores[1] == own
+
+
 @pytest.mark.slow
 def test_no_parent_is_replaced(write: Writer) -> None:
     """Not even one that does not give the task."""

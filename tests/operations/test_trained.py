@@ -1,5 +1,6 @@
 """What operations share: a regression's units, plans of files, checks before anything is loaded."""
 
+import math
 from dataclasses import asdict, replace
 from pathlib import Path
 
@@ -7,17 +8,17 @@ import pytest
 import torch
 
 from placement_search.adapted.model import AdaptedBackbone
-from placement_search.errors import EvaluationError, ExportError
+from placement_search.errors import EvaluationError, ExportError, OperationError
 from placement_search.evaluation.plan import TrainingPlan
 from placement_search.evaluation.workbench import Workbench
 from placement_search.export.layout_file import LayoutFile
 from placement_search.export.units import to_original_units, to_training_units
 from placement_search.layout import Layout
-from placement_search.operations.trained import OperationSettings, plan_of, train_on
+from placement_search.operations.trained import OperationSettings, load_trained, plan_of, train_on
 from placement_search.tasks.metrics import METRICS
 from placement_search.tasks.target import Target
 from placement_search.tasks.task import Examples, Task
-from tests.operations.conftest import PLAN, as_trained, described
+from tests.operations.conftest import PLAN, Writer, as_trained, described
 from tests.tiny_backbones import tiny_vit
 from tests.tiny_task import tiny_bench, tiny_task
 
@@ -94,6 +95,27 @@ def test_a_plan_that_is_not_known_is_refused(file: LayoutFile) -> None:
         plan_of(later, OperationSettings(OUT, epochs=None))
     with pytest.raises(EvaluationError, match="learning_rate must be above 0"):
         plan_of(file, OperationSettings(OUT, epochs=1, learning_rate=0.0))
+
+
+@pytest.mark.parametrize("epochs", [None, 0, 1])
+@pytest.mark.parametrize("rate", [0.0, -0.1, math.nan, math.inf])
+def test_a_rate_out_of_range_is_refused(rate: float, epochs: int | None, tmp_path: Path) -> None:
+    """Whether or not it would be used, before a file is read."""
+    asked = OperationSettings(tmp_path / "out", epochs=epochs, learning_rate=rate)
+
+    with pytest.raises(OperationError, match=f"--learning-rate must be above 0.*, got {rate}"):
+        load_trained(tmp_path / "nowhere", asked)
+
+
+def test_a_rate_that_would_not_be_used_is_refused(write: Writer, tmp_path: Path) -> None:
+    """The cure is said; with epochs, or those of the old layout, it is used."""
+    folder, out = write(), tmp_path / "out"
+
+    with pytest.raises(OperationError, match=r"so 0\.5 would not be used: .*--retrain"):
+        load_trained(folder, OperationSettings(out, epochs=0, learning_rate=0.5))
+    for epochs in (None, 3):
+        trained = load_trained(folder, OperationSettings(out, epochs=epochs, learning_rate=0.5))
+        assert trained.plan is not None and trained.plan.learning_rate == 0.5
 
 
 def test_training_on_starts_from_the_weights_that_are_there() -> None:
