@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.journal import append, read
-from placement_search.evaluation.estimates import mean_estimate, paired_estimate
+from benchmarks.shown import gain, mean
 
 SEEDS = range(5)
 TASK, RELATED = "digits-location", "digits-count"
@@ -180,20 +180,13 @@ def page(rows: Sequence[Printed]) -> Iterator[str]:
 def _line(name: str, own: Sequence[Printed]) -> str:
     before = [row["score_before"] for row in own]
     after = [row["score_after"] for row in own]
-    change = paired_estimate(after, before)
     speed_ups = [row["speed_up"] for row in own if "speed_up" in row]
     speed = f"{sum(speed_ups) / len(speed_ups):.2f}" if speed_ups else "-"
     count = own[0].get("parameters_after")
     shown = "the same" if count is None else f"{count:,}"
     return (
-        f"| {name} | {shown} | {_estimate(before)} | {_estimate(after)} | "
-        f"{change.mean:+.3f} ({change.low:+.3f} to {change.high:+.3f}) | {speed} |"
+        f"| {name} | {shown} | {mean(before)} | {mean(after)} | {gain(after, before)} | {speed} |"
     )
-
-
-def _estimate(scores: Sequence[float]) -> str:
-    found = mean_estimate(scores)
-    return f"{found.mean:.3f} ± {(found.high - found.low) / 2:.3f}"
 
 
 def main() -> None:

@@ -6,7 +6,8 @@ from dataclasses import dataclass
 from typing import Self
 
 from benchmarks.modules.entries import ENTRIES, FULL, HEAD
-from placement_search.evaluation.estimates import mean_estimate, paired_estimate
+from benchmarks.shown import gain as shown_gain
+from benchmarks.shown import mean
 from placement_search.evaluation.score_card import ScoreCard
 
 INTRODUCTION = """
@@ -174,7 +175,7 @@ def _merging_table(merged: Sequence[Merged], rows: Sequence[Trained]) -> list[st
         change = max(row.change for row in group)
         lines.append(
             f"| `{task}` | {name} | {group[0].n_parameters:,} → {group[0].n_merged:,} "
-            f"| {_mean([row.test for row in group])} | {_mean([row.merged for row in group])} "
+            f"| {mean([row.test for row in group])} | {mean([row.merged for row in group])} "
             f"| {_gain([(row.merged, row.test) for row in group])} | {_gain(routed)} "
             f"| {_gain([(row.merged, single[row.seed]) for row in group if row.seed in single])} "
             f"| {change:.1e} | {statistics.median(row.speed_up for row in group):.2f} |"
@@ -191,17 +192,11 @@ def _single(
     return here or chosen(own)
 
 
-def _mean(scores: Sequence[float]) -> str:
-    found = mean_estimate(scores)
-    return f"{found.mean:.3f} ± {(found.high - found.low) / 2:.3f}"
-
-
 def _gain(pairs: Sequence[tuple[float, float]]) -> str:
     """Of the first over the second, paired by seed; a dash where there are no two."""
     if len(pairs) < MIN_PAIRS:
         return "-"
-    found = paired_estimate([ours for ours, _ in pairs], [theirs for _, theirs in pairs])
-    return f"{found.mean:+.3f} ({found.low:+.3f} to {found.high:+.3f})"
+    return shown_gain([ours for ours, _ in pairs], [theirs for _, theirs in pairs])
 
 
 def _table(rows: Sequence[Trained], times: Sequence[Timed]) -> list[str]:
@@ -221,7 +216,7 @@ def _table(rows: Sequence[Trained], times: Sequence[Timed]) -> list[str]:
         took = next((each for each in times if (each.name, each.size) == (name, size)), None)
         shown = "- | -" if took is None else f"{took.step:.2f} | {took.passed:.2f}"
         lines.append(
-            f"| {name} | {size} | {group[0].n_parameters:,} | {_mean([row.test for row in group])} "
+            f"| {name} | {size} | {group[0].n_parameters:,} | {mean([row.test for row in group])} "
             f"({len(group)}) | {gain} | {group[0].rate:g} | {shown} |"
         )
     return lines

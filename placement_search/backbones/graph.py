@@ -35,8 +35,9 @@ __all__ = ["Node", "ResidualGraph", "Visitor", "nodes_of"]
 
 Inputs = Mapping[str, Tensor]
 TapChange = Callable[[Tap, Tensor, Tensor], Tensor]
-TapRead = Callable[[Tap, Tensor], Tensor]
 """Gives a module's output as it flows on, from what the module read and what it gave."""
+TapRead = Callable[[Tap, Tensor], Tensor]
+"""Gives what a linear map reads in place of what flows to it."""
 Start = tuple[int, Tensor]
 """A node, and the states there of the examples whose pass begins with them."""
 

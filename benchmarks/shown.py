@@ -1,0 +1,17 @@
+"""Means and paired differences as the benchmarks' pages show them, with 95 % intervals."""
+
+from collections.abc import Sequence
+
+from placement_search.evaluation.estimates import mean_estimate, paired_estimate
+
+
+def mean(scores: Sequence[float]) -> str:
+    """Mean and half the interval."""
+    found = mean_estimate(scores)
+    return f"{found.mean:.3f} ± {(found.high - found.low) / 2:.3f}"
+
+
+def gain(ours: Sequence[float], theirs: Sequence[float]) -> str:
+    """Mean difference of pairs, and its interval."""
+    found = paired_estimate(ours, theirs)
+    return f"{found.mean:+.3f} ({found.low:+.3f} to {found.high:+.3f})"
