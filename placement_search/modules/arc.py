@@ -19,7 +19,7 @@ from torch import Tensor, nn
 from torch.nn.functional import linear
 
 from placement_search.module_type import ModuleType, Setting, Settings
-from placement_search.modules.contract import StateModule
+from placement_search.modules.contract import ConnectionModule, StateModule
 from placement_search.places import Place
 
 
@@ -47,18 +47,17 @@ TYPE = ModuleType(
 )
 
 
-class Arc(StateModule):
-    """What a rescaled shared projection adds: zero at the start since ``λ`` and ``b`` are.
+class SharedProjection(ConnectionModule):
+    """The parameters of both forms of ARC.
 
-    Args:
-        settings: Complete settings of `TYPE`.
-        place: Where it lies; its width alone matters.
+    Attributes:
+        projection: ``W``, shape ``(width, rank)``; of all connections that share it.
+        factors: ``λ``, shape ``(rank,)``; zero at the start.
+        bias: ``b``, shape ``(width,)``; zero at the start.
     """
 
-    def __init__(self, settings: Settings, place: Place) -> None:
+    def __init__(self, width: int, rank: int) -> None:
         super().__init__()
-        width, rank = place.width, int(settings["rank"])
-        self.norm = nn.LayerNorm(width) if settings["norm"] else nn.Identity()
         self.projection = nn.Parameter(nn.init.xavier_uniform_(torch.empty(width, rank)))
         self.factors = nn.Parameter(torch.zeros(rank))
         self.bias = nn.Parameter(torch.zeros(width))
@@ -70,6 +69,19 @@ class Arc(StateModule):
     def unaligned(self) -> str:
         """The columns of the projection are units of all connections that share it."""
         return "other connections may share its projection"
+
+
+class Arc(SharedProjection, StateModule):
+    """What a rescaled shared projection adds: zero at the start since ``λ`` and ``b`` are.
+
+    Args:
+        settings: Complete settings of `TYPE`.
+        place: Where it lies; its width alone matters.
+    """
+
+    def __init__(self, settings: Settings, place: Place) -> None:
+        super().__init__(place.width, int(settings["rank"]))
+        self.norm = nn.LayerNorm(place.width) if settings["norm"] else nn.Identity()
 
     def forward(self, states: Tensor, mask: Tensor | None = None) -> Tensor:
         """See `StateModule`; each token is read by itself, so padding does not matter."""

@@ -5,13 +5,11 @@ attention or an MLP, while the residual stream flows on as it was. It folds into
 shared, what is a connection's own and what starts where is as in `arc`, which adds to states.
 """
 
-from typing import Self
-
-import torch
-from torch import Tensor, nn
+from torch import Tensor
 from torch.nn.functional import linear
 
 from placement_search.module_type import ModuleType, Setting, Settings
+from placement_search.modules.arc import SharedProjection
 from placement_search.modules.contract import InsideModule
 from placement_search.places import Linear, Place
 
@@ -68,7 +66,7 @@ TYPE = ModuleType(
 )
 
 
-class ArcInside(InsideModule):
+class ArcInside(SharedProjection, InsideModule):
     """A rescaled shared projection before a sub-layer's first maps, nothing at the start.
 
     Args:
@@ -77,26 +75,11 @@ class ArcInside(InsideModule):
 
     Attributes:
         reads: The first maps.
-        projection: ``W``, shape ``(width, rank)``.
-        factors: ``λ``, shape ``(rank,)``; zero at the start.
-        bias: ``b``, shape ``(width,)``; zero at the start.
     """
 
     def __init__(self, settings: Settings, place: Place) -> None:
-        super().__init__()
-        width, rank = place.width, int(settings["rank"])
+        super().__init__(place.width, int(settings["rank"]))
         self.reads = tuple(each.path for each in first_maps(place))
-        self.projection = nn.Parameter(nn.init.xavier_uniform_(torch.empty(width, rank)))
-        self.factors = nn.Parameter(torch.zeros(rank))
-        self.bias = nn.Parameter(torch.zeros(width))
-
-    def share_with(self, first: Self) -> None:
-        """Use the projection of ``first``."""
-        self.projection = first.projection
-
-    def unaligned(self) -> str:
-        """The columns of the projection are units of all connections that share it."""
-        return "other connections may share its projection"
 
     def reread(self, path: str, given: Tensor) -> Tensor:
         """See `InsideModule`; each token is read by itself."""
