@@ -1,11 +1,14 @@
 """How near trials come to the machine's limit: counted operations over time and matrix rate.
 
     GOMP_SPINCOUNT=1000 python -m benchmarks.limit [--model FOLDER] [--data DATA] [--dtype float32]
+        [--mixed 24]
 
 The operations are those of all matrix products of an epoch and its validation pass as they are run:
 forward from the layout's lowest target, backward through the activations, adapters and head. The
 rate is measured in the same run, before and after, at the shapes of the backbone's own linear maps
-and as many rows as a batch has tokens, weighted by their operations.
+and as many rows as a batch has tokens, weighted by their operations. ``--mixed`` trains nothing: it
+counts what the layouts of `benchmarks.throughput` must do, and says how many trials an hour the
+machine could do of them if it did nothing else, at its full matrix rate.
 """
 
 import argparse
@@ -18,6 +21,7 @@ from torch.nn import functional
 from torch.nn.attention import SDPBackend, sdpa_kernel
 from torch.utils.flop_counter import FlopCounterMode
 
+from benchmarks.throughput_cases import mixed_layouts
 from placement_search.adapted.batches import text_lengths
 from placement_search.backbones.settings import ModelSettings
 from placement_search.evaluation.evaluate import Evaluation, begin, new_population
@@ -87,13 +91,26 @@ def rows_of_a_batch(bench: Workbench, plan: TrainingPlan) -> int:
     return plan.batch_size * bench.backbone.graph.run(bench.first(1)).shape[1]
 
 
+def most_trials(bench: Workbench, plan: TrainingPlan, n_layouts: int, rate: float) -> str:
+    """What mixed layouts must do, in words: operations, and trials an hour at the full rate."""
+    backbone = bench.backbone
+    cases = mixed_layouts(backbone.n_nodes, backbone.width, n_layouts, seed=0)
+    counted = [operations_of(bench, case.layout, plan) for case in cases]
+    mean = statistics.fmean(counted)
+    return (
+        f"{n_layouts} mixed layouts, {mean / 1e9:.1f} · 10⁹ operations an epoch on average: at "
+        f"{rate / 1e9:.0f} · 10⁹ a second {3600 * rate / mean:,.0f} trials an hour of one epoch"
+    )
+
+
 def main() -> None:
-    """Print the table."""
+    """Print the table, or what is asked for of mixed layouts."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--model", default="embedded")
     parser.add_argument("--data", default="digits-location")
     parser.add_argument("--dtype", default="float32")
     parser.add_argument("--train-size", type=int, default=1024)
+    parser.add_argument("--mixed", type=int, help="layouts of throughput to count instead")
     given = parser.parse_args()
     data = DataSettings(given.data, train_size=given.train_size, validation_size=512)
     bench = load_bench(ModelSettings(given.model, device="cpu", dtype=given.dtype), data)
@@ -101,6 +118,9 @@ def main() -> None:
     plan = TrainingPlan(epochs=1)
     n_rows = rows_of_a_batch(bench, plan)
     rates = [matrix_rate(bench, n_rows)]
+    if given.mixed:
+        print(most_trials(bench, plan, given.mixed, rates[0]))
+        return
     print(f"threads {torch.get_num_threads()}, {given.dtype}, {n_rows} rows in a batch")
     print("| layout | 10⁹ operations | seconds | 10⁹ a second |")
     print("| --- | --- | --- | --- |")
