@@ -11,7 +11,7 @@ from placement_search.modules import MODULE_TYPES
 TASKS = ("digits", "digits-location", "digits-rotation", "digits-count")
 """The embedded tasks, which the shipped table holds."""
 SHORT, LONG = TrainingPlan(epochs=4), TrainingPlan(epochs=16)
-"""A trial of a search by default, and four times as much."""
+"""A trial of a search by default, and four times as much, of single connections alone."""
 N_REPLICATES = 3
 """Seeds of every single connection; sets of several have one."""
 N_SETS = 1000
@@ -81,8 +81,8 @@ def stages(n_nodes: int) -> Iterator[list[Run]]:
     """All runs, in parts that each task finishes before any goes on to the next.
 
     A table that was stopped between two of them holds the same layouts for every task: head only
-    and single connections first, then some layouts at all lengths, then sets, then more seeds; else
-    all short before any is long. What comes twice is trained once.
+    and single connections first, then some layouts at all lengths, then sets, then more seeds of
+    the single connections, and last these trained for long. What comes twice is trained once.
     """
     alone = [Layout(), *single_connections(n_nodes)]
     sets = random_sets(n_nodes)
@@ -93,11 +93,9 @@ def stages(n_nodes: int) -> Iterator[list[Run]]:
         for epochs in LENGTHS
     ]
     size = -(-len(sets) // N_CHUNKS)
-    chunks = [sets[start : start + size] for start in range(0, len(sets), size)]
-    for plan in (SHORT, LONG):
-        for layouts, replicate in (
-            *((chunk, 0) for chunk in chunks),
-            (alone, 0),
-            *((alone, replicate) for replicate in range(1, N_REPLICATES)),
-        ):
-            yield [Run(layout, replicate, plan) for layout in layouts]
+    for start in range(0, len(sets), size):
+        yield [Run(layout, 0, SHORT) for layout in sets[start : start + size]]
+    for replicate in range(1, N_REPLICATES):
+        yield [Run(layout, replicate, SHORT) for layout in alone]
+    for replicate in range(N_REPLICATES):
+        yield [Run(layout, replicate, LONG) for layout in alone]
