@@ -26,7 +26,6 @@ class Row:
         epochs: How long it was trained.
         validation: Score on the validation split at the end.
         test: Score on the test split.
-        history: Validation score after every epoch.
         n_parameters: Trainable parameters of the adapters.
         flops_factor: Operations of one pass against the bare backbone's.
         seconds: Wall-clock time of training and validation, on a shared machine.
@@ -39,7 +38,6 @@ class Row:
     epochs: int
     validation: float
     test: float
-    history: tuple[float, ...]
     n_parameters: int
     flops_factor: float
     seconds: float
@@ -57,7 +55,6 @@ class Row:
             epochs=run.plan.epochs,
             validation=card.score,
             test=card.test_score,
-            history=card.history,
             n_parameters=card.costs.n_adapter_parameters,
             flops_factor=round(card.costs.flops_factor, 4),
             seconds=round(card.train_seconds, 3),
@@ -98,4 +95,4 @@ def _write(rows: Sequence[Row], table: Path) -> None:
 
 
 def _row(values: dict[str, object]) -> Row:
-    return Row(**{**values, "history": tuple(values["history"])})  # type: ignore[arg-type]
+    return Row(**{field.name: values[field.name] for field in fields(Row)})  # type: ignore[arg-type]

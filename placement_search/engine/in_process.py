@@ -172,9 +172,11 @@ class InProcessEngine:
     def _told(self, each: _Underway, member: Member) -> list[Event]:
         """What a report says of one member; the last one ends with its score card."""
         events: list[Event] = []
-        if member.error is None and len(member.history) > each.n_told:
-            each.n_told = len(member.history)
-            events.append(_report(each, member))
+        if member.latest is not None and member.n_reports > each.n_told:
+            each.n_told = member.n_reports
+            events.append(
+                Reported(each.ticket, each.n_told, member.latest, member.seconds, member.n_steps)
+            )
         if member.is_done:
             self._let_go(each, member)
             events.append(self._ended(each, member))
@@ -195,11 +197,6 @@ class InProcessEngine:
 def _pace(request: Evaluation) -> tuple[int, int, int]:
     """What members of one population have in common."""
     return request.one_in, request.plan.batch_size, request.plan.reports_per_epoch
-
-
-def _report(each: _Underway, member: Member) -> Reported:
-    score = member.history[-1]
-    return Reported(each.ticket, each.n_told, score, member.seconds, member.n_steps)
 
 
 def _let_go_of_tensors(error: Exception) -> Exception:

@@ -26,7 +26,7 @@ from placement_search.modules.mask import settle_masks
 from placement_search.profile import Work
 
 Report = Callable[[int, float], None]
-"""Is told each report, from 1, with its validation score; may raise to stop the training."""
+"""Is told each report that has a score, from 1, with it; may raise to stop the training."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +37,7 @@ class Evaluation:
         layout: What to attach; none for the head alone.
         seed: Fixes initial values, and the order of examples where that has no seed of its own.
         plan: How to train.
-        is_final: Whether to read the test split, once.
+        is_final: Whether to read the test split, once, and the validation split only at the end.
         is_timed: Whether to measure latency, which depends on the layout and not on the seed.
         order_seed: Fixes the order of examples; None for what ``seed`` gives.
         one_in: Trains on one in so many training examples; the head was probed on all of them.
@@ -92,7 +92,13 @@ def begin(population: Population, bench: Workbench, request: Evaluation) -> Memb
         LayoutError: If the layout reaches beyond the backbone's last node.
     """
     model = fresh_model(bench, request)
-    return population.join(model, request.plan, _order(request), one_in=request.one_in)
+    return population.join(
+        model,
+        request.plan,
+        _order(request),
+        one_in=request.one_in,
+        is_scored_once=request.is_final,
+    )
 
 
 def fresh_model(bench: Workbench, request: Evaluation) -> AdaptedBackbone:

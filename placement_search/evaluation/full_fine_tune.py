@@ -58,7 +58,7 @@ def full_fine_tune(
         bench: Backbone and data; the backbone itself is not changed.
         plan: As for adapters, with a learning rate of its own.
         seed: Fixes the order of examples and dropout.
-        is_final: Whether to read the test split, once.
+        is_final: Whether to read the test split, once, and the validation split only at the end.
 
     Raises:
         EvaluationError: If a loss or a score is not finite.
@@ -67,7 +67,7 @@ def full_fine_tune(
     population = Population(bench, _whole_passes)
     with torch.random.fork_rng():
         torch.manual_seed(seed)
-        member = population.join(model, plan, seed)
+        member = population.join(model, plan, seed, is_scored_once=is_final)
         population.run_out(member, lambda *_: None)
     test = scores_on([model], _whole_passes, bench, bench.test) if is_final else [None]
     return ScoreCard(

@@ -22,9 +22,11 @@ class Member:
         plan: How it is trained.
         batches: The ways to go through its training examples.
         seed: Fixes the order of examples.
+        is_scored_once: Whether it is scored at its end alone, as nobody would stop it before.
 
     Attributes:
-        history: Validation score at each report so far.
+        history: Validation scores so far.
+        latest: The last report's; None where it has none.
         losses: Mean training loss before each report so far, since the one before it.
         runs_twice: Whether a step has a second pass, to be near the first.
         error: Why there will be no usable score; None while all is well.
@@ -32,7 +34,15 @@ class Member:
         seconds: Time spent; its share where several trained together.
     """
 
-    def __init__(self, model: nn.Module, plan: TrainingPlan, batches: Batches, seed: int) -> None:
+    def __init__(
+        self,
+        model: nn.Module,
+        plan: TrainingPlan,
+        batches: Batches,
+        seed: int,
+        *,
+        is_scored_once: bool = False,
+    ) -> None:
         self.model = model
         self.plan = plan
         self.batches = batches
@@ -42,16 +52,28 @@ class Member:
         if isinstance(model, AdaptedBackbone):
             model.drop_lowest = plan.drop_lowest
         self.history: list[float] = []
+        self.latest: float | None = None
         self.losses: list[float] = []
         self.error: EvaluationError | None = None
         self.n_steps = 0
         self.seconds = 0.0
+        self._is_scored_once = is_scored_once
         self._n_all_steps = plan.epochs * plan.steps_per_epoch(batches.n_examples)
 
     @property
     def is_done(self) -> bool:
         """Whether all epochs are trained, or nothing is to be gained by more."""
-        return self.error is not None or len(self.history) == self.plan.n_reports
+        return self.error is not None or self.n_reports == self.plan.n_reports
+
+    @property
+    def n_reports(self) -> int:
+        """Reports reached, with a score or without."""
+        return len(self.losses)
+
+    @property
+    def is_scored_next(self) -> bool:
+        """Whether the next report has a score."""
+        return not self._is_scored_once or self.n_reports + 1 == self.plan.n_reports
 
     @property
     def learning_rate(self) -> float:
@@ -76,18 +98,23 @@ class Member:
             theirs.batch_size, theirs.reports_per_epoch,
         )  # fmt: skip
 
-    def learned(self, loss: float, score: float) -> None:
+    def learned(self, loss: float, score: float | None) -> None:
         """Note a report.
 
         Args:
             loss: Mean training loss.
-            score: Validation score.
+            score: Validation score, where there is to be one.
         """
-        epoch = len(self.history) // self.plan.reports_per_epoch + 1
-        values = {f"training loss in epoch {epoch}": loss, "score of a trained layout": score}
+        epoch = self.n_reports // self.plan.reports_per_epoch + 1
+        values = {f"training loss in epoch {epoch}": loss}
+        if score is not None:
+            values["score of a trained layout"] = score
+        self.latest = None
         wrong = next((what for what, value in values.items() if not math.isfinite(value)), None)
         if wrong is not None:
             self.error = EvaluationError(f"the {wrong} is {values[wrong]}")
             return
         self.losses.append(loss)
-        self.history.append(score)
+        self.latest = score
+        if score is not None:
+            self.history.append(score)

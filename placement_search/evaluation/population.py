@@ -46,7 +46,15 @@ class Population:
         """Whether others may join."""
         return not any(self._ahead)
 
-    def join(self, model: nn.Module, plan: TrainingPlan, seed: int, *, one_in: int = 1) -> Member:
+    def join(
+        self,
+        model: nn.Module,
+        plan: TrainingPlan,
+        seed: int,
+        *,
+        one_in: int = 1,
+        is_scored_once: bool = False,
+    ) -> Member:
         """Take a model in, between two epochs; it trains from the next one on.
 
         Args:
@@ -54,13 +62,15 @@ class Population:
             plan: How; batch size and reports per epoch are those of the other members.
             seed: Fixes the order of examples.
             one_in: Trains on one in so many training examples, as the other members do.
+            is_scored_once: Whether it is scored at its end alone.
 
         Raises:
             ValueError: If an epoch is under way, or the others train on other batches.
         """
         if not self.is_between_epochs:
             raise ValueError("a population takes members in between two epochs")
-        member = Member(model, plan, self._bench.training_batches(one_in), seed)
+        batches = self._bench.training_batches(one_in)
+        member = Member(model, plan, batches, seed, is_scored_once=is_scored_once)
         if not all(member.has_pace_of(other) for other in self.members):
             raise ValueError("members of a population have one batch size and the same examples")
         self._ahead.append([])
@@ -84,15 +94,15 @@ class Population:
 
         Args:
             member: One that has joined.
-            report: Is told each of its reports, from 1, with its validation score; may raise.
+            report: Is told each of its reports that has a score, from 1, with it; may raise.
 
         Raises:
             EvaluationError: If a loss or a score of it is not finite.
         """
         while not member.is_done:
             self.run_part()
-            if member.error is None:
-                report(len(member.history), member.history[-1])
+            if member.latest is not None:
+                report(member.n_reports, member.latest)
         self.leave(member)
         if member.error is not None:
             raise member.error
@@ -104,22 +114,28 @@ class Population:
             self.run_part()
 
     def run_part(self) -> None:
-        """Train every member to its next report and score it on the validation split.
+        """Train every member to its next report, and score it where that has a score.
 
         Models are in training mode while they train, and in evaluation mode afterwards.
         """
         started = time.perf_counter()
-        models = [member.model for member in self.members]
-        for model in models:
-            model.train()
+        for member in self.members:
+            member.model.train()
         losses = self._train()
-        for model in models:
-            model.eval()
-        scores = scores_on(models, self._logits, self._bench, self._bench.validation)
+        for member in self.members:
+            member.model.eval()
+        scores = self._scores()
         seconds = (time.perf_counter() - started) / len(self.members)
-        for member, loss, score in zip(self.members, losses, scores, strict=True):
+        for member, loss in zip(self.members, losses, strict=True):
             member.seconds += seconds
-            member.learned(loss, score)
+            member.learned(loss, scores.get(member))
+
+    def _scores(self) -> dict[Member, float]:
+        """Validation scores of those whose report has one."""
+        scored = [member for member in self.members if member.is_scored_next]
+        models = [member.model for member in scored]
+        found = scores_on(models, self._logits, self._bench, self._bench.validation)
+        return dict(zip(scored, found, strict=True))
 
     def _train(self) -> list[float]:
         """The steps up to the next report; the mean training loss of each member."""
@@ -172,6 +188,8 @@ def scores_on(
     models: Sequence[nn.Module], logits: JointLogits, bench: Workbench, split: Split
 ) -> list[float]:
     """The task's metric on all examples of a split, by model; NaN where logits are not finite."""
+    if not models:
+        return []
     with bench.profile.of(Work.EVALUATION):
         is_cpu = split.labels.device.type == "cpu"
         size = BATCH_ON_CPU if is_cpu else BATCH_ON_ACCELERATORS

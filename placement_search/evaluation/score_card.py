@@ -32,7 +32,7 @@ class ScoreCard:
 
     Args:
         score: The task's metric on the validation split after the last epoch.
-        history: The same at every report; its last entry is ``score``.
+        history: The same at every report that was scored; its last entry is ``score``.
         test_score: The metric on the test split; None where it was not read.
         seed: Seed of initial values and of the order of examples.
         n_steps: Optimizer steps taken.

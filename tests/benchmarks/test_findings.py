@@ -15,7 +15,6 @@ def row(source: int, target: int, test: float, task: str = "a", replicate: int =
         epochs=4,
         validation=0.0,
         test=test,
-        history=(0.0,),
         n_parameters=1,
         flops_factor=1.0,
         seconds=1.0,

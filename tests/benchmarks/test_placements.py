@@ -44,7 +44,6 @@ def row_of(layout: Layout, replicate: int = 0, epochs: int = SHORT.epochs) -> Ro
         epochs,
         score,
         score - 0.1,
-        (score,),
         8,
         1.0,
         2.0,

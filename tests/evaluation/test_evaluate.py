@@ -134,6 +134,18 @@ def test_the_test_split_is_read_by_finals_only() -> None:
     assert final.test_score is not None
 
 
+def test_a_final_is_scored_at_its_end_alone(bench: Workbench) -> None:
+    """Nobody would stop it before; the training and its score are those of a search's trial."""
+    heard: list[tuple[int, float]] = []
+    request = Evaluation(LAYOUT, 0, PLAN, is_final=True)
+    final = evaluate(bench, request, lambda epoch, score: heard.append((epoch, score))).card
+    trial = evaluate(bench, Evaluation(LAYOUT, 0, PLAN), ignore).card
+
+    assert heard == [(PLAN.epochs, trial.score)]
+    assert final.history == (trial.score,)
+    assert final.n_steps == trial.n_steps
+
+
 def test_latency_is_measured_on_request(bench: Workbench) -> None:
     """The factor is a positive number where it was asked for, and absent elsewhere."""
     timed = evaluate(bench, Evaluation(LAYOUT, 0, PLAN, is_timed=True), ignore).card.costs

@@ -103,6 +103,15 @@ def test_one_that_diverges_takes_nobody_with_it(bench: Workbench) -> None:
     assert members[1].history == trained(bench, [calm])[0].history
 
 
+def test_who_is_scored_once_trains_beside_others(bench: Workbench) -> None:
+    """A final has its last score, and those beside it all of theirs."""
+    first, second = requests()[1:3]
+    final, trial = trained(bench, [replace(first, is_final=True), second])
+
+    assert final.history == trained(bench, [first])[0].history[-1:]
+    assert trial.history == trained(bench, [second])[0].history
+
+
 @pytest.mark.parametrize(
     ("plan", "one_in"),
     [(TrainingPlan(batch_size=8), 1), (PLAN, 3), (replace(PLAN, reports_per_epoch=2), 1)],
