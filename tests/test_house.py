@@ -180,6 +180,7 @@ def test_a_library_stays_in_its_rooms(library: str) -> None:
     assert [str(e) for e in users if room_of(e.importer) not in QUARANTINE[library]] == []
 
 
+@pytest.mark.slow
 def test_what_help_and_reading_need_loads_no_torch() -> None:
     """Floors 0 to 2, the command line and the records of studies: in a process of their own."""
     light = sorted(module for module in SOURCES if FLOORS[room_of(module)] <= 2)

@@ -12,9 +12,9 @@ from pathlib import Path
 import pytest
 
 ARGUMENTS = [
-    "--data", "digits", "--space", "extended", "--n-trials", "15", "--n-random", "3",
-    "--finalists", "1", "--seeds", "2", "--epochs", "2", "--batch-size", "100", "--quiet",
-    "--train-size", "300", "--validation-size", "150",
+    "--data", "digits", "--space", "long_range", "--n-trials", "15", "--n-random", "3",
+    "--finalists", "1", "--seeds", "2", "--epochs", "2", "--batch-size", "60", "--quiet",
+    "--train-size", "120", "--validation-size", "60",
 ]  # fmt: skip
 
 SCORED = """select count(*) from trial_intermediate_values join trials using (trial_id)

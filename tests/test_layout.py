@@ -285,6 +285,7 @@ def test_mistakes_name_rule_value_place_and_the_nearest_key(text: str, said: lis
     assert all(part in str(raised.value) for part in said), str(raised.value)
 
 
+@pytest.mark.slow
 @given(st.data(), layouts)
 @settings(deadline=None)
 def test_a_slip_of_the_keyboard_gives_a_layout_or_a_layout_error(

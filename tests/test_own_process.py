@@ -41,6 +41,7 @@ print(faults(20))
 """
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(sys.platform != "linux", reason="of glibc")
 def test_freed_memory_is_used_again(monkeypatch: pytest.MonkeyPatch) -> None:
     """Blocks that come and go cost next to no new pages, where without it they cost thousands."""

@@ -197,6 +197,7 @@ def test_what_the_hub_says_of_a_model_is_passed_on(
         load_backbone(ModelSettings(model="org/name", revision="v9"))
 
 
+@pytest.mark.slow
 def test_a_download_asks_for_what_is_read(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path, folder: Path
 ) -> None:

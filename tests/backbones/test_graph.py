@@ -33,6 +33,7 @@ class Recorder:
         self.states[node] = state
 
 
+@pytest.mark.slow
 def test_the_table_is_tried_whole() -> None:
     """Every family has a tiny backbone, and so has every variant."""
     made = [make() for make in BACKBONES.values()]

@@ -68,6 +68,7 @@ def test_ordinary_models_are_not_quantised() -> None:
     assert not check_quantisation({"hidden_size": 8}, "x")
 
 
+@pytest.mark.slow
 def test_backbones_know_whether_they_are_quantised() -> None:
     """By their weights or by what their configuration records."""
     said = nn.Linear(6, 2)

@@ -24,6 +24,7 @@ KINDS = {
 }
 
 
+@pytest.mark.slow
 def test_a_seed_fixes_the_layouts() -> None:
     """And fewer layouts are the first of many, so that a short run is a part of a long one."""
     layouts = mixed_layouts(25, 64, 24, seed=0)
@@ -33,6 +34,7 @@ def test_a_seed_fixes_the_layouts() -> None:
     assert mixed_layouts(25, 64, 24, seed=1) != layouts
 
 
+@pytest.mark.slow
 def test_layouts_are_a_mix_of_all_kinds() -> None:
     """Ours is better at some than at others; the mix says what a search sees."""
     cases = mixed_layouts(25, 64, 24, seed=0)

@@ -115,6 +115,7 @@ def test_an_unknown_family_is_explained(tmp_path: Path) -> None:
     assert "--family" in result.stderr
 
 
+@pytest.mark.slow
 def test_help_is_there_for_every_command() -> None:
     """Each command says what it does, shows an example and its options' meaning."""
     for command in app.registered_commands:
@@ -134,6 +135,7 @@ def test_the_help_of_search_names_every_sampler(name: str) -> None:
     assert re.search(rf"(?<![-\w]){name}(?![-\w])", result.stdout)
 
 
+@pytest.mark.slow
 def test_help_imports_no_heavy_library() -> None:
     """``--help`` needs neither torch nor the other large libraries."""
     code = (

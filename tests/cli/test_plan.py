@@ -31,6 +31,7 @@ def test_an_option_means_what_it_means_to_search(name: str) -> None:
     assert (ours.default, ours.annotation) == (theirs.default, theirs.annotation)
 
 
+@pytest.mark.slow
 def test_the_plan_as_json(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Size, kinds, parameters, a sample, nodes and seconds; no file is written."""
     monkeypatch.chdir(tmp_path)
@@ -55,6 +56,7 @@ def test_the_plan_as_json(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> No
     assert list(tmp_path.iterdir()) == []
 
 
+@pytest.mark.slow
 def test_the_plan_as_a_table_and_as_csv() -> None:
     """Facts a line each."""
     table = invoke(*SMALL).stdout
@@ -64,6 +66,7 @@ def test_the_plan_as_a_table_and_as_csv() -> None:
     assert {"n_candidates", "seconds_total", "sample"} <= {row["what"] for row in rows}
 
 
+@pytest.mark.slow
 def test_a_budget_that_pays_for_nothing_is_the_users_mistake() -> None:
     """Exit code 2, and what the smallest layout costs."""
     result = invoke(*SMALL, "--max-bytes", "100")

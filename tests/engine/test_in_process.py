@@ -22,6 +22,7 @@ def bench() -> Workbench:
     return small_embedded_bench()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("population", [2, 8])
 def test_populations_of_any_size_give_the_same_cards(bench: Workbench, population: int) -> None:
     """More requests than places wait for theirs; scores, reports and costs are the same."""
@@ -47,6 +48,7 @@ def test_who_trains_on_other_batches_waits(bench: Workbench) -> None:
     assert together.cards.keys() == set(range(6))
 
 
+@pytest.mark.slow
 def test_what_is_stopped_is_not_heard_of_again(bench: Workbench) -> None:
     """Neither one that trains nor one that waits; the others go on."""
     engine, heard = InProcessEngine(bench, 2), Heard()
@@ -64,6 +66,7 @@ def test_what_is_stopped_is_not_heard_of_again(bench: Workbench) -> None:
         engine.events()
 
 
+@pytest.mark.slow
 def test_a_layout_that_does_not_fit_fails_alone(bench: Workbench) -> None:
     """It fails where it begins, and the others are evaluated."""
     asked = requests()
@@ -87,6 +90,7 @@ def fail_where(monkeypatch: pytest.MonkeyPatch, size: int, error: Exception) -> 
     monkeypatch.setattr(Population, "run_part", run_or_fail)
 
 
+@pytest.mark.slow
 def test_what_fails_together_is_tried_alone(
     bench: Workbench, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -99,6 +103,7 @@ def test_what_fails_together_is_tried_alone(
     assert not heard.errors
 
 
+@pytest.mark.slow
 def test_what_fails_alone_has_failed(bench: Workbench, monkeypatch: pytest.MonkeyPatch) -> None:
     """Without memory for a single one the layout is infeasible; a bug is told as it was raised."""
     for error, kind in (

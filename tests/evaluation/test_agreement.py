@@ -61,6 +61,7 @@ def test_fewer_than_ten_have_no_best_tenth() -> None:
     assert top_overlap([1.0] * 40, FORTY) is None
 
 
+@pytest.mark.slow
 def test_chance_is_what_random_rankings_have() -> None:
     """The mean over many shuffles, and how often they look better than chance."""
     drawn = random.Random(0)  # noqa: S311 - reproducible, not secret

@@ -86,6 +86,7 @@ def with_random_weights(bench: Workbench, notation: str) -> AdaptedBackbone:
     return model.train()
 
 
+@pytest.mark.slow
 def test_the_loss_is_that_of_one_pass_and_the_divergence_of_two(bench: Workbench) -> None:
     """As in AdaMix: no second task loss, and the weight that was asked for."""
     model = with_random_weights(bench, "2>2:adamix(rank=3)")
@@ -105,6 +106,7 @@ def test_the_loss_is_that_of_one_pass_and_the_divergence_of_two(bench: Workbench
     assert member.losses[0] == pytest.approx(float(expected), rel=1e-4)
 
 
+@pytest.mark.slow
 def test_a_score_is_the_same_alone_and_in_company(bench: Workbench) -> None:
     """Members with and without a second pass, with and without anything to draw."""
     requests = [
@@ -123,6 +125,7 @@ def test_a_score_is_the_same_alone_and_in_company(bench: Workbench) -> None:
         torch.testing.assert_close(weights(ours), weights(alone), rtol=1e-3, atol=1e-4)
 
 
+@pytest.mark.slow
 def test_it_changes_a_training_that_draws_and_no_other(bench: Workbench) -> None:
     """Where two passes are the same there is nothing to compare."""
     without = replace(PLAN, consistency=0.0)

@@ -32,6 +32,7 @@ def bench_of(family: str) -> Workbench:
     return Workbench(backbone, tiny_task() if family == "vit" else tiny_text_task())
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("family", FAMILIES)
 def test_predicted_operations_are_those_of_the_real_model(family: str) -> None:
     """For every kind of connection, with frozen and with adapted first passes."""
@@ -45,6 +46,7 @@ def test_predicted_operations_are_those_of_the_real_model(family: str) -> None:
     assert table.costs(Layout()).flops_factor == 1
 
 
+@pytest.mark.slow
 def test_predicted_parameters_and_bytes_are_those_of_the_score_card() -> None:
     """The head counts among the bytes, and not among the parameters."""
     bench = tiny_bench()
@@ -58,6 +60,7 @@ def test_predicted_parameters_and_bytes_are_those_of_the_score_card() -> None:
         assert predicted.n_bytes == real.n_bytes
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("options", ["", ",gate=true", ",kept=0.4,mask=random"])
 def test_a_tied_module_costs_its_bytes_once(options: str) -> None:
     """As it is built and stored, its mask and its gate too."""
@@ -71,6 +74,7 @@ def test_a_tied_module_costs_its_bytes_once(options: str) -> None:
     assert table.costs(layout).n_bytes == real.n_bytes
 
 
+@pytest.mark.slow
 def test_the_score_card_has_the_predicted_factor() -> None:
     """What a budget was checked by is what the report shows."""
     bench = tiny_bench()
@@ -114,6 +118,7 @@ def placed(monkeypatch: pytest.MonkeyPatch) -> None:
     add_to_tables(monkeypatch)
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("placed")
 @pytest.mark.parametrize("family", ["vit", "bert", "gpt2"])
 def test_modules_cost_what_they_are_built_of_at_their_place(family: str) -> None:

@@ -167,6 +167,7 @@ def weights(member: Member) -> Tensor:
     return torch.cat([p.detach().flatten() for p in member.model.parameters()])
 
 
+@pytest.mark.slow
 def test_a_score_is_the_same_alone_and_in_company(bench: Workbench) -> None:
     """Members that drop beside one that does not, and one that draws twice."""
     consistent = replace(DROPS, consistency=0.5)

@@ -65,6 +65,7 @@ def test_cached_states_are_kept_in_bfloat16_and_give_the_full_pass(
     assert all(p.grad is not None and p.grad.isfinite().all() for p in model.parameters())
 
 
+@pytest.mark.slow
 def test_a_layout_is_trained_and_mapped() -> None:
     """Scores are finite and better than guessing among four classes."""
     bench = Workbench(halved(tiny_vit), tiny_task())

@@ -173,6 +173,7 @@ def test_nothing_to_correlate_gives_none(ours: list[float], theirs: list[float])
 pairs = st.lists(st.tuples(accuracies, accuracies), min_size=5, max_size=30)
 
 
+@pytest.mark.slow
 @given(pairs)
 @settings(deadline=None)
 def test_a_correlation_and_its_interval_are_scipys_and_stay_within_one(

@@ -30,6 +30,7 @@ def bench() -> Workbench:
     return tiny_bench()
 
 
+@pytest.mark.slow
 def test_the_same_request_gives_the_same_numbers(bench: Workbench) -> None:
     """Scores and weights depend on layout, seed and plan alone, not on what ran before."""
     request = Evaluation(LAYOUT, seed=3, plan=PLAN)
@@ -42,6 +43,7 @@ def test_the_same_request_gives_the_same_numbers(bench: Workbench) -> None:
         assert torch.equal(second.model.state_dict()[name], tensor)
 
 
+@pytest.mark.slow
 def test_seeds_matter(bench: Workbench) -> None:
     """Another seed starts from other weights."""
     first, second = (
@@ -83,6 +85,7 @@ def test_evaluating_leaves_global_random_state_alone(bench: Workbench) -> None:
     assert torch.equal(torch.rand(3), expected)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("place", [Place.DISK, Place.NOWHERE])
 def test_where_frozen_states_are_does_not_change_scores(
     bench: Workbench, place: Place, monkeypatch: pytest.MonkeyPatch
@@ -123,6 +126,7 @@ def test_every_epoch_is_reported(bench: Workbench) -> None:
     assert card.score == card.history[-1]
 
 
+@pytest.mark.slow
 def test_the_test_split_is_read_by_finals_only() -> None:
     """A search evaluation neither scores nor even prepares the test split."""
     bench = tiny_bench()
@@ -168,6 +172,7 @@ def test_costs_are_those_of_the_layout(bench: Workbench) -> None:
     assert 2 < costs.flops_factor < 2.5
 
 
+@pytest.mark.slow
 def test_training_improves_on_the_head(bench: Workbench) -> None:
     """On a task that the random backbone's features hide, adapters raise the training fit."""
     plan = TrainingPlan(epochs=20, batch_size=16, learning_rate=1e-2)

@@ -20,6 +20,7 @@ def bench() -> Workbench:
     return tiny_bench()
 
 
+@pytest.mark.slow
 def test_the_backbone_is_left_as_it_was(bench: Workbench) -> None:
     """Weights bit by bit, frozen, in evaluation mode; random numbers of others too."""
     model = bench.backbone.graph.model
@@ -62,6 +63,7 @@ def test_a_seed_gives_the_same_score_again(bench: Workbench) -> None:
     assert first == again
 
 
+@pytest.mark.slow
 def test_the_test_split_is_read_by_finals_alone(bench: Workbench) -> None:
     """Choosing a learning rate reads validation scores."""
     fresh = Workbench(bench.backbone, bench.task)

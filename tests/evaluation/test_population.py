@@ -55,6 +55,7 @@ def bench(request: pytest.FixtureRequest) -> Workbench:
     return tiny_bench() if request.param == "images" else Workbench(tiny_bert(), tiny_text_task())
 
 
+@pytest.mark.slow
 def test_a_score_is_the_same_alone_and_in_company(bench: Workbench) -> None:
     """Scores and losses are equal, and weights agree to rounding, whoever trains beside."""
     together = trained(bench, requests())
@@ -67,6 +68,7 @@ def test_a_score_is_the_same_alone_and_in_company(bench: Workbench) -> None:
         torch.testing.assert_close(weights(ours), weights(theirs), rtol=1e-4, atol=1e-5)
 
 
+@pytest.mark.slow
 def test_where_examples_begin_together_scores_are_the_same_too() -> None:
     """A family whose passes can't be joined starts at the lowest node of all."""
     bench = Workbench(tiny_t5(), tiny_text_task())
@@ -76,6 +78,7 @@ def test_where_examples_begin_together_scores_are_the_same_too() -> None:
         assert ours.history == trained(bench, [request])[0].history
 
 
+@pytest.mark.slow
 def test_members_come_and_go_between_epochs(bench: Workbench) -> None:
     """One that leaves early and one that joins late change nothing for those that stay."""
     first, second, third = requests()[1:4]
@@ -92,6 +95,7 @@ def test_members_come_and_go_between_epochs(bench: Workbench) -> None:
     assert leaves.history == trained(bench, [second])[0].history[:1]
 
 
+@pytest.mark.slow
 def test_one_that_diverges_takes_nobody_with_it(bench: Workbench) -> None:
     """Its error is its own; the other's scores are those it has alone."""
     wild = TrainingPlan(epochs=3, batch_size=16, learning_rate=1e30)
@@ -125,6 +129,7 @@ def test_members_share_their_batches(bench: Workbench, plan: TrainingPlan, one_i
         begin(population, bench, Evaluation(requests()[0].layout, 0, plan, one_in=one_in))
 
 
+@pytest.mark.slow
 def test_reports_change_no_training(bench: Workbench) -> None:
     """Scored twice an epoch, a layout learns what it does when scored once."""
     once = requests()[1:4]
@@ -136,6 +141,7 @@ def test_reports_change_no_training(bench: Workbench) -> None:
         assert len(ours.history) == len(ours.losses) == 2 * len(seldom.history)
 
 
+@pytest.mark.slow
 def test_members_leave_after_any_report_and_join_between_epochs(bench: Workbench) -> None:
     """Batches within an epoch have shapes of their own, which all members go through together."""
     first, second, third = (
@@ -155,6 +161,7 @@ def test_members_leave_after_any_report_and_join_between_epochs(bench: Workbench
     assert joins.history == trained(bench, [third])[0].history[:2]
 
 
+@pytest.mark.slow
 def test_a_part_of_the_examples_is_learned_alike_alone_and_in_company(bench: Workbench) -> None:
     """One in three, in fewer steps, with the same scores whoever trains beside."""
     asked = [replace(request, one_in=3) for request in requests()[1:4]]

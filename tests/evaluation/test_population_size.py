@@ -21,6 +21,7 @@ def size_where(monkeypatch: pytest.MonkeyPatch, seconds: dict[int, float], **giv
     return best_population(tiny_bench(), LAYOUT, PLAN, **{"most": 8, "free_bytes": 10**12, **given})
 
 
+@pytest.mark.slow
 def test_it_grows_while_doubling_pays(monkeypatch: pytest.MonkeyPatch) -> None:
     """Four cost twice as much as two, which cost less than twice as much as one."""
     assert size_where(monkeypatch, {1: 1.0, 2: 1.2, 4: 2.4, 8: 4.8}) == 2
@@ -28,12 +29,14 @@ def test_it_grows_while_doubling_pays(monkeypatch: pytest.MonkeyPatch) -> None:
     assert size_where(monkeypatch, {1: 1.0, 2: 1.0, 4: 1.0, 8: 1.0}) == 8
 
 
+@pytest.mark.slow
 def test_it_never_exceeds_what_is_under_way(monkeypatch: pytest.MonkeyPatch) -> None:
     """Nobody could fill more places."""
     assert size_where(monkeypatch, {1: 1.0, 2: 1.0, 4: 1.0}, most=5) == 4
     assert size_where(monkeypatch, {}, most=1) == 1
 
 
+@pytest.mark.slow
 def test_it_stays_within_memory(monkeypatch: pytest.MonkeyPatch) -> None:
     """Half of what is free holds what members keep for their backward passes."""
     kept = population_size._kept_bytes(tiny_bench(), LAYOUT, PLAN)
@@ -43,6 +46,7 @@ def test_it_stays_within_memory(monkeypatch: pytest.MonkeyPatch) -> None:
     assert size_where(monkeypatch, free, free_bytes=0) == 1
 
 
+@pytest.mark.slow
 def test_deeper_backward_passes_keep_more() -> None:
     """A layout that starts at the top needs less memory than one that starts at the bottom."""
     bench: Workbench = tiny_bench()
@@ -67,6 +71,7 @@ def test_where_not_even_one_fits_layouts_find_out_for_themselves(
     assert best_population(tiny_bench(), LAYOUT, PLAN, 8) == 1
 
 
+@pytest.mark.slow
 def test_it_is_measured() -> None:
     """On a real bench it gives a power of two."""
     assert best_population(tiny_bench(), LAYOUT, PLAN, 4) in {1, 2, 4}

@@ -136,6 +136,7 @@ def test_one_draw_serves_both_passes_and_each_run_has_its_own(
     assert len({once, first, second}) == 3
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("layout", [LAYOUT, INSIDE])
 def test_the_same_seed_learns_the_same(layout: str) -> None:
     """Whatever ran before, and whatever else draws random numbers."""
@@ -148,6 +149,7 @@ def test_the_same_seed_learns_the_same(layout: str) -> None:
     assert other.keep != first.keep
 
 
+@pytest.mark.slow
 def test_every_connection_has_a_switch_and_every_step_is_counted() -> None:
     """48 examples in batches of 16 over 3 epochs; each report is told."""
     told: list[int] = []
@@ -160,6 +162,7 @@ def test_every_connection_has_a_switch_and_every_step_is_counted() -> None:
     assert told == [1, 2, 3]
 
 
+@pytest.mark.slow
 def test_a_training_that_leaves_the_numbers_is_an_error() -> None:
     """Not a study that goes by nothing."""
     with pytest.raises(EvaluationError, match="is nan"):

@@ -105,6 +105,7 @@ def test_a_file_of_states_does_not_outlive_its_states(tmp_path: Path) -> None:
     assert all(torch.equal(room.states[node], kept._states[node]) for node in room.states)  # type: ignore[attr-defined]
 
 
+@pytest.mark.slow
 def test_the_head_fits_every_kind_of_target() -> None:
     """Classes, several labels and numbers: one output each, better than guessing."""
     single = tiny_task()

@@ -85,8 +85,8 @@ FUSED_TOGETHER = {
 FUSED = {"gpt_neox", "phi"}
 IN_FULL = "bert"
 """The backbone on which every setting is tried; the others see defaults and mixtures."""
-QUICK = {"embedded": {"mixed"}, "llama": {"mixed", "lora(rank=8)"}, "vit": {*TOGETHER, "hadamard"}}
-"""What the fast tier tries elsewhere."""
+QUICK = {IN_FULL: {*DEFAULTS, *TOGETHER}, "llama": {"mixed"}, "vit": {*TOGETHER, "hadamard"}}
+"""What the fast tier tries."""
 TWINS = {
     "deit", "dinov2 with registers", "xlm-roberta", "camembert", "electra", "mistral", "qwen2",
     "qwen3", "hubert", "hubert, stable", "beit, first token",
@@ -100,7 +100,7 @@ def cases() -> Iterator[ParameterSet]:
         modules = [spec.notation for spec in (*SPECS, *WITH_OPTIONS)]
         for what in dict.fromkeys([*modules, *TOGETHER, *FUSED_TOGETHER]):
             if is_tried(name, what):
-                is_quick = name == IN_FULL or what in QUICK.get(name, ())
+                is_quick = what in QUICK.get(name, ())
                 marks = () if is_quick else (pytest.mark.slow,)
                 yield pytest.param((name, what), marks=marks, id=f"{name}-{what}")
 

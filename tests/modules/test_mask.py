@@ -56,6 +56,7 @@ def test_snip_chooses_by_the_data(bench: Workbench) -> None:
     assert not torch.equal(one, drawn)
 
 
+@pytest.mark.slow
 def test_a_masked_layout_trains_alone_as_in_company(bench: Workbench) -> None:
     """Others in the population change neither its mask nor its scores."""
     request = Evaluation(parse_layout(MASKED), 0, PLAN)

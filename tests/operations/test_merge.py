@@ -123,6 +123,7 @@ def test_layouts_that_do_not_fit_together_are_refused(write: Writer, tmp_path: P
     assert not (tmp_path / "out").exists()
 
 
+@pytest.mark.slow
 def test_one_folder_in_two_spellings_is_one(write: Writer, tmp_path: Path) -> None:
     """It is no second layout; a link to it is none either."""
     folder = write("a")

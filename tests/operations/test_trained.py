@@ -72,6 +72,7 @@ def test_heads_of_classes_have_no_units() -> None:
     assert torch.equal(model.head.weight, before)
 
 
+@pytest.mark.slow
 def test_a_layout_is_trained_on_as_it_was_trained(file: LayoutFile) -> None:
     """But for the epochs and the rate that are said."""
     assert plan_of(file, OperationSettings(OUT, epochs=None)) == PLAN
@@ -107,6 +108,7 @@ def test_a_rate_out_of_range_is_refused(rate: float, epochs: int | None, tmp_pat
         load_trained(tmp_path / "nowhere", asked)
 
 
+@pytest.mark.slow
 def test_a_rate_that_would_not_be_used_is_refused(write: Writer, tmp_path: Path) -> None:
     """The cure is said; with epochs, or those of the old layout, it is used."""
     folder, out = write(), tmp_path / "out"

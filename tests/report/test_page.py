@@ -48,6 +48,7 @@ def page(written: Path) -> str:
     return (written / "report.html").read_text(encoding="utf-8")
 
 
+@pytest.mark.slow
 def test_the_page_needs_nothing_beside_itself(page: str) -> None:
     """Every link points into the page or holds its own data; styles load nothing."""
     reader = Reader()
@@ -59,6 +60,7 @@ def test_the_page_needs_nothing_beside_itself(page: str) -> None:
     assert "<script" not in page
 
 
+@pytest.mark.slow
 def test_ids_are_unique_and_links_find_them(page: str) -> None:
     """Pictures of one page don't take each other's parts."""
     reader = Reader()
@@ -68,6 +70,7 @@ def test_ids_are_unique_and_links_find_them(page: str) -> None:
     assert set(re.findall(r"url\(#([^)]+)\)", page)) <= set(reader.ids)
 
 
+@pytest.mark.slow
 def test_names_can_not_run_code(record: StudyRecord) -> None:
     """A study's name and a reason are text, never markup."""
     name = "<script>alert('x')</script>"
@@ -97,6 +100,7 @@ def test_every_section_is_there(page: str) -> None:
     assert "no causal effect" in page
 
 
+@pytest.mark.slow
 def test_an_unfinished_study_has_a_page(unfinished: StudyRecord) -> None:
     """Without finals and proxy map the page says so and shows the rest."""
     page = as_html(gather_findings(replace(unfinished, proxy_map=None)))

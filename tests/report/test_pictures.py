@@ -63,6 +63,7 @@ def test_a_picture_stands_alone() -> None:
     assert svg == draw_svg("one", (2, 1), 'a "test"', paint)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("n_blocks", [4, 24])
 def test_heat_maps_fit_small_and_large_backbones(record: StudyRecord, n_blocks: int) -> None:
     """Backbones of 9 and of 49 nodes are drawn with a readable number of ticks."""
@@ -124,6 +125,7 @@ def test_recurrent_arcs_lie_below() -> None:
     assert arc_height(9, 3) == -arc_height(3, 9)
 
 
+@pytest.mark.slow
 def test_layouts_of_any_size_are_drawn(record: StudyRecord) -> None:
     """Neither an empty layout nor a backbone of many nodes breaks the picture."""
     nodes = nodes_of(12)
@@ -158,6 +160,7 @@ def test_labels_never_overlap(places: list[float]) -> None:
     assert all(0 <= place <= 1 for place in moved)
 
 
+@pytest.mark.slow
 def test_baselines_are_labelled_in_both_curves(record: StudyRecord) -> None:
     """A reader sees which mark is which without the table."""
     findings = gather_findings(record)
@@ -168,6 +171,7 @@ def test_baselines_are_labelled_in_both_curves(record: StudyRecord) -> None:
     assert "recommended layout" in draw_sizes(findings)
 
 
+@pytest.mark.slow
 def test_a_single_trial_is_drawn(unfinished: StudyRecord) -> None:
     """A study just begun has curves of one point and no gains."""
     findings = gather_findings(replace(unfinished, trials=unfinished.trials[:1]))

@@ -47,6 +47,7 @@ def test_connections_are_told_in_words(record: StudyRecord) -> None:
     )
 
 
+@pytest.mark.slow
 def test_finalists_are_sorted_by_validation(record: StudyRecord) -> None:
     """The best mean validation score stands first, baselines under their names."""
     table = tables.finalists_table(gather_findings(record))

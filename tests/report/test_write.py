@@ -10,12 +10,14 @@ from placement_search.study.records import StudyRecord
 NAMES = ["report.md", "trials.csv", "report.json", "report.html"]
 
 
+@pytest.mark.slow
 def test_a_report_is_four_files(written: Path) -> None:
     """The folder is made with those above it, and holds the report and nothing else."""
     assert sorted(path.name for path in written.iterdir()) == sorted(NAMES)
     assert all(path.stat().st_size for path in written.iterdir())
 
 
+@pytest.mark.slow
 def test_the_same_record_gives_the_same_bytes(
     record: StudyRecord, written: Path, tmp_path: Path
 ) -> None:

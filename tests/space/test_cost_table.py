@@ -69,6 +69,7 @@ def test_a_limit_without_a_price_is_our_mistake() -> None:
         )
 
 
+@pytest.mark.slow
 @given(st.data(), spaces())
 @settings(deadline=None, max_examples=60)
 def test_nothing_over_budget_can_be_proposed(data: st.DataObject, space: SearchSpace) -> None:

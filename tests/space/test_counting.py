@@ -23,6 +23,7 @@ def counted_one_by_one(space: SearchSpace) -> int:
     )
 
 
+@pytest.mark.slow
 @given(
     module_per=st.sampled_from(["layout", "connection"]),
     always=st.sampled_from([[], ["0>1"], ["0>1", "2>2"]]),

@@ -115,6 +115,7 @@ def uniform_genes(encoding: Encoding, generator: random.Random) -> Genes:
     }
 
 
+@pytest.mark.slow
 @given(st.data(), spaces())
 @settings(deadline=None, max_examples=100)
 def test_any_numbers_mean_a_layout_of_the_space(data: st.DataObject, space: SearchSpace) -> None:
@@ -136,6 +137,7 @@ def test_a_layouts_own_numbers_mean_it(data: st.DataObject, space: SearchSpace) 
     assert encoding.decode(encoding.encode(layout)) == layout
 
 
+@pytest.mark.slow
 @given(st.data(), spaces())
 @settings(deadline=None)
 def test_encoded_numbers_are_within_the_ranges_of_the_genes(
@@ -151,6 +153,7 @@ def test_encoded_numbers_are_within_the_ranges_of_the_genes(
         assert 0 <= numbers[gene.name] <= high
 
 
+@pytest.mark.slow
 @given(st.data(), st.sampled_from(["4-7", "3"]))
 @settings(deadline=None)
 def test_the_order_of_slots_does_not_matter(data: st.DataObject, sources: str) -> None:

@@ -15,6 +15,7 @@ def seeded(seed: int) -> random.Random:
     return random.Random(seed)  # noqa: S311 - reproducible, not secret
 
 
+@pytest.mark.slow
 @given(spaces(), st.integers(0, 2**32))
 @settings(deadline=None, max_examples=60)
 def test_random_layouts_are_the_spaces_own(space: SearchSpace, seed: int) -> None:
@@ -25,6 +26,7 @@ def test_random_layouts_are_the_spaces_own(space: SearchSpace, seed: int) -> Non
     assert space.random_layout(seeded(seed)) == layout
 
 
+@pytest.mark.slow
 @given(spaces(), st.integers(0, 2**32))
 @settings(deadline=None, max_examples=60)
 def test_neighbours_are_the_spaces_own_and_different(space: SearchSpace, seed: int) -> None:

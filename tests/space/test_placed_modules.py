@@ -33,6 +33,7 @@ def seeded(seed: int) -> random.Random:
     return random.Random(seed)  # noqa: S311 - reproducible, not secret
 
 
+@pytest.mark.slow
 @given(st.data(), spaces(), st.integers(0, 2**32))
 @settings(deadline=None, max_examples=50)
 def test_whatever_is_proposed_fits_and_costs_what_is_counted_by_hand(
@@ -52,6 +53,7 @@ def test_whatever_is_proposed_fits_and_costs_what_is_counted_by_hand(
         assert encoding.decode(encoding.encode(each)) == each
 
 
+@pytest.mark.slow
 @given(spaces(), st.integers(0, 2**32))
 @settings(deadline=None, max_examples=30)
 def test_what_is_contained_has_no_objections_and_nothing_else_is(
@@ -66,6 +68,7 @@ def test_what_is_contained_has_no_objections_and_nothing_else_is(
     assert space.contains(layout) == (not space.objections(layout))
 
 
+@pytest.mark.slow
 @given(
     modules=st.sampled_from([[INNER], [INNER, PLAIN], [COMMON, INNER], [COMMON]]),
     module_per=st.sampled_from(["layout", "connection"]),

@@ -305,6 +305,7 @@ def test_its_size_is_the_number_of_layouts_that_it_contains(
     )
 
 
+@pytest.mark.slow
 @given(n_blocks=st.integers(1, 40))
 @settings(deadline=None, max_examples=20)
 def test_the_whole_space_has_n_squared_candidates(n_blocks: int) -> None:

@@ -29,6 +29,7 @@ def with_training(**training: Any) -> Encoding:
     return Encoding(bound(file))
 
 
+@pytest.mark.slow
 @given(searched(), searched(), st.integers(0, 2**32))
 @settings(deadline=None)
 def test_a_choices_own_numbers_mean_it(rate: object, decay: object, seed: int) -> None:

@@ -48,6 +48,7 @@ def test_all_use_the_dearest_module() -> None:
     assert modules == {"bottleneck(rank=8)"}
 
 
+@pytest.mark.slow
 @given(st.integers(N_RANK_4, 4 * N_RANK_8), st.integers(1, 6))
 @settings(deadline=None)
 def test_random_layouts_are_the_spaces_own(limit: int, at_most: int) -> None:
@@ -86,6 +87,7 @@ def test_random_layouts_cost_at_least_what_an_answer_does(limit: int, seed: int)
     assert min(costs) >= max(map(space.cost, proposals))
 
 
+@pytest.mark.slow
 def test_a_seed_fixes_the_random_layouts() -> None:
     """The same seed the same ones, another seed others."""
     assert made(seed=1) == made(seed=1)

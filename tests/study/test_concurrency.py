@@ -66,6 +66,7 @@ def test_an_interrupted_study_ends_as_an_uninterrupted_one(
     assert outcome(parts) == outcome(whole)
 
 
+@pytest.mark.slow
 def test_an_interruption_leaves_what_was_under_way_running(tmp_path: Path) -> None:
     """And the next search begins with just these layouts."""
     engine = StubEngine(at_epoch=interrupt_at(12, 2), order=0)
@@ -94,6 +95,7 @@ def test_as_many_as_allowed_are_under_way(tmp_path: Path, concurrency: int) -> N
     assert {trial.state for trial in trials} <= set(FINISHED)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("concurrency", [1, 4])
 def test_knowledge_lags_by_the_concurrency(
     tmp_path: Path, concurrency: int, monkeypatch: pytest.MonkeyPatch
@@ -145,6 +147,7 @@ def test_a_longer_study_begins_as_a_shorter_one(tmp_path: Path) -> None:
     assert outcome(twice) == outcome(once)
 
 
+@pytest.mark.slow
 def test_a_search_that_only_fails_stops(tmp_path: Path) -> None:
     """Not long after the third failure, with its words."""
 
@@ -158,6 +161,7 @@ def test_a_search_that_only_fails_stops(tmp_path: Path) -> None:
     assert len(engine.requests) <= 8
 
 
+@pytest.mark.slow
 def test_failures_among_what_succeeds_stop_nothing(tmp_path: Path) -> None:
     """However many they are in all, and however fast a failure is."""
 
@@ -178,6 +182,7 @@ def test_failures_among_what_succeeds_stop_nothing(tmp_path: Path) -> None:
     assert len(trials) == 30
 
 
+@pytest.mark.slow
 def test_a_pruned_trial_says_how_long_it_took(tmp_path: Path) -> None:
     """As its last report said, and its value is its last score."""
     trials = run(tmp_path, StubEngine(order=0), 40, concurrency=4)

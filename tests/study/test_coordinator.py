@@ -51,6 +51,7 @@ def test_an_interrupted_study_ends_as_an_uninterrupted_one(
     assert outcome(parts) == outcome(whole)
 
 
+@pytest.mark.slow
 def test_an_interruption_before_the_first_score_loses_no_layout(tmp_path: Path) -> None:
     """A trial that was asked for and never scored runs again with its own layout."""
     first = StubEngine(before=lambda number: _interrupt(number == N_BASELINES + 1))
@@ -64,6 +65,7 @@ def test_an_interruption_before_the_first_score_loses_no_layout(tmp_path: Path) 
     assert len(trials) == 12
 
 
+@pytest.mark.slow
 def test_a_layout_over_budget_is_not_trained(tmp_path: Path) -> None:
     """It ends infeasible, and says by how much; baselines that are no candidates may be over."""
     # A space whose own rules know nothing of the budget: as if a sampler did not heed it.
@@ -88,6 +90,7 @@ def _interrupt(is_time: bool) -> None:
         raise KeyboardInterrupt
 
 
+@pytest.mark.slow
 def test_n_trials_is_the_total(tmp_path: Path) -> None:
     """Asking for the same total again evaluates nothing; asking for more adds the difference."""
     run(tmp_path, StubEngine(), 12)
@@ -99,6 +102,7 @@ def test_n_trials_is_the_total(tmp_path: Path) -> None:
     assert len(more.requests) == 3
 
 
+@pytest.mark.slow
 def test_baselines_come_first_and_once(tmp_path: Path) -> None:
     """The first trials are the baselines in order, also after a continuation."""
     run(tmp_path, StubEngine(), 3)
@@ -115,6 +119,7 @@ def test_baselines_come_first_and_once(tmp_path: Path) -> None:
     assert set(roles[N_BASELINES:]) == {records.SEARCHED}
 
 
+@pytest.mark.slow
 def test_the_four_ends_are_told_apart(tmp_path: Path) -> None:
     """Complete, pruned, failed and infeasible trials are counted apart, with their reasons."""
 
@@ -134,6 +139,7 @@ def test_the_four_ends_are_told_apart(tmp_path: Path) -> None:
     assert {records.TrialEnd.COMPLETE, records.TrialEnd.PRUNED} <= set(ends)
 
 
+@pytest.mark.slow
 def test_a_search_that_only_fails_stops(tmp_path: Path) -> None:
     """Three failures in a row end the search with the last one's words."""
 
@@ -147,6 +153,7 @@ def test_a_search_that_only_fails_stops(tmp_path: Path) -> None:
     assert len(engine.requests) == 3
 
 
+@pytest.mark.slow
 def test_a_baseline_that_failed_runs_again_with_the_next_search(tmp_path: Path) -> None:
     """Without it the answer could not be measured; the failed trial stays on record."""
 
@@ -161,6 +168,7 @@ def test_a_baseline_that_failed_runs_again_with_the_next_search(tmp_path: Path) 
     assert ends == [records.TrialEnd.FAILED, records.TrialEnd.COMPLETE]
 
 
+@pytest.mark.slow
 def test_baselines_are_never_pruned(tmp_path: Path) -> None:
     """What the answer is measured by is always complete."""
     trials = run(tmp_path, StubEngine(), 30)
@@ -168,6 +176,7 @@ def test_baselines_are_never_pruned(tmp_path: Path) -> None:
     assert all(trial.state is optuna.trial.TrialState.COMPLETE for trial in trials[:N_BASELINES])
 
 
+@pytest.mark.slow
 def test_a_baseline_that_was_proposed_before_is_not_evaluated_again(tmp_path: Path) -> None:
     """A proxy map that comes later adds a greedy choice, which a sampler may have found already."""
     engine = StubEngine()

@@ -46,6 +46,7 @@ def parts_of(engine: StubEngine, trial: FrozenTrial) -> list[int]:
     return [r.one_in for r in engine.requests if r.layout.notation == wanted]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("course", COURSES)
 def test_the_order_of_events_decides_nothing(tmp_path: Path, course: tuple[str, str, int]) -> None:
     """Nor does an interruption, in the first training of a trial or in a later one."""
@@ -60,6 +61,7 @@ def test_the_order_of_events_decides_nothing(tmp_path: Path, course: tuple[str, 
     assert {t.state for t in whole} == {TrialState.COMPLETE, TrialState.PRUNED}
 
 
+@pytest.mark.slow
 def test_a_promoted_trial_starts_anew_on_more_data(tmp_path: Path) -> None:
     """A ninth, a third, all; what is stopped has seen no more than its rung's part."""
     engine = StubEngine(order=0)
@@ -75,6 +77,7 @@ def test_a_promoted_trial_starts_anew_on_more_data(tmp_path: Path) -> None:
     assert {1, 2, 3} == {len(seen) for seen in parts[N_BASELINES:]}
 
 
+@pytest.mark.slow
 def test_later_brackets_skip_the_smallest_parts(tmp_path: Path) -> None:
     """Hyperband's last one trains on all data at once."""
     engine = StubEngine(order=0)
@@ -84,6 +87,7 @@ def test_later_brackets_skip_the_smallest_parts(tmp_path: Path) -> None:
     assert starts == {9, 3, 1}
 
 
+@pytest.mark.slow
 def test_a_trial_of_replicates_scores_their_mean(tmp_path: Path) -> None:
     """A baseline too; all layouts have the same seeds, and no layout has one twice."""
     engine = StubEngine(order=0)
@@ -100,6 +104,7 @@ def test_a_trial_of_replicates_scores_their_mean(tmp_path: Path) -> None:
         assert (len(trial.intermediate_values) == 5) == (trial.state is TrialState.COMPLETE)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("course", COURSES)
 def test_all_trainings_of_a_trial_count(tmp_path: Path, course: tuple[str, str, int]) -> None:
     """Their steps, whether it was finished or stopped."""

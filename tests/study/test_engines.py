@@ -26,6 +26,7 @@ def test_a_study_is_the_same_in_one_process_and_in_two(tmp_path: Path) -> None:
             SearchSettings(
                 data=DataSettings("digits", train_size=64, validation_size=32),
                 storage=f"sqlite:///{tmp_path}/{workers}.db",
+                space="long_range",
                 n_trials=11,
                 n_finalists=1,
                 n_seeds=2,

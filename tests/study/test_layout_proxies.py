@@ -45,6 +45,7 @@ def stored(study: optuna.Study) -> dict[str, dict[str, float]]:
     return {k.removeprefix(prefix): v for k, v in study.user_attrs.items() if k.startswith(prefix)}
 
 
+@pytest.mark.slow
 def test_admitted_complete_trials_are_scored(bench: Workbench) -> None:
     """By all proxies; failed trials and baselines outside the space are left out."""
     study = study_of(

@@ -61,6 +61,7 @@ def held(trials: list[FrozenTrial]) -> list[tuple[object, ...]]:
     ]  # fmt: skip
 
 
+@pytest.mark.slow
 def test_memory_and_storage_agree(tmp_path: Path) -> None:
     """What the ledger holds is what another reader finds, whatever happened to a trial."""
     ledger = Ledger(study_in(tmp_path), DISTRIBUTIONS)
@@ -76,6 +77,7 @@ def test_memory_and_storage_agree(tmp_path: Path) -> None:
     assert [value for _, _, value, *_ in found] == [None, [0.7], [0.4], None, None]
 
 
+@pytest.mark.slow
 def test_our_rows_are_optunas(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A storage whose tables are of another version is written by Optuna, and reads the same."""
     (tmp_path / "ours").mkdir()
@@ -124,6 +126,7 @@ def test_what_has_settled_is_counted_from_the_first_trial_on(tmp_path: Path) -> 
     assert ledger.seen == {"a", "b", "c"}
 
 
+@pytest.mark.slow
 def test_scores_of_an_interrupted_run_stand(tmp_path: Path) -> None:
     """A report that comes again changes nothing."""
     Ledger(study_in(tmp_path), DISTRIBUTIONS).start(entry("a"))

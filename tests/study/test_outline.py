@@ -32,6 +32,7 @@ def made(bench: Workbench) -> Outline:
     return outline(SETTINGS, bench, 6)
 
 
+@pytest.mark.slow
 def test_the_space_is_the_studys(made: Outline, bench: Workbench) -> None:
     """With the same budget; what a budget keeps out is no candidate."""
     assert made.space.choices == study_space(SETTINGS, bench).choices
@@ -41,6 +42,7 @@ def test_the_space_is_the_studys(made: Outline, bench: Workbench) -> None:
     assert made.n_layouts is not None
 
 
+@pytest.mark.slow
 def test_the_sample_is_of_the_space_and_within_its_range(made: Outline) -> None:
     """With all costs that can be counted."""
     assert len(made.sample) == 6
@@ -51,6 +53,7 @@ def test_the_sample_is_of_the_space_and_within_its_range(made: Outline) -> None:
         assert low <= each.costs.n_parameters <= high <= 900
 
 
+@pytest.mark.slow
 def test_the_search_takes_its_trials_and_its_finals(made: Outline, bench: Workbench) -> None:
     """And nothing for finals that are not held."""
     times = made.durations
@@ -79,6 +82,7 @@ def test_the_finals_of_baselines_at_equal_budget_are_counted(
     assert times.finals == pytest.approx(n_layouts * SETTINGS.n_seeds * mean)
 
 
+@pytest.mark.slow
 def test_latency_is_counted_where_it_is_limited(bench: Workbench) -> None:
     """By a limit that nothing exceeds: the sample's factors are there."""
     settings = replace(SETTINGS, max_flops=None, max_latency="1000x")

@@ -51,6 +51,7 @@ def test_an_interrupted_study_ends_as_an_uninterrupted_one(tmp_path: Path, prune
     assert {t.state for t in whole} == {TrialState.COMPLETE, TrialState.PRUNED}
 
 
+@pytest.mark.slow
 def test_it_is_an_ordinary_study_of_two_objectives(tmp_path: Path) -> None:
     """Values of complete and of pruned trials, scores on the way, and Optuna's own front."""
     trials = search(tmp_path, StubEngine(), 40)

@@ -78,6 +78,7 @@ def test_a_map_can_be_stored_and_old_maps_still_read(computed: ProxyMap) -> None
     assert PROXY_MAPS.validate_python(old).spread is None
 
 
+@pytest.mark.slow
 def test_the_same_seed_gives_the_same_map(bench: Workbench, computed: ProxyMap) -> None:
     """Another one has other random heads."""
     again, other = (compute_proxy_map(bench, seed) for seed in (0, 1))

@@ -35,6 +35,7 @@ def settings(tmp_path: Path, bench: Workbench, monkeypatch: pytest.MonkeyPatch) 
     )  # fmt: skip
 
 
+@pytest.mark.slow
 def test_an_impossible_latency_leaves_no_study(settings: SearchSettings, bench: Workbench) -> None:
     """Another limit is the cure, and then no other settings than the study's."""
     with pytest.raises(SpaceError, match=r"latency, the most is 1\.05"):
@@ -44,6 +45,7 @@ def test_an_impossible_latency_leaves_no_study(settings: SearchSettings, bench: 
     assert search(replace(settings, max_latency="1.2x"), bench=bench).trials
 
 
+@pytest.mark.slow
 def test_another_latency_is_another_study(
     settings: SearchSettings, bench: Workbench, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -60,6 +60,7 @@ def steps_of(trials: list[FrozenTrial]) -> list[int]:
     return [spent_by(trial).n_steps for trial in trials]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("concurrency", [1, 3])
 def test_a_search_ends_with_its_steps(tmp_path: Path, concurrency: int) -> None:
     """The last trial is the first one that is begun knowing of too many, or one beside it."""
@@ -76,6 +77,7 @@ def test_a_search_ends_with_its_steps(tmp_path: Path, concurrency: int) -> None:
     assert [line for line in told.said if "--max-steps" in line] == told.said
 
 
+@pytest.mark.slow
 def test_steps_of_pruned_trials_count(tmp_path: Path) -> None:
     """As many as they had taken when they were stopped."""
     trials = run(tmp_path, StubEngine(), 30)
@@ -88,6 +90,7 @@ def test_steps_of_pruned_trials_count(tmp_path: Path) -> None:
     assert set(wanted) > {PER_EPOCH * EPOCHS}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("max_steps", [100, 500])
 def test_an_interrupted_search_ends_at_the_same_step(tmp_path: Path, max_steps: int) -> None:
     """Among the baselines or after them, whatever was under way when it was stopped."""
@@ -118,6 +121,7 @@ def test_more_steps_continue_a_search(tmp_path: Path) -> None:
     assert outcome(twice) == outcome(once)
 
 
+@pytest.mark.slow
 def test_no_seconds_begin_nothing(tmp_path: Path) -> None:
     """Time that is over before the search leaves all baselines in the queue."""
     engine, told = StubEngine(), Told()
@@ -128,6 +132,7 @@ def test_no_seconds_begin_nothing(tmp_path: Path) -> None:
     assert "--max-seconds" in told.said[0]
 
 
+@pytest.mark.slow
 def test_the_number_of_trials_is_said_too(tmp_path: Path) -> None:
     """A user reads which of the limits it was."""
     told = Told()

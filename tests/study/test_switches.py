@@ -101,6 +101,7 @@ def test_an_interrupted_study_ends_as_one_that_was_not(
     assert found(resumed) == found(whole)
 
 
+@pytest.mark.slow
 def test_their_steps_are_the_searchs(settings: SearchSettings, bench: Workbench) -> None:
     """A limit that they reach leaves none for trials: 3 steps in each of 2 epochs."""
     record = search(replace(settings, max_steps=6), bench=bench)
@@ -198,6 +199,7 @@ def test_too_many_connections_and_no_proxy_are_refused(
     load_ingredients(replace(settings, proxy_map=True), bench)
 
 
+@pytest.mark.slow
 def test_other_samplers_train_no_switches(settings: SearchSettings, bench: Workbench) -> None:
     """They would cost time and change nothing."""
     record = search(replace(settings, sampler="random", n_trials=1), bench=bench)

@@ -51,6 +51,7 @@ def one_layout() -> SearchSpace:
     return bind_space(file, MODULE_TYPES, n_nodes=9, places=Places(16), budget=Budget())
 
 
+@pytest.mark.slow
 def test_a_layout_is_tried_with_every_setting_once(tmp_path: Path) -> None:
     """What was evaluated already is a layout with its training settings."""
     engine = StubEngine()
@@ -65,6 +66,7 @@ def test_a_layout_is_tried_with_every_setting_once(tmp_path: Path) -> None:
     assert len({t.user_attrs[records.LAYOUT_ID] for t in trials}) == len(trials)
 
 
+@pytest.mark.slow
 def test_baselines_take_the_settings_nearest_to_the_studys_own(tmp_path: Path) -> None:
     """And what the file fixes for all; the plan's learning rate is 0.01."""
     engine = StubEngine()
@@ -76,6 +78,7 @@ def test_baselines_take_the_settings_nearest_to_the_studys_own(tmp_path: Path) -
     assert training_of(trials[0].user_attrs) == TrainingChoice(0.01, 0.2)
 
 
+@pytest.mark.slow
 def test_a_baseline_that_was_tried_with_its_settings_is_not_evaluated_again(
     tmp_path: Path,
 ) -> None:
@@ -98,6 +101,7 @@ def test_a_baseline_that_was_tried_with_its_settings_is_not_evaluated_again(
     assert "later" not in {t.user_attrs[records.ROLE] for t in study.get_trials()}
 
 
+@pytest.mark.slow
 def test_an_interrupted_trial_keeps_its_settings(tmp_path: Path) -> None:
     """The trials are those of a study that was not interrupted."""
     (tmp_path / "whole").mkdir()

@@ -220,6 +220,7 @@ def test_numbers_must_vary_in_what_is_left_of_training(tmp_path: Path) -> None:
         read(folder, train_size=1)
 
 
+@pytest.mark.slow
 def test_a_label_that_a_draw_loses_from_training_is_told(tmp_path: Path) -> None:
     """It is never the rarest of its row, so no stratum keeps it."""
     sets = [["a", "b"], ["b"], ["a", "c"], ["c"], ["a", "d"], ["d"]]

@@ -115,6 +115,7 @@ def test_no_canvas_comes_twice(name: str, tasks: dict[str, Task]) -> None:
     assert n_repeated <= (40 if name == "digits-location" else 0)
 
 
+@pytest.mark.slow
 def test_tasks_ignore_global_random_state(tasks: dict[str, Task]) -> None:
     """What was drawn before from torch's or numpy's global generators changes no data."""
     torch.rand(1)

@@ -40,6 +40,7 @@ def close(name: str, pair: tuple[np.ndarray, np.ndarray], expected: float) -> bo
     return math.isclose(METRICS[name].score(*pair), expected, rel_tol=1e-9, abs_tol=1e-9)
 
 
+@pytest.mark.slow
 @settings(max_examples=50, deadline=None)
 @given(CLASSES)
 def test_scores_of_classes_are_those_of_scikit_learn(pair: tuple[np.ndarray, np.ndarray]) -> None:
@@ -52,6 +53,7 @@ def test_scores_of_classes_are_those_of_scikit_learn(pair: tuple[np.ndarray, np.
     assert close("matthews", pair, 0.0 if is_one_class else matthews_corrcoef(truth, said))
 
 
+@pytest.mark.slow
 @settings(max_examples=50, deadline=None)
 @given(BINARY)
 def test_f1_is_that_of_the_second_class(pair: tuple[np.ndarray, np.ndarray]) -> None:
@@ -61,6 +63,7 @@ def test_f1_is_that_of_the_second_class(pair: tuple[np.ndarray, np.ndarray]) -> 
     assert close("f1", pair, f1_score(truth, said, zero_division=0))
 
 
+@pytest.mark.slow
 @settings(max_examples=50, deadline=None)
 @given(SETS)
 def test_scores_of_sets_are_those_of_scikit_learn(pair: tuple[np.ndarray, np.ndarray]) -> None:
@@ -73,6 +76,7 @@ def test_scores_of_sets_are_those_of_scikit_learn(pair: tuple[np.ndarray, np.nda
     assert close("micro_f1", pair, f1_score(truth, said, average="micro", zero_division=0))
 
 
+@pytest.mark.slow
 @settings(max_examples=50, deadline=None)
 @given(NUMBERS)
 def test_scores_of_numbers_are_those_of_scipy(pair: tuple[np.ndarray, np.ndarray]) -> None:

@@ -201,6 +201,7 @@ def test_what_learns_finds_where_the_good_layouts_are(learner: str, n_trials: in
     assert late[learner] > 0.75 * late["random"]
 
 
+@pytest.mark.slow
 def test_a_long_search_that_is_resumed_goes_on_as_if_it_had_not_stopped(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:

@@ -32,6 +32,7 @@ def trial(history: list[float], state: TrialState, notation: str) -> optuna.tria
     )
 
 
+@pytest.mark.slow
 def test_the_first_layouts_are_the_proxies_choices() -> None:
     """Six of them, the paper's own choice first; then the process looks elsewhere."""
     found = layouts_of(searched(SETTING, "guided", 9))
