@@ -10,14 +10,14 @@ from torch import nn
 
 from placement_search.adapted.model import AdaptedBackbone
 from placement_search.errors import EvaluationError
-from placement_search.evaluation.evaluate import Evaluation, begin, new_population
-from placement_search.evaluation.member import Member
+from placement_search.evaluation.evaluate import Evaluation, new_population
 from placement_search.evaluation.plan import TrainingPlan
 from placement_search.evaluation.workbench import Workbench
 from placement_search.modules import parse_layout
 from placement_search.tasks.metrics import METRICS
 from placement_search.tasks.target import Target
 from placement_search.tasks.task import Examples, Task
+from tests.evaluation.together import trained, weights
 from tests.tiny_backbones import tiny_vit
 from tests.tiny_task import tiny_task
 
@@ -58,20 +58,6 @@ def task_of(target: Target) -> Task:
 def bench(request: pytest.FixtureRequest) -> Workbench:
     """Each sort of label in turn."""
     return Workbench(tiny_vit(), task_of(request.param))
-
-
-def trained(bench: Workbench, requests: list[Evaluation]) -> list[Member]:
-    population = new_population(bench)
-    members = [begin(population, bench, request) for request in requests]
-    while not all(member.is_done for member in members):
-        population.run_epoch()
-    for member in members:
-        population.leave(member)
-    return members
-
-
-def weights(member: Member) -> torch.Tensor:
-    return torch.cat([p.detach().flatten() for p in member.model.parameters()])
 
 
 def asked(notation: str, plan: TrainingPlan = PLAN, seed: int = 0) -> Evaluation:

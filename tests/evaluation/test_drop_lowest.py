@@ -10,14 +10,14 @@ from torch import Tensor, nn
 from placement_search.adapted.model import AdaptedBackbone, needed_nodes
 from placement_search.adapted.states import bare_states
 from placement_search.errors import EvaluationError
-from placement_search.evaluation.evaluate import Evaluation, begin, new_population
-from placement_search.evaluation.member import Member
+from placement_search.evaluation.evaluate import Evaluation
 from placement_search.evaluation.plan import TrainingPlan
 from placement_search.evaluation.workbench import Workbench
 from placement_search.layout import Layout
 from placement_search.modules import parse_layout
 from placement_search.operations.drop import split_lowest
 from placement_search.operations.rebuilt import rebuilt
+from tests.evaluation.together import trained, weights
 from tests.tiny_backbones import tiny_vit
 from tests.tiny_task import tiny_bench
 
@@ -151,20 +151,6 @@ def test_a_dropped_connection_learns_nothing_in_that_pass() -> None:
         assert model.head.weight.grad.any()
 
     assert len(seen) == 3
-
-
-def trained(bench: Workbench, requests: list[Evaluation]) -> list[Member]:
-    population = new_population(bench)
-    members = [begin(population, bench, request) for request in requests]
-    while not all(member.is_done for member in members):
-        population.run_epoch()
-    for member in members:
-        population.leave(member)
-    return members
-
-
-def weights(member: Member) -> Tensor:
-    return torch.cat([p.detach().flatten() for p in member.model.parameters()])
 
 
 @pytest.mark.slow

@@ -5,13 +5,12 @@ from dataclasses import replace
 import pytest
 import torch
 
-from placement_search.adapted.model import AdaptedBackbone
 from placement_search.evaluation.evaluate import Evaluation, begin, new_population
-from placement_search.evaluation.member import Member
 from placement_search.evaluation.plan import TrainingPlan
 from placement_search.evaluation.population import Population
 from placement_search.evaluation.workbench import Workbench
 from placement_search.modules import parse_layout
+from tests.evaluation.together import trained, weights
 from tests.tiny_backbones import tiny_bert, tiny_t5
 from tests.tiny_task import tiny_bench, tiny_text_task
 
@@ -30,23 +29,6 @@ NOTATIONS = (
 def requests() -> list[Evaluation]:
     """One for each layout, with seeds of their own."""
     return [Evaluation(parse_layout(text), seed, PLAN) for seed, text in enumerate(NOTATIONS)]
-
-
-def trained(bench: Workbench, together: list[Evaluation]) -> list[Member]:
-    """Train requests as one population to their end."""
-    population = new_population(bench)
-    members = [begin(population, bench, request) for request in together]
-    while not all(member.is_done for member in members):
-        population.run_epoch()
-    for member in members:
-        population.leave(member)
-    return members
-
-
-def weights(member: Member) -> torch.Tensor:
-    """All trained values."""
-    assert isinstance(member.model, AdaptedBackbone)
-    return torch.cat([p.detach().flatten() for p in member.model.parameters()])
 
 
 @pytest.fixture(scope="module", params=["images", "texts"])
