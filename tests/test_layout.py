@@ -118,6 +118,7 @@ def test_no_connections_are_written_none() -> None:
     assert parse_layout(" none ", TYPES) == Layout()
 
 
+@pytest.mark.slow
 @given(st.data(), connections, st.sampled_from(FirstPass))
 @settings(deadline=None)
 def test_the_order_of_connections_does_not_matter(
@@ -212,6 +213,7 @@ def test_the_first_pass_is_kept_exactly_where_something_reads_it(
     assert (layout.first_pass is FirstPass.ADAPTED) == layout.is_recurrent
 
 
+@pytest.mark.slow
 @given(layouts)
 @settings(deadline=None)
 def test_recurrent_connections_can_be_left_out(layout: Layout) -> None:

@@ -193,6 +193,7 @@ def test_the_vision_half_of_clip_is_a_backbone(tmp_path: Path) -> None:
     torch.testing.assert_close(backbone.graph.run(inputs)[:, 0], expected)
 
 
+@pytest.mark.slow
 def test_bfloat16_is_another_backbone(folder: Path) -> None:
     """Rounded weights compute something else; facts say so."""
     backbone = load_backbone(ModelSettings(model=str(folder), dtype="bfloat16"))

@@ -118,6 +118,7 @@ def test_what_fails_alone_has_failed(bench: Workbench, monkeypatch: pytest.Monke
         assert all(isinstance(found, kind) for found in heard.errors.values())
 
 
+@pytest.mark.slow
 def test_close_drops_what_is_under_way(bench: Workbench) -> None:
     """Nothing is left, and no hook."""
     engine = InProcessEngine(bench, 2)

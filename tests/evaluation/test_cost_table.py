@@ -136,6 +136,7 @@ def test_modules_cost_what_they_are_built_of_at_their_place(family: str) -> None
         assert predicted.n_flops == real.n_flops
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("placed")
 def test_a_module_that_does_not_fit_everywhere_is_timed_where_it_does() -> None:
     """And the first pass with a module that may be recurrent; without one it takes no time."""

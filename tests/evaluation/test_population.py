@@ -89,6 +89,7 @@ def test_one_that_diverges_takes_nobody_with_it(bench: Workbench) -> None:
     assert members[1].history == trained(bench, [calm])[0].history
 
 
+@pytest.mark.slow
 def test_who_is_scored_once_trains_beside_others(bench: Workbench) -> None:
     """A final has its last score, and those beside it all of theirs."""
     first, second = requests()[1:3]

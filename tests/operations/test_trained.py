@@ -81,6 +81,7 @@ def test_a_layout_is_trained_on_as_it_was_trained(file: LayoutFile) -> None:
     )
 
 
+@pytest.mark.slow
 def test_files_of_earlier_versions_leave_the_defaults(file: LayoutFile) -> None:
     """They say nothing of the training."""
     older = file.model_copy(update={"plan": None})

@@ -80,6 +80,7 @@ def test_names_can_not_run_code(record: StudyRecord) -> None:
     assert "RuntimeError: &lt;b&gt;loss&lt;/b&gt; | is nan" in page
 
 
+@pytest.mark.slow
 def test_every_section_is_there(page: str) -> None:
     """All that a report promises has its place on the page, the answer first."""
     titles = re.findall(r"<h2[^>]*>([^<]+)</h2>", page)

@@ -44,6 +44,7 @@ def test_the_order_of_events_decides_nothing(tmp_path: Path, sampler: str, prune
     assert {TrialState.COMPLETE, TrialState.PRUNED} == {trial[1] for trial in outcomes[0]}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("sampler", "pruner"), COMBINATIONS)
 @pytest.mark.parametrize("order", [pytest.param(None, marks=pytest.mark.slow), 3])
 def test_an_interrupted_study_ends_as_an_uninterrupted_one(
@@ -84,6 +85,7 @@ def _interrupt(_number: int) -> None:
     raise KeyboardInterrupt
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("concurrency", [1, pytest.param(2, marks=pytest.mark.slow), 5])
 def test_as_many_as_allowed_are_under_way(tmp_path: Path, concurrency: int) -> None:
     """No more, and all slots are used; the total is kept."""
@@ -116,6 +118,7 @@ def test_knowledge_lags_by_the_concurrency(
     assert all(set(states) <= set(FINISHED) for states in known.values())
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("concurrency", [4, pytest.param(1, marks=pytest.mark.slow)])
 def test_no_layout_is_evaluated_twice(tmp_path: Path, concurrency: int) -> None:
     """Those under way count too, until a small space has no more."""

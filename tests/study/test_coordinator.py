@@ -23,6 +23,7 @@ from tests.study.stub_search import interrupt_at, outcome, run, space
 N_BASELINES = 8
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("sampler", "pruner"),
     [

@@ -93,6 +93,7 @@ def test_our_rows_are_optunas(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -
     assert found[0] == found[1]
 
 
+@pytest.mark.slow
 def test_times_are_as_optuna_writes_them(tmp_path: Path) -> None:
     """In the same zone, so that a dashboard shows trials where they belong."""
     study = study_in(tmp_path)

@@ -37,6 +37,7 @@ def search(folder: Path, engine: StubEngine, n: int, pruner: str = "median") -> 
     return run(folder, engine, n, pruner=pruner, concurrency=3, cost=size)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("pruner", ["median", pytest.param("hyperband", marks=pytest.mark.slow)])
 def test_an_interrupted_study_ends_as_an_uninterrupted_one(tmp_path: Path, pruner: str) -> None:
     """With two objectives as with one, whatever was under way and in whatever order."""

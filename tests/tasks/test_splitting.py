@@ -24,6 +24,7 @@ def rows_of(split: RawSplit) -> list[bytes]:
     return split.content.keys()
 
 
+@pytest.mark.slow
 @given(CLASSES, SEEDS)
 @settings(deadline=None)
 def test_cut_splits_hold_every_row_once(targets: np.ndarray, seed: int) -> None:
