@@ -14,8 +14,8 @@ from sklearn.linear_model import RidgeCV
 
 from placement_search.evaluation.estimates import Estimate, rank_correlation
 from placement_search.layout import Kind, Layout
-from placement_search.layout_scores import coverage, layout_sum
-from placement_search.study.map_record import RANDOM_HEAD, Grid
+from placement_search.layout_scores import Grid, coverage, layout_sum
+from placement_search.study.map_record import RANDOM_HEAD
 
 COMBINED = "combined"
 """The name of the proxy."""
@@ -119,13 +119,17 @@ def layout_columns(scores: Mapping[str, Grid], layout: Layout) -> dict[str, floa
     Returns:
         The sum of each proxy under its own name, its coverage, and `layout_facts`.
     """
-    sums = {name: layout_sum(grid, layout) for name, grid in scores.items()}
     covered = {
         f"{COVERAGE_OF}{name}": coverage(grid, layout)
         for name, grid in scores.items()
         if not name.endswith(RANDOM_HEAD)
     }
-    return sums | covered | layout_facts(layout)
+    return layout_sums(scores, layout) | covered | layout_facts(layout)
+
+
+def layout_sums(scores: Mapping[str, Grid], layout: Layout) -> dict[str, float]:
+    """The sum of each proxy over a layout's connections, by the proxy's name."""
+    return {name: layout_sum(grid, layout) for name, grid in scores.items()}
 
 
 def layout_facts(layout: Layout) -> dict[str, float]:

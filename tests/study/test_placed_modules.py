@@ -131,7 +131,7 @@ def test_evenly_spread_places_are_those_that_fit() -> None:
 def test_greedy_choices_are_made_among_places_that_fit() -> None:
     """As many as are asked for, with the module that was asked for."""
     space = placed(modules=[INNER, PLAIN], module_per="connection", connections={"exactly": 5})
-    made = list(greedy_layouts(space, made_up_proxies()))
+    made = list(greedy_layouts(setting_of(Encoding(space))))
     sorts = [{c.module.notation for c in layout.connections} for layout in made]
 
     assert {"inner(rank=4)"} in sorts and {"bottleneck(rank=4)"} in sorts

@@ -9,6 +9,7 @@ import numpy as np
 from placement_search.layout import Layout
 from placement_search.space.search_space import SearchSpace
 from placement_search.space.training import NO_CHOICE, TrainingChoice, TrainingSpace
+from placement_search.study.samplers.sampler import random_training
 from placement_search.study.samplers.set_features import Array
 
 
@@ -25,15 +26,6 @@ def random_candidates(space: SearchSpace, generator: random.Random, n: int) -> l
         Candidate(space.random_layout(generator), random_training(space.training, generator))
         for _ in range(n)
     ]
-
-
-def random_training(space: TrainingSpace, generator: random.Random) -> TrainingChoice:
-    """Random training settings; nothing for those that the space leaves alone."""
-    numbers = {
-        name: generator.random() if each.n_values is None else generator.randrange(each.n_values)
-        for name, each in space.settings
-    }
-    return TrainingChoice(**{name: each.at(numbers[name]) for name, each in space.settings})
 
 
 def neighbours_of(

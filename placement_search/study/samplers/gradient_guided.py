@@ -2,28 +2,26 @@
 
 import itertools
 import random
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Sequence
 
 from placement_search.layout import Layout
 from placement_search.space.search_space import SearchSpace
-from placement_search.study.greedy import GAMMA, greedy_choice
-from placement_search.study.samplers.candidates import random_training
-from placement_search.study.samplers.sampler import Proposal, Question, Scores, Setting
+from placement_search.study.greedy import greedy_choice
+from placement_search.study.samplers.sampler import Proposal, Question, Setting, in_order
 
 PROXY_ORDER = (
     "numerical_rank", "effective_rank", "participation_ratio", "stable_rank", "nuclear_norm",
     "frobenius_norm", "fisher",
 )  # fmt: skip
 """Ranks first, as in the paper; proxies that are not named come after these."""
-GAMMAS = (GAMMA, 0.0)
-"""The paper's discount, then the plain best."""
 
 
 class GradientGuided:
     """Proposes what greedy choice by the proxies gives, and learns nothing from scores.
 
-    The largest layouts come first, by each proxy in turn; then without the discount, then smaller
-    ones. Training settings, where the space has any, are drawn.
+    The largest layouts come first, by each proxy in turn, with each discount; then smaller ones.
+    After them the last connection of each gives way to the next one of its proxy, and so on.
+    Training settings, where the space has any, are drawn.
 
     Args:
         setting: What it works on.
@@ -31,51 +29,111 @@ class GradientGuided:
 
     def __init__(self, setting: Setting) -> None:
         self._setting = setting
-        self._layouts = list(dict.fromkeys(greedy_layouts(setting.encoding.space, setting.proxies)))
+        self._found: dict[Layout, None] = {}
+        self._more = every_greedy_layout(setting)
 
     def proposals(self, question: Question) -> Iterator[Proposal]:
         """See `Sampler`."""
         generator = random.Random(self._setting.seed_of(question.number, "training"))  # noqa: S311
-        encoding = self._setting.encoding
-        for layout in self._layouts:
-            yield Proposal.of(encoding, layout, random_training(encoding.space.training, generator))
+        return in_order(self._setting, question, self._layouts(), generator)
+
+    def _layouts(self) -> Iterator[Layout]:
+        """Each layout once; those that earlier questions came to are kept."""
+        yield from tuple(self._found)
+        for layout in self._more:
+            if layout not in self._found:
+                self._found[layout] = None
+                yield layout
 
 
-def greedy_layouts(space: SearchSpace, proxies: Mapping[str, Scores]) -> Iterator[Layout]:
-    """Greedy choices of a space, largest first; some come more than once.
+def every_greedy_layout(setting: Setting) -> Iterator[Layout]:
+    """`greedy_layouts`, then those whose last connection is the next best, and so on."""
+    chosen = _Chosen(setting)
+    for depth in range(len(setting.encoding.space.groups)):
+        yield from _greedy(setting, chosen, depth)
 
-    Args:
-        space: Whose connections and modules they have.
-        proxies: By name.
-    """
+
+def greedy_layouts(setting: Setting) -> Iterator[Layout]:
+    """Greedy choices of a space by every proxy, largest first; some come more than once."""
+    return _greedy(setting, _Chosen(setting), 0)
+
+
+def _greedy(setting: Setting, chosen: "_Chosen", depth: int) -> Iterator[Layout]:
+    space, proxies = setting.encoding.space, setting.proxies
     known = [name for name in PROXY_ORDER if name in proxies]
     names = [*known, *(name for name in proxies if name not in known)]
-    # A greedy choice of few connections is the beginning of one of more.
-    chosen = _Chosen(space, proxies)
-    asked = itertools.product(GAMMAS, names)
+    asked = itertools.product(setting.gammas, names)
     modules = list(reversed(range(len(space.modules))))
-    sizes = range(space.at_most, space.at_least - 1, -1)
-    for size, (gamma, name), module in itertools.product(sizes, asked, modules):
-        groups = chosen.by(name, gamma, module)[:size]
-        # A place that rules forbid gives way to the next one; a size that they forbid is left out.
-        legal = space.choices.repaired([(group, module) for group in groups])
-        if len(legal) == size:
-            yield space.layout_of(legal)
+    for size, (gamma, name), module in itertools.product(_sizes(space), asked, modules):
+        layout = chosen.layout(name, gamma, module, size, depth)
+        if layout is not None:
+            yield layout
+
+
+def first_choices(setting: Setting, names: Sequence[str]) -> Iterator[Layout]:
+    """A greedy choice by each of some proxies, with module types in turn.
+
+    They are as large as may be, and where a cost is an objective from the largest to the smallest.
+
+    Args:
+        setting: Whose space, proxies and first discount.
+        names: Which proxies, in order; those that there are not are left out.
+    """
+    space, chosen = setting.encoding.space, _Chosen(setting)
+    modules = itertools.cycle(reversed(range(len(space.modules))))
+    known = [name for name in names if name in setting.proxies]
+    step = 0.0
+    if len(setting.directions) > 1:
+        step = (space.at_most - space.at_least) / max(1, len(known) - 1)
+    for number, (name, module) in enumerate(zip(known, modules, strict=False)):
+        most = space.at_most - round(number * step)
+        sizes = range(most, space.at_least - 1, -1)
+        found = (chosen.layout(name, setting.gammas[0], module, size) for size in sizes)
+        yield from itertools.islice((layout for layout in found if layout is not None), 1)
+
+
+def _sizes(space: SearchSpace) -> range:
+    """Numbers of connections, the largest first."""
+    return range(space.at_most, space.at_least - 1, -1)
 
 
 class _Chosen:
     """Greedy choices, each made once for all modules that fit the same groups."""
 
-    def __init__(self, space: SearchSpace, proxies: Mapping[str, Scores]) -> None:
-        self._space = space
-        self._proxies = proxies
+    def __init__(self, setting: Setting) -> None:
+        self._space = setting.encoding.space
+        self._proxies = setting.proxies
         self._made: dict[tuple[str, float, tuple[int, ...]], list[int]] = {}
 
-    def by(self, name: str, gamma: float, module: int) -> list[int]:
-        """The largest choice by a proxy."""
-        key = name, gamma, tuple(self._space.choices.fitting(module))
-        if key not in self._made:
-            self._made[key] = greedy_choice(
-                self._space, self._proxies[name], module, self._space.at_most, gamma
+    def layout(
+        self, name: str, gamma: float, module: int, size: int, depth: int = 0
+    ) -> Layout | None:
+        """The choice of so many connections by a proxy, or None where rules forbid that.
+
+        Args:
+            name: The proxy.
+            gamma: Strength of the discount.
+            module: Of all connections.
+            size: How many connections, or groups of them.
+            depth: How many next best ones the last of them gives way to.
+        """
+        order = self._order(name, gamma, module, size + depth)
+        last = size - 1 + depth
+        if last >= len(order):
+            return None
+        groups = [*order[: size - 1], order[last]]
+        # A place that rules forbid gives way to the next one.
+        legal = self._space.choices.repaired([(group, module) for group in groups])
+        return self._space.layout_of(legal) if len(legal) == size else None
+
+    def _order(self, name: str, gamma: float, module: int, length: int) -> list[int]:
+        """Greedy choices by a proxy, at least so many where there are; more are made at once."""
+        fitting = tuple(self._space.choices.fitting(module))
+        key = name, gamma, fitting
+        made = self._made.get(key, [])
+        if length > len(made) and (not made or len(made) < len(fitting)):
+            most = max(length, 2 * len(made), self._space.at_most)
+            made = self._made[key] = greedy_choice(
+                self._space, self._proxies[name], module, most, gamma
             )
-        return self._made[key]
+        return made

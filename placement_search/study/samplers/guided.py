@@ -2,40 +2,63 @@
 
 A Gaussian process over layouts predicts scores, with the proxies' ranks among what it sees, so that
 it finds out within the study which of them to trust. The layout of the largest expected improvement
-is proposed; it is looked for among greedy choices by the proxies, random layouts and small changes
-of the best ones.
+is proposed; it is looked for among greedy choices by the proxies, random layouts, of which the
+combined proxy takes the better half while it is worth it, and small changes of the best ones.
 """
 
+import itertools
 import random
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import cache
 
 import numpy as np
 from optuna.trial import FrozenTrial, TrialState
+from threadpoolctl import ThreadpoolController
 
-from placement_search.layout import parse_layout
+from placement_search.layout import Layout, parse_layout
 from placement_search.modules import MODULE_TYPES
 from placement_search.study import records
+from placement_search.study.combined_proxy import (
+    CombinedProxy,
+    fit_combined,
+    layout_facts,
+    layout_sums,
+)
 from placement_search.study.samplers.candidates import (
     Candidate,
     neighbours_of,
     random_candidates,
+)
+from placement_search.study.samplers.gradient_guided import first_choices, greedy_layouts
+from placement_search.study.samplers.sampler import (
+    SCORED,
+    Proposal,
+    Question,
+    Setting,
+    in_order,
     random_training,
 )
-from placement_search.study.samplers.gradient_guided import greedy_layouts
-from placement_search.study.samplers.sampler import SCORED, Proposal, Question, Setting
 from placement_search.study.samplers.set_features import Array
 from placement_search.study.samplers.set_model import SetModel, Vectoriser
 from placement_search.study.training_choices import training_of
 
-N_GREEDY = 6
-"""Proposals that are greedy choices, each by another proxy, before the process is asked."""
+FIRST = (
+    "frobenius_norm", "stable_rank", "nuclear_norm", "participation_ratio", "fisher",
+    "effective_rank",
+)  # fmt: skip
+"""Proxies whose greedy choices come before the process is asked: norms and ranks in turn.
+
+The paper trusts ranks; on the tabled tasks norms knew more (reports/placements), hence they begin.
+"""
 N_OBSERVED = 4
 """Scored layouts that the process needs; until then layouts are random."""
 N_REFERENCE = 200
 """Random layouts that say what is usual."""
 N_RANDOM = 150
 """Random candidates of a proposal."""
+N_REFIT = 10
+"""Trials after which the combined proxy is fitted anew."""
 N_BEST, N_AROUND = 6, 12
 """Layouts that small changes start from, and changes of each."""
 N_ROUNDS = 4
@@ -73,23 +96,30 @@ class Guided:
     def __init__(self, setting: Setting) -> None:
         self._setting = setting
         self._space = setting.encoding.space
-        self._greedy = list(dict.fromkeys(greedy_layouts(self._space, setting.proxies)))
+        chosen = itertools.chain(first_choices(setting, FIRST), greedy_layouts(setting))
+        self._greedy = list(dict.fromkeys(chosen))
         generator = random.Random(setting.seed_of("reference"))  # noqa: S311
         reference = random_candidates(self._space, generator, N_REFERENCE)
         self._vectoriser = Vectoriser(self._space, setting.proxies, reference)
+        self._combined: tuple[Sequence[Observation], CombinedProxy | None] = ([], None)
 
     def proposals(self, question: Question) -> Iterator[Proposal]:
-        """See `Sampler`."""
+        """Greedy choices first, then what the process likes, as soon as it knows enough."""
         generator = random.Random(self._setting.seed_of(question.number, "guided"))  # noqa: S311
-        for candidate in self._candidates(question, generator):
+        before = (*question.trials, *question.pending)
+        n_own = sum(trial.user_attrs[records.ROLE] == records.SEARCHED for trial in before)
+        if n_own < len(FIRST) and self._greedy:
+            yield from in_order(self._setting, question, self._greedy, generator)
+            return
+        # Small matrices: beside trainings, threads that wait for each other take a hundred times
+        # as long as one alone (docs/decisions/0007-threads.md).
+        with _controller().limit(limits=1, user_api="blas"):
+            candidates = self._candidates(question, generator)
+        for candidate in candidates:
             yield Proposal.of(self._setting.encoding, *candidate)
 
     def _candidates(self, question: Question, generator: random.Random) -> list[Candidate]:
-        """Greedy choices first, then what the process likes, as soon as it knows enough."""
-        before = (*question.trials, *question.pending)
-        n_own = sum(trial.user_attrs[records.ROLE] == records.SEARCHED for trial in before)
-        if n_own < N_GREEDY and self._greedy:
-            return self._greedy_candidates(generator)
+        """What promises most, the best first; random ones while too little is known."""
         observed = observations(question.trials, self._setting, generator)
         if len(observed) < N_OBSERVED:
             return random_candidates(self._space, generator, N_PROPOSED)
@@ -124,20 +154,44 @@ class Guided:
         if pending:
             model = model.believing(self._vectoriser.of(pending))
         starts = [known[index] for index in np.argsort(-expected, kind="stable")[:N_BEST]]
-        return self._climbed(model, best, starts, {*known, *pending}, generator)
+        fresh = self._greedy_candidates(generator) + self._drawn(observed, generator)
+        return self._climbed(model, best, starts, fresh, {*known, *pending}, generator)
+
+    def _drawn(self, observed: Sequence[Observation], generator: random.Random) -> list[Candidate]:
+        """Random candidates; while the combined proxy is worth it, the better half of more."""
+        combined = self._combination(observed[: len(observed) // N_REFIT * N_REFIT])
+        if combined is None or not combined.is_trusted:
+            return random_candidates(self._space, generator, N_RANDOM)
+        drawn = random_candidates(self._space, generator, 2 * N_RANDOM)
+        scores = {each: combined.score(self._columns(each.layout)) for each in drawn}
+        return sorted(drawn, key=scores.__getitem__, reverse=True)[:N_RANDOM]
+
+    def _combination(self, observed: Sequence[Observation]) -> CombinedProxy | None:
+        """A regression of scores on what the proxies say of layouts; none with two objectives."""
+        if len(self._setting.directions) > 1 or not self._setting.proxies:
+            return None
+        if observed != self._combined[0]:
+            rows = [self._columns(each.candidate.layout) for each in observed]
+            columns = {name: [row[name] for row in rows] for name in rows[0]}
+            fitted = fit_combined(columns, [each.score for each in observed])
+            self._combined = observed, fitted
+        return self._combined[1]
+
+    def _columns(self, layout: Layout) -> dict[str, float]:
+        """Numbers of a layout that a combination is made of, but for coverage, which takes long."""
+        return layout_sums(self._setting.proxies, layout) | layout_facts(layout)
 
     def _climbed(
         self,
         model: SetModel,
         best: float,
         starts: Sequence[Candidate],
+        fresh: list[Candidate],
         known: set[Candidate],
         generator: random.Random,
     ) -> list[Candidate]:
         """What looks best of many candidates and, round by round, of the neighbours of the best."""
         gains: dict[Candidate, float] = {}
-        fresh = self._greedy_candidates(generator)
-        fresh += random_candidates(self._space, generator, N_RANDOM)
         for _ in range(N_ROUNDS):
             for start in starts:
                 fresh += neighbours_of(self._space, start, generator, N_AROUND)
@@ -149,6 +203,12 @@ class Guided:
             starts = sorted(gains, key=gains.__getitem__, reverse=True)[:N_BEST]
             fresh = []
         return sorted(gains, key=gains.__getitem__, reverse=True)[:N_PROPOSED]
+
+
+@cache
+def _controller() -> ThreadpoolController:
+    """Of the libraries for linear algebra that are loaded when it is first asked for."""
+    return ThreadpoolController()
 
 
 def candidate_of(trial: FrozenTrial) -> Candidate:

@@ -20,7 +20,7 @@ class Proposer:
 
     Args:
         setting: What the sampler works on.
-        sampler: OperationSettings first.
+        sampler: Asked first.
     """
 
     def __init__(self, setting: Setting, sampler: Sampler) -> None:

@@ -1,6 +1,7 @@
 """What every sampler is: something that, asked for a trial, says which layouts it would try."""
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+import random
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol, Self
 
@@ -11,9 +12,13 @@ from optuna.trial import FrozenTrial, TrialState
 from placement_search.layout import Layout
 from placement_search.space.encoding import Encoding, Gene
 from placement_search.space.node_names import Pair
-from placement_search.space.training import NO_CHOICE, TrainingChoice
+from placement_search.space.training import NO_CHOICE, TrainingChoice, TrainingSpace
+from placement_search.study import records
+from placement_search.study.greedy import GAMMA
 from placement_search.study.seeds import derive_seed
 
+GAMMAS = (GAMMA, 0.0)
+"""The paper's discount, then none, which is the plain best."""
 SCORED = (TrialState.COMPLETE, TrialState.PRUNED)
 Scores = Sequence[Sequence[float]]
 """A proxy's score of every connection, ``[source][target]``, larger for a better place."""
@@ -31,6 +36,7 @@ class Setting:
         concurrency: How far knowledge lags: the proposal of trial n may know trials up to
             n - concurrency.
         keep: By connection the probability that a switch keeps it; empty where none was trained.
+        gammas: Strengths of the discount in greedy choices by the proxies, each within [0, 1].
     """
 
     encoding: Encoding
@@ -39,6 +45,7 @@ class Setting:
     proxies: Mapping[str, Scores] = field(default_factory=dict)
     concurrency: int = 1
     keep: Mapping[Pair, float] = field(default_factory=dict)
+    gammas: tuple[float, ...] = GAMMAS
 
     @property
     def sign(self) -> int:
@@ -63,6 +70,13 @@ class Question:
     number: int
     trials: Sequence[FrozenTrial]
     pending: Sequence[FrozenTrial] = ()
+
+    @property
+    def layouts(self) -> frozenset[str]:
+        """Notations of the layouts of all earlier trials, whatever they are trained with."""
+        return frozenset(
+            trial.user_attrs[records.LAYOUT] for trial in (*self.trials, *self.pending)
+        )
 
     def before(self, number: int) -> FrozenTrial:
         """The trial of an earlier number."""
@@ -105,6 +119,40 @@ class Sampler(Protocol):
 
 
 MakeSampler = Callable[[Setting], Sampler]
+
+
+def in_order(
+    setting: Setting, question: Question, layouts: Iterable[Layout], generator: random.Random
+) -> Iterator[Proposal]:
+    """Layouts with training settings that are drawn: new ones first, then those tried before.
+
+    So a space that searches training settings has its layouts tried one after another, not the
+    first one again and again with other settings.
+
+    Args:
+        setting: What the sampler works on.
+        question: Which layouts were tried.
+        layouts: In the order in which they are to be tried; may be drawn from only in part.
+        generator: Of the training settings.
+    """
+    tried, again = question.layouts, []
+    training = setting.encoding.space.training
+    for layout in layouts:
+        if layout.notation in tried:
+            again.append(layout)
+        else:
+            yield Proposal.of(setting.encoding, layout, random_training(training, generator))
+    for layout in again:
+        yield Proposal.of(setting.encoding, layout, random_training(training, generator))
+
+
+def random_training(space: TrainingSpace, generator: random.Random) -> TrainingChoice:
+    """Random training settings; nothing for those that the space leaves alone."""
+    numbers = {
+        name: generator.random() if each.n_values is None else generator.randrange(each.n_values)
+        for name, each in space.settings
+    }
+    return TrainingChoice(**{name: each.at(numbers[name]) for name, each in space.settings})
 
 
 def distributions(encoding: Encoding) -> dict[str, BaseDistribution]:

@@ -114,6 +114,16 @@ def summary_features(space: SearchSpace, ranks: Array, layouts: Sequence[Layout]
             ends[:, 1].min(),
             ends[:, 0].max(),
             layout.is_recurrent,
-            *ranks[ends[:, 0], ends[:, 1]].sum(0),
         ])  # fmt: skip
-    return np.array(rows, dtype=float)
+    return np.concatenate([np.array(rows, dtype=float), rank_sums(ranks, layouts)], axis=1)
+
+
+def rank_sums(ranks: Array, layouts: Sequence[Layout]) -> Array:
+    """The sums of the proxies' ranks over each layout's connections, ``(n_layouts, n_proxies)``.
+
+    Args:
+        ranks: As `proxy_ranks` gives them.
+        layouts: At least one.
+    """
+    ends = ([(c.source, c.target) for c in layout.connections] for layout in layouts)
+    return np.stack([ranks[tuple(zip(*each, strict=True))].sum(0) for each in ends])

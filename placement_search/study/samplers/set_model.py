@@ -1,17 +1,18 @@
 """A Gaussian process over layouts, averaged over its own settings instead of tuned.
 
-Scores are a constant, a linear part in what a layout is as a whole, a sum of what its connections
-give, and an interaction that depends on how near two layouts are as sets. How much there is of
-each, over what distance nodes are alike, and how noisy scores are is weighed by the marginal
-likelihood on a fixed grid: a search has too few trials to trust one setting.
+Scores are what one of the proxies or none of them makes expect, a linear part in what a layout is
+as a whole, a sum of what its connections give, and an interaction that depends on how near two
+layouts are as sets. Which proxy is believed, how much there is of each part, over what distance
+nodes are alike, and how noisy scores are is weighed by the marginal likelihood on a fixed grid: a
+search has too few trials to trust one setting.
 """
 
 import itertools
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
-from scipy import linalg, special, stats
+from scipy import linalg, special
 
 from placement_search.space.search_space import SearchSpace
 from placement_search.study.samplers.candidates import Candidate, training_features
@@ -20,6 +21,7 @@ from placement_search.study.samplers.set_features import (
     Array,
     SetFeatures,
     proxy_ranks,
+    rank_sums,
     summary_features,
 )
 
@@ -34,6 +36,10 @@ NOISES = (0.03, 0.1, 0.3, 1.0)
 """Variance of the noise, as a share of that of the scores."""
 TRAINING = 0.7
 """What a training setting at an end of its range adds to a vector of length 1."""
+SLOPE = 0.5
+"""Spreads of the scores by which a layout is expected to be better for each spread of a proxy."""
+DISBELIEF = 0.5
+"""Probability, before any trial, that no proxy is to be believed."""
 PRIOR = 1.0
 """Observations that the prior of the scores' variance is worth."""
 N_AVERAGED = 12
@@ -47,10 +53,13 @@ class Vectors:
     Args:
         summaries: Of whole layouts, shape ``(n, n_summaries)``, by spread.
         sums: Of connections' vectors by length scale, each of shape ``(n, n_features)``.
+        beliefs: What each proxy makes expect, in spreads of usual layouts, shape
+            ``(n, n_proxies)``.
     """
 
     summaries: Array
     sums: tuple[Array, ...]
+    beliefs: Array
 
     def joined(self, other: "Vectors") -> "Vectors":
         """These layouts, then those."""
@@ -58,6 +67,7 @@ class Vectors:
         return Vectors(
             np.concatenate([self.summaries, other.summaries]),
             tuple(np.concatenate(pair) for pair in pairs),
+            np.concatenate([self.beliefs, other.beliefs]),
         )
 
 
@@ -81,8 +91,10 @@ class Vectoriser:
         self._features = [SetFeatures(space, self._ranks, length) for length in LENGTHS]
         usual = self._summaries(reference)
         self._mean = usual.mean(0)
-        self._spread = np.where(usual.std(0) > 0, usual.std(0), 1.0) * np.sqrt(usual.shape[1])
+        self._spread = _spreads(usual) * np.sqrt(usual.shape[1])
         layouts = [each.layout for each in reference]
+        believed = rank_sums(self._ranks, layouts)
+        self._expected, self._surprise = believed.mean(0), _spreads(believed)
         sums = [features.of(layouts) for features in self._features]
         self._means = [each.mean(0) for each in sums]
         self._scales = [np.sqrt(((s - s.mean(0)) ** 2).sum(1).mean()) or 1.0 for s in sums]
@@ -96,13 +108,23 @@ class Vectoriser:
             np.concatenate([(features.of(layouts) - mean) / scale, training], axis=1)
             for features, mean, scale in parts
         )
-        return Vectors((self._summaries(candidates) - self._mean) / self._spread, sums)
+        return Vectors(
+            (self._summaries(candidates) - self._mean) / self._spread,
+            sums,
+            (rank_sums(self._ranks, layouts) - self._expected) / self._surprise,
+        )
 
     def _summaries(self, candidates: Sequence[Candidate]) -> Array:
         layouts = [each.layout for each in candidates]
         summaries = summary_features(self._space, self._ranks, layouts)
         training = training_features(self._space.training, candidates)
         return np.concatenate([summaries, training], axis=1)
+
+
+def _spreads(values: Array) -> Array:
+    """Standard deviations of columns; 1 where all are equal."""
+    spreads = values.std(0)
+    return np.where(spreads > 0, spreads, 1.0)
 
 
 Mix = tuple[float, float, float]
@@ -140,14 +162,23 @@ class _Parts:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class _Fit:
-    """The process with one setting, given observations."""
+    """The process with one kernel, given observations.
+
+    Args:
+        length: Number of the length scale.
+        mix: Shares of the kernel's parts.
+        factor: Of the kernel's matrix, shape ``(n, n)``.
+        solved: What the observations weigh, by what is believed, shape ``(n, n_beliefs)``.
+        scales: The scores' variance, by what is believed.
+        likelihoods: Logarithms of the probability of each belief and this kernel.
+    """
 
     length: int
     mix: Mix
-    weight: float
-    scale: float
     factor: Array
     solved: Array
+    scales: Array
+    likelihoods: Array
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -176,7 +207,7 @@ class Prediction:
         """
         gap = self.means - best
         z = gap / self.spreads
-        each = gap * special.ndtr(z) + self.spreads * stats.norm.pdf(z)
+        each = gap * special.ndtr(z) + self.spreads * np.exp(-0.5 * z**2) / np.sqrt(2 * np.pi)
         return np.asarray(self.weights @ each)
 
 
@@ -194,6 +225,7 @@ class SetModel:
         self._mean, self._spread = float(scores.mean()), float(scores.std()) or 1.0
         self._targets = (scores - self._mean) / self._spread
         self._doubts = doubts / self._spread**2
+        self._usual = vectors.beliefs.mean(0)
         self._fits = self._averaged()
 
     def predict(self, vectors: Vectors) -> Prediction:
@@ -201,11 +233,13 @@ class SetModel:
         lengths = {fit.length for fit in self._fits}
         crossed = {n: _Parts.between(self._vectors, vectors, n) for n in lengths}
         own = {n: _Parts.within(vectors, n) for n in lengths}
+        believed = self._believed(vectors).T
         found = [_predicted(fit, crossed[fit.length], own[fit.length]) for fit in self._fits]
+        weights = np.concatenate([fit.likelihoods for fit in self._fits])
         return Prediction(
-            means=self._mean + self._spread * np.stack([mean for mean, _ in found]),
-            spreads=self._spread * np.stack([spread for _, spread in found]),
-            weights=np.array([fit.weight for fit in self._fits]),
+            means=self._mean + self._spread * np.concatenate([believed + m for m, _ in found]),
+            spreads=self._spread * np.concatenate([spreads for _, spreads in found]),
+            weights=np.exp(weights - _log_sum(weights)),
         )
 
     def believing(self, vectors: Vectors) -> "SetModel":
@@ -219,36 +253,52 @@ class SetModel:
             np.concatenate([doubts, np.zeros(len(expected))]),
         )
 
+    def _believed(self, vectors: Vectors) -> Array:
+        """What each proxy makes expect, then nothing, shape ``(n_layouts, n_beliefs)``."""
+        expected = SLOPE * (vectors.beliefs - self._usual)
+        return np.concatenate([expected, np.zeros((len(expected), 1))], axis=1)
+
     def _averaged(self) -> list[_Fit]:
+        """The likeliest kernels, whatever is believed."""
         parts = [
             _Parts.between(self._vectors, self._vectors, length) for length in range(len(LENGTHS))
         ]
         settings = itertools.product(enumerate(parts), MIXES, NOISES)
-        tried = [self._fit(length, each, mix, noise) for (length, each), mix, noise in settings]
-        best = max(likelihood for _, likelihood in tried)
-        likeliest = sorted(tried, key=lambda each: each[1], reverse=True)[:N_AVERAGED]
-        kept = [(fit, np.exp(likelihood - best)) for fit, likelihood in likeliest]
-        total = sum(weight for _, weight in kept)
-        return [replace(fit, weight=weight / total) for fit, weight in kept]
+        tried = [self._fit(length, own, mix, noise) for (length, own), mix, noise in settings]
+        tried.sort(key=lambda fit: _log_sum(fit.likelihoods), reverse=True)
+        return tried[:N_AVERAGED]
 
-    def _fit(self, length: int, parts: _Parts, mix: Mix, noise: float) -> tuple[_Fit, float]:
-        """The process with a setting, and the logarithm of its marginal likelihood.
+    def _fit(self, length: int, parts: _Parts, mix: Mix, noise: float) -> _Fit:
+        """The process with a kernel, under every belief.
 
         The scores' variance is integrated out, as in a Student-t process.
         """
         gram = parts.mixed(mix) + np.diag(noise + self._doubts)
         factor = linalg.cholesky(gram, lower=True)
-        solved = linalg.cho_solve((factor, True), self._targets)
-        n = len(self._targets)
-        energy = PRIOR + float(self._targets @ solved)
-        likelihood = -np.log(np.diag(factor)).sum() - 0.5 * (n + PRIOR) * np.log(energy)
-        fit = _Fit(length, mix, 1.0, energy / (n + PRIOR), factor, solved)
-        return fit, float(likelihood)
+        residuals = self._targets[:, None] - self._believed(self._vectors)
+        solved = linalg.cho_solve((factor, True), residuals)
+        energies = PRIOR + (residuals * solved).sum(0)
+        n, n_beliefs = residuals.shape
+        determinant = np.log(np.diag(factor)).sum()
+        likelihoods = -determinant - 0.5 * (n + PRIOR) * np.log(energies)
+        if n_beliefs > 1:
+            likelihoods[:-1] += np.log((1 - DISBELIEF) / (n_beliefs - 1))
+            likelihoods[-1] += np.log(DISBELIEF)
+        return _Fit(length, mix, factor, solved, energies / (n + PRIOR), likelihoods)
+
+
+def _log_sum(logarithms: Array) -> float:
+    """The logarithm of the sum of what has these logarithms; SciPy's is slow on a few numbers."""
+    most = float(logarithms.max())
+    return most + float(np.log(np.exp(logarithms - most).sum()))
 
 
 def _predicted(fit: _Fit, crossed: _Parts, own: _Parts) -> tuple[Array, Array]:
-    """Means and spreads of layouts, from their kernels with the observed ones and themselves."""
+    """Means beyond what is believed, and spreads, each ``(n_beliefs, n_layouts)``.
+
+    From the layouts' kernels with those observed, and with themselves.
+    """
     with_known = crossed.mixed(fit.mix)
     half = linalg.solve_triangular(fit.factor, with_known, lower=True)
     variance = np.maximum(own.mixed(fit.mix) - (half**2).sum(0), 1e-9)
-    return with_known.T @ fit.solved, np.sqrt(fit.scale * variance)
+    return fit.solved.T @ with_known, np.sqrt(fit.scales[:, None] * variance)

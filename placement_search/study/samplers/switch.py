@@ -9,8 +9,7 @@ from placement_search.layout import Layout
 from placement_search.space.choices import Choice
 from placement_search.space.node_names import Pair
 from placement_search.space.search_space import SearchSpace
-from placement_search.study.samplers.candidates import random_training
-from placement_search.study.samplers.sampler import Proposal, Question, Setting
+from placement_search.study.samplers.sampler import Proposal, Question, Setting, in_order
 
 
 class KeptBySwitches:
@@ -29,11 +28,15 @@ class KeptBySwitches:
         self._layouts = list(dict.fromkeys(kept_layouts(setting.encoding.space, setting.keep)))
 
     def proposals(self, question: Question) -> Iterator[Proposal]:
-        """See `Sampler`."""
+        """See `Sampler`.
+
+        Raises:
+            ValueError: If no switches were trained.
+        """
+        if not self._setting.keep:
+            raise ValueError("switches have to be trained before they say what they keep")
         generator = random.Random(self._setting.seed_of(question.number, "training"))  # noqa: S311
-        encoding = self._setting.encoding
-        for layout in self._layouts:
-            yield Proposal.of(encoding, layout, random_training(encoding.space.training, generator))
+        return in_order(self._setting, question, self._layouts, generator)
 
 
 def kept_layouts(space: SearchSpace, keep: Mapping[Pair, float]) -> Iterator[Layout]:

@@ -8,7 +8,7 @@ from optuna.trial import FrozenTrial, TrialState
 
 from placement_search.layout import parse_layout
 from placement_search.modules import MODULE_TYPES
-from placement_search.space.encoding import Gene
+from placement_search.space.encoding import Encoding, Gene
 from placement_search.study import records
 from placement_search.study.samplers import ONE_OBJECTIVE, SAMPLERS, optuna_samplers, proposer
 from placement_search.study.samplers.proposer import SpaceExhaustedError
@@ -27,6 +27,7 @@ from tests.study.samplers.asking import (
     searched,
     setting_of,
 )
+from tests.tiny_spaces import bound, space_file
 
 SETTING = setting_of(ENCODING)
 ENUMERATING = {"brute-force"}
@@ -117,6 +118,15 @@ def test_a_resumed_search_of_training_settings_goes_on_as_if_it_had_not_stopped(
     for number in {0, 1, n_trials // 2, n_trials - 1}:
         resumed = searched(asked, sampler, number + 1, begun=trials[:number])
         assert ids_of(resumed) == ids_of(trials[: number + 1])
+
+
+@pytest.mark.parametrize("sampler", ["gradient-guided", "guided", "switch"])
+def test_layouts_have_their_turn_before_one_comes_again_trained_otherwise(sampler: str) -> None:
+    """A learning rate drawn anew makes no layout new: the first six proposals are six layouts."""
+    rates = {"learning_rate": {"low": 0.001, "high": 0.1}}
+    asked = setting_of(Encoding(bound(space_file(training=rates))))
+
+    assert len(set(layouts_of(searched(asked, sampler, 6)))) == 6
 
 
 def test_asking_again_gives_the_same_proposal(name: str, setting: Setting) -> None:

@@ -1,8 +1,12 @@
+from dataclasses import replace
+
 import pytest
 
+from placement_search.layout import parse_layout
+from placement_search.modules import MODULE_TYPES
 from placement_search.space.encoding import Encoding
 from placement_search.study.greedy import GAMMA, greedy_pairs
-from placement_search.study.samplers.gradient_guided import greedy_layouts
+from placement_search.study.samplers.gradient_guided import first_choices, greedy_layouts
 from tests.study.samplers.asking import (
     ENCODING,
     layouts_of,
@@ -24,9 +28,19 @@ def test_the_first_proposal_is_the_papers_choice() -> None:
 
 def test_every_proxy_and_size_has_its_turn() -> None:
     """Two proxies, two discounts and two modules for each size, the largest size first."""
-    found = list(greedy_layouts(ENCODING.space, made_up_proxies()))
+    found = list(greedy_layouts(setting_of(ENCODING)))
 
     assert [len(layout.connections) for layout in found] == [3] * 8 + [2] * 8 + [1] * 8
+
+
+def test_first_choices_take_module_types_in_turn() -> None:
+    """Each proxy's own choice, as large as may be, with another module than the one before."""
+    space = ENCODING.space
+    asked = ["nuclear_norm", "unknown", "effective_rank"]
+    found = list(first_choices(setting_of(ENCODING), asked))
+
+    assert [len(layout.connections) for layout in found] == [space.at_most] * 2
+    assert [layout.connections[0].module for layout in found] == [*reversed(space.modules)]
 
 
 @pytest.mark.parametrize(
@@ -35,7 +49,7 @@ def test_every_proxy_and_size_has_its_turn() -> None:
 def test_connections_that_come_together_are_chosen_together(changes: dict[str, object]) -> None:
     """Ties, symmetry and connections that are always there leave it its choices."""
     space = bound(space_file(**changes))
-    found = list(greedy_layouts(space, made_up_proxies()))
+    found = list(greedy_layouts(setting_of(Encoding(space))))
 
     assert len(set(found)) > 4
     assert all(space.contains(layout) for layout in found)
@@ -47,3 +61,41 @@ def test_choices_keep_the_budget() -> None:
     first = layouts_of(searched(setting_of(encoding), "gradient-guided", 1))[0]
 
     assert first.count("rank=4") == 3
+
+
+def test_it_goes_down_the_rankings_when_its_choices_are_used_up() -> None:
+    """Of single connections by two proxies: the best ones first, then each next best."""
+    encoding = Encoding(
+        bound(space_file(connections={"at_most": 1}, modules=[{"type": "bottleneck", "rank": 4}]))
+    )
+    setting = replace(setting_of(encoding), gammas=(0.0,))
+    found = [parse_layout(each, MODULE_TYPES) for each in layouts_of(
+        searched(setting, "gradient-guided", 40)
+    )]  # fmt: skip
+    pairs = [(c.source, c.target) for layout in found for c in layout.connections]
+    best = {
+        pair
+        for scores in setting.proxies.values()
+        for pair in sorted(encoding.space.pairs, key=lambda p: -scores[p[0]][p[1]])[:22]
+    }
+
+    assert set(pairs) <= best
+
+
+def test_a_searched_learning_rate_does_not_stop_it_at_its_first_layout() -> None:
+    """Every layout has its turn before one comes again with another rate."""
+    rates = {"learning_rate": {"low": 0.001, "high": 0.1}}
+    setting = setting_of(Encoding(bound(space_file(training=rates))))
+    found = layouts_of(searched(setting, "gradient-guided", 12))
+
+    assert len(set(found)) == len(found)
+
+
+def test_the_discount_is_a_setting() -> None:
+    """Without one, the best three by a proxy, however near."""
+    setting = replace(setting_of(ENCODING), gammas=(0.0,))
+    first = layouts_of(searched(setting, "gradient-guided", 1))[0]
+    space = ENCODING.space
+    pairs = greedy_pairs(made_up_proxies()["effective_rank"], space.pairs, space.at_most, 0.0)
+
+    assert first == space.layout(pairs, [space.modules[-1]] * space.at_most).notation

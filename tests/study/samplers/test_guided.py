@@ -1,16 +1,20 @@
 import random
+from collections.abc import Callable
+from dataclasses import replace
 
 import optuna
 import pytest
+from optuna.study import StudyDirection
 from optuna.trial import TrialState
 
-from placement_search.layout import parse_layout
+from placement_search.layout import Layout, parse_layout
 from placement_search.modules import MODULE_TYPES
 from placement_search.study import records
 from placement_search.study.samplers import guided
-from placement_search.study.samplers.candidates import Candidate
-from placement_search.study.samplers.gradient_guided import greedy_layouts
+from placement_search.study.samplers.candidates import Candidate, random_candidates
+from placement_search.study.samplers.gradient_guided import first_choices, greedy_layouts
 from placement_search.study.samplers.guided import most_telling, observations
+from placement_search.study.samplers.sampler import Question
 from tests.study.samplers.asking import (
     ENCODING,
     closeness,
@@ -34,13 +38,47 @@ def trial(history: list[float], state: TrialState, notation: str) -> optuna.tria
 
 @pytest.mark.slow
 def test_the_first_layouts_are_the_proxies_choices() -> None:
-    """Six of them, the paper's own choice first; then the process looks elsewhere."""
+    """Six greedy ones, of norms and ranks in turn; then the process looks elsewhere."""
     found = layouts_of(searched(SETTING, "guided", 9))
-    greedy = [layout.notation for layout in greedy_layouts(ENCODING.space, made_up_proxies())]
+    first = [each.notation for each in first_choices(SETTING, guided.FIRST)]
+    greedy = [each.notation for each in greedy_layouts(SETTING)]
 
-    assert found[0] == greedy[0]
+    assert found[: len(first)] == first
     assert set(found[:6]) <= set(greedy)
     assert not set(found[6:]) <= set(greedy)
+
+
+def test_a_proposal_thinks_in_one_thread_and_gives_the_others_back() -> None:
+    """Small matrices wait for threads that trainings beside them keep busy."""
+    controller = guided._controller()
+    before = controller.info()
+    during: list[int] = []
+
+    class Watching(guided.Guided):
+        def _candidates(self, question: Question, generator: random.Random) -> list[Candidate]:
+            during.extend(
+                each["num_threads"] for each in controller.info() if each["user_api"] == "blas"
+            )
+            return super()._candidates(question, generator)
+
+    known = searched(SETTING, "random", 9)
+    next(Watching(SETTING).proposals(Question(len(known), known)))
+
+    assert set(during) == {1}
+    assert controller.info() == before
+
+
+def test_with_a_cost_the_first_layouts_have_all_sizes() -> None:
+    """A front needs small ones too, from the beginning."""
+    two = replace(SETTING, directions=(StudyDirection.MAXIMIZE, StudyDirection.MINIMIZE))
+    proxies = dict.fromkeys(guided.FIRST, made_up_proxies()["effective_rank"])
+    sizes = [
+        len(layout.connections)
+        for layout in first_choices(replace(two, proxies=proxies), guided.FIRST)
+    ]
+
+    assert sizes == sorted(sizes, reverse=True)
+    assert {max(sizes), min(sizes)} == {ENCODING.space.at_most, ENCODING.space.at_least}
 
 
 @pytest.mark.slow
@@ -58,6 +96,24 @@ def test_a_proxy_that_is_right_helps() -> None:
         return sum(found) / len(found)
 
     assert early(is_mapped=True) > early(is_mapped=False)
+
+
+def drawn_closeness(score: Callable[[Layout, random.Random], float]) -> float:
+    """How close the random candidates lie after forty scores of random layouts."""
+    generator = random.Random(1)  # noqa: S311
+    space = ENCODING.space
+    layouts = [each.layout for each in random_candidates(space, generator, 40)]
+    observed = [guided.Observation(Candidate(each), score(each, generator)) for each in layouts]
+    found = guided.Guided(SETTING)._drawn(observed, generator)
+    return sum(closeness(each.layout) for each in found) / len(found)
+
+
+def test_the_combined_proxy_chooses_among_random_candidates_while_it_is_worth_it() -> None:
+    """Scores that the proxies tell are followed; scores that they don't leave chance alone."""
+    told = drawn_closeness(lambda layout, _: closeness(layout))
+    untold = drawn_closeness(lambda _, generator: generator.random())
+
+    assert told > untold + 1
 
 
 def test_a_pruned_score_counts_as_if_it_had_gained_what_others_did() -> None:

@@ -1,4 +1,5 @@
 import random
+from collections.abc import Callable
 
 import numpy as np
 import pytest
@@ -7,7 +8,7 @@ from placement_search.study.samplers.candidates import Candidate, random_candida
 from placement_search.study.samplers.set_features import Array, SetFeatures, proxy_ranks
 from placement_search.study.samplers.set_model import SetModel, Vectoriser
 from tests.study.samplers.asking import made_up_proxies
-from tests.tiny_spaces import bound
+from tests.tiny_spaces import N_NODES, bound
 
 SPACE = bound()
 
@@ -62,6 +63,41 @@ def test_unseen_layouts_are_ranked() -> None:
     assert np.corrcoef(predicted, truth)[0, 1] > 0.5
 
 
+def believed(proxy: Callable[[int, int], float]) -> float:
+    """How unseen layouts are ranked from eight scores, by a model with this proxy: Pearson's."""
+    nodes = range(N_NODES)
+    proxies = {"only": [[proxy(source, target) for target in nodes] for source in nodes]}
+    vectoriser = Vectoriser(SPACE, proxies, drawn(200, seed=9))
+    found = []
+    for seed in range(10, 16):
+        few, fresh = drawn(8, seed), drawn(200, seed=2)
+        scores = np.array([worth(layout) for layout in few])
+        model = SetModel(vectoriser.of(few), scores, np.zeros(len(few)))
+        predicted = model.predict(vectoriser.of(fresh)).mean
+        found.append(np.corrcoef(predicted, [worth(layout) for layout in fresh])[0, 1])
+    return float(np.mean(found))
+
+
+def test_a_proxy_that_is_right_is_believed_after_a_few_trials() -> None:
+    """Eight scores and a proxy that knows the places predict better than with one that is blind."""
+    knowing = believed(lambda s, t: -((s - 20) ** 2 + (t - 5) ** 2))
+    blind = believed(lambda s, t: (7 * s + 11 * t) % 13)
+
+    assert knowing > blind + 0.1
+
+
+def test_a_proxy_that_is_wrong_is_given_up() -> None:
+    """One that is upside down does not turn the ranking after sixty scores."""
+    nodes = range(N_NODES)
+    upside_down = {"only": [[(s - 20.0) ** 2 + (t - 5) ** 2 for t in nodes] for s in nodes]}
+    vectoriser = Vectoriser(SPACE, upside_down, drawn(200, seed=9))
+    known, fresh = drawn(60), drawn(200, seed=2)
+    scores = np.array([worth(layout) for layout in known])
+    predicted = SetModel(vectoriser.of(known), scores, np.zeros(60)).predict(vectoriser.of(fresh))
+
+    assert np.corrcoef(predicted.mean, [worth(layout) for layout in fresh])[0, 1] > 0.5
+
+
 def test_what_was_seen_is_surer_than_what_was_not() -> None:
     """Spreads shrink at the observations."""
     layouts = drawn(40)
@@ -90,7 +126,8 @@ def test_believing_in_a_layout_makes_it_less_interesting() -> None:
     chosen = VECTORISER.of([drawn(50, seed=4)[top]])
     after = model.believing(chosen).predict(fresh).expected_improvement(best)
 
-    assert after[top] < 0.8 * gains[top]
+    # What a proxy makes expect is not less for being believed, only less open.
+    assert after[top] < 0.9 * gains[top]
 
 
 def test_expected_improvement_is_that_of_a_normal_variable() -> None:

@@ -2,6 +2,8 @@
 
 from dataclasses import replace
 
+import pytest
+
 from placement_search.space.encoding import Encoding
 from placement_search.study.samplers.switch import kept_layouts
 from tests.study.samplers.asking import ENCODING, layouts_of, searched, setting_of
@@ -94,3 +96,9 @@ def test_the_sampler_proposes_them_in_order() -> None:
 
     assert found[: len(expected)] == expected
     assert len(set(found)) == 12
+
+
+def test_without_switches_there_is_nothing_to_propose() -> None:
+    """Proposing at random in their name would be a false answer."""
+    with pytest.raises(ValueError, match="switches have to be trained"):
+        searched(replace(setting_of(ENCODING), keep={}), "switch", 1)
