@@ -1,21 +1,31 @@
-r"""How well short trainings rank layouts as long ones do, from the tabular benchmark.
+r"""How well short trainings rank layouts as long ones do, and which length pays, by the table.
 
-    python -m benchmarks.lengths
+    python -m benchmarks.lengths [--in-all 64]
 
-For each task and number of epochs: Spearman's correlation of the validation scores with the test
-scores of the longest training, over the layouts that were trained for all lengths, with its
-interval; then the mean time of a trial. The shortest length whose correlation is no worse than that
-of the next one by more than its interval is what a search should take.
+For each task and number of epochs, over the layouts that were trained for all lengths: Spearman's
+correlation of the validation scores with the test scores of the longest training, with its
+interval; and what a search loses that spends a given number of epochs in all. It tries as many
+layouts as it can pay for, drawn at random, and takes the one with the best validation score: its
+regret is the best layout's test score after the longest training less that of the one taken, in
+standard deviations of those scores. Longer trainings judge better and judge fewer layouts. The
+length of least mean regret over the tasks is what a trial should take.
 """
 
 import argparse
+import math
 import statistics
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+from benchmarks.placements.errors import plain_errors
 from benchmarks.placements.protocol import LENGTHS
-from benchmarks.placements.table import TABLE, Row, read_rows
+from benchmarks.placements.table import TABLE, Row, rows_of_one_backbone
 from placement_search.evaluation.estimates import rank_correlation
+
+IN_ALL = 64
+"""Epochs of all trials together: 4 layouts for 16 epochs each, or 16 for 4."""
+MIN_LAYOUTS = 30
+"""Layouts from which a task has a say."""
 
 
 def by_length(rows: Sequence[Row]) -> Mapping[int, Mapping[str, Row]]:
@@ -28,9 +38,49 @@ def by_length(rows: Sequence[Row]) -> Mapping[int, Mapping[str, Row]]:
     return {n: {name: each[name] for name in sorted(whole)} for n, each in found.items()}
 
 
-def lines_of(task: str, rows: Sequence[Row]) -> list[str]:
-    """A line for each length."""
+def expected_worth(scores: Sequence[float], worths: Sequence[float], n_tried: int) -> float:
+    """What the best-scored of some layouts is worth on average, over all ways to draw them.
+
+    Args:
+        scores: Of all layouts; equal ones are chosen among by chance.
+        worths: What each is worth.
+        n_tried: How many are drawn without replacement, at least 1 and at most all.
+    """
+    n, expected, n_worse = len(scores), 0.0, 0
+    for score in sorted(set(scores)):
+        group = [worth for own, worth in zip(scores, worths, strict=True) if own == score]
+        n_up_to = n_worse + len(group)
+        none_better = math.comb(n_up_to, n_tried) - math.comb(n_worse, n_tried)
+        expected += none_better / math.comb(n, n_tried) * statistics.fmean(group)
+        n_worse = n_up_to
+    return expected
+
+
+def regrets(rows: Sequence[Row], in_all: int = IN_ALL) -> dict[int, float]:
+    """By epochs of a trial, what a search loses; empty for a task that has no say."""
     found = by_length(rows)
+    worths = [row.test for row in found[max(LENGTHS)].values()]
+    if len(worths) < MIN_LAYOUTS or len(set(worths)) == 1:
+        return {}
+    best, spread = max(worths), statistics.pstdev(worths)
+
+    def regret(epochs: int) -> float:
+        scores = [row.validation for row in found[epochs].values()]
+        n_tried = min(len(scores), max(1, in_all // epochs))
+        return (best - expected_worth(scores, worths, n_tried)) / spread
+
+    return {epochs: regret(epochs) for epochs in LENGTHS}
+
+
+def mean_regrets(tasks: Sequence[Mapping[int, float]]) -> dict[int, float]:
+    """By epochs, the mean over the tasks that have a say."""
+    told = [each for each in tasks if each]
+    return {n: statistics.fmean(each[n] for each in told) for n in LENGTHS} if told else {}
+
+
+def lines_of(task: str, rows: Sequence[Row], in_all: int = IN_ALL) -> list[str]:
+    """A line for each length."""
+    found, lost = by_length(rows), regrets(rows, in_all)
     longest = [row.test for row in found[max(LENGTHS)].values()]
     lines = []
     for epochs, each in found.items():
@@ -40,23 +90,35 @@ def lines_of(task: str, rows: Sequence[Row]) -> list[str]:
             if correlation is None
             else f"{correlation.mean:5.2f} ({correlation.low:.2f} to {correlation.high:.2f})"
         )
+        regret = f"regret {lost[epochs]:.2f}" if lost else "no say"
         seconds = statistics.fmean(row.seconds for row in each.values()) if each else 0.0
         lines.append(
-            f"{task:16} {epochs:3} epochs  {len(each):3} layouts  {shown}  {seconds:.1f} s"
+            f"{task:16} {epochs:3} epochs  {len(each):3} layouts  {shown}  {regret}  "
+            f"{seconds:.1f} s"
         )
     return lines
 
 
 def main() -> None:
-    """Print the table."""
+    """Print the table and the length that pays."""
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--table", type=Path, default=TABLE)
-    rows = read_rows(parser.parse_args().table)
-    for task in sorted({row.task for row in rows}):
-        for line in lines_of(task, [row for row in rows if row.task == task]):
-            print(line)
+    parser.add_argument("--backbone", help="fingerprint; needed where the table has several")
+    parser.add_argument("--in-all", type=int, default=IN_ALL, help="epochs of all trials together")
+    given = parser.parse_args()
+    by_task: dict[str, list[Row]] = {}
+    with plain_errors():
+        for row in rows_of_one_backbone(given.table, given.backbone):
+            by_task.setdefault(row.task, []).append(row)
+    for task, rows in sorted(by_task.items()):
+        print("\n".join(lines_of(task, rows, given.in_all)))
+    means = mean_regrets([regrets(rows, given.in_all) for rows in by_task.values()])
+    shown = ", ".join(f"{epochs} epochs {regret:.2f}" for epochs, regret in means.items())
+    print(f"mean regret of {given.in_all} epochs in all: {shown or 'no task has a say'}")
+    if means:
+        print(f"least with {min(means, key=means.__getitem__)} epochs a trial")
 
 
 if __name__ == "__main__":

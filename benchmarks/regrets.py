@@ -3,22 +3,29 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+import numpy as np
 from matplotlib.figure import Figure
 
 from placement_search.report.pictures import draw_svg
 
 COLOURS = ("#0b6fa4", "#c2410c", "#15803d", "#7e22ce", "#a16207", "#be123c", "#0f766e", "#64748b")
 SHOWN_TRIALS = 60
+ORDER = "random order"
+"""Label of exhaustive search in random order."""
+TITLES = {"singles": "single connections", "sets": "one to six connections"}
+"""What a space holds, by its name."""
 INTRODUCTION = """
 # Samplers, replayed on measured layouts
 
-Rebuilt by `python -m benchmarks.samplers --out reports/samplers` (`--seeds`, `--trials`,
-`--tasks`, `--samplers` for more or less). Nothing is trained: a proposal is answered from the
-tabular benchmark (`benchmarks/placements`). *Trials* is the median over the seeds until one layout
-within 1 % of the table's best was tried, quartiles in brackets, *never* for not within {n_trials}.
-*Regret* is the best score less that of the layout that scored best so far, mean over the seeds.
-The yardsticks are random search, and exhaustive search in random order, whose mean number of
-trials is (layouts + 1) / (close ones + 1).
+Made by `{command}`. Nothing is trained: a proposal is answered from the tabular benchmark
+(`benchmarks/placements`). *Trials* is the median over the seeds until one layout within 1 % of the
+table's best was tried, quartiles in brackets, *never* for not within {n_trials}. *Regret* is the
+best score less that of the layout that scored best so far, mean over the seeds. The yardsticks are
+random search, and exhaustive search in random order, whose mean number of trials is
+(layouts + 1) / (close ones + 1). The thin grey line of the picture is its expected regret: after k
+trials they are k layouts drawn without replacement, so the i-th best of n is their best with
+probability C(n - i, k - 1) / C(n, k). That is exact where a layout is observed to score what it is
+worth, as with one seed each.
 """
 
 
@@ -37,6 +44,7 @@ class Result:
         quartiles: The quarter and three quarters of the searches, likewise.
         regrets: Best score less that of the incumbent, mean over seeds, after some trials.
         curve: The same after each trial.
+        random_order: The same, expected of exhaustive search in random order.
     """
 
     task: str
@@ -49,6 +57,26 @@ class Result:
     quartiles: tuple[float | None, float | None]
     regrets: tuple[float, ...]
     curve: tuple[float, ...]
+    random_order: tuple[float, ...] = ()
+
+
+def random_order(worths: Sequence[float], n_trials: int) -> tuple[float, ...]:
+    """Expected regret of exhaustive search in random order, after each trial.
+
+    The i-th best of n layouts (from 0) is the best of k drawn ones where none of those above it is
+    drawn and it is, which is ``(k / (n - i)) * prod over j < i of (n - j - k) / (n - j)``.
+
+    Args:
+        worths: Of all layouts, the best first; observed scores are taken to be the same.
+        n_trials: How many trials; no more than there are layouts.
+    """
+    array = np.asarray(worths, dtype=float)
+    left = len(array) - np.arange(len(array))
+    curve = []
+    for k in range(1, min(n_trials, len(array)) + 1):
+        none_above = np.cumprod(np.concatenate([[1.0], np.maximum(left - k, 0)[:-1] / left[:-1]]))
+        curve.append(float(array[0] - (none_above * np.minimum(k / left, 1.0)) @ array))
+    return tuple(curve)
 
 
 def shown_trials(value: float | None) -> str:
@@ -56,15 +84,22 @@ def shown_trials(value: float | None) -> str:
     return "never" if value is None else f"{value:g}"
 
 
-def page(results: Sequence[Result], looked_at: Sequence[int], n_trials: int) -> str:
-    """All results in Markdown: trials until close to the best, and regret."""
-    lines = [INTRODUCTION.format(n_trials=n_trials).strip()]
+def page(results: Sequence[Result], looked_at: Sequence[int], n_trials: int, command: str) -> str:
+    """All results in Markdown: trials until close to the best, and regret.
+
+    Args:
+        results: Of all tasks, spaces and samplers.
+        looked_at: Trials after which regret is told.
+        n_trials: Of each search.
+        command: What made them, with all that they depend on.
+    """
+    lines = [INTRODUCTION.format(n_trials=n_trials, command=command).strip()]
     for (task, space), group in grouped(results).items():
         first = group[0]
         whole = (first.n_layouts + 1) / (first.n_close + 1)
         lines += [
             "",
-            f"## `{task}`, {space}",
+            f"## `{task}`, {TITLES[space]}",
             "",
             (
                 f"{first.n_layouts} layouts, {first.n_close} within 1 % of the best; random order: "
@@ -107,6 +142,8 @@ def curves(results: Sequence[Result]) -> str:
     def paint(figure: Figure) -> None:
         panels = list(figure.subplots(n_rows, n_columns, squeeze=False).flat)
         for axes, ((task, space), group) in zip(panels, groups.items(), strict=False):
+            order = group[0].random_order[:SHOWN_TRIALS]
+            axes.plot(range(1, len(order) + 1), order, color="#9ca3af", linewidth=0.8, label=ORDER)
             for each in group:
                 curve = each.curve[:SHOWN_TRIALS]
                 width = 2.2 if each.sampler == "guided" else 1.2
@@ -115,7 +152,7 @@ def curves(results: Sequence[Result]) -> str:
                     range(1, len(curve) + 1), curve, style, color=colours[each.sampler],
                     linewidth=width, label=each.sampler,
                 )  # fmt: skip
-            axes.set_title(f"{task}, {space}")
+            axes.set_title(f"{task}, {TITLES[space]}")
             axes.set_xlabel("trials")
             axes.set_ylabel("regret")
             axes.set_ylim(bottom=0)
@@ -123,5 +160,5 @@ def curves(results: Sequence[Result]) -> str:
             axes.set_axis_off()
         panels[0].legend(fontsize="small")
 
-    described = f"Regret of {', '.join(names)} after each trial, by task"
+    described = f"Regret of {', '.join(names)} and of {ORDER} after each trial, by task"
     return draw_svg("regret", (5.2 * n_columns, 3.6 * n_rows), described, paint)

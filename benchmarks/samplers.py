@@ -5,46 +5,87 @@ r"""Every sampler replayed on the tabular benchmark: how many trials until a goo
 For each task and sampler: the median over seeds of the number of trials until one of them is within
 1 % of the best layout of the table, with the interval between the quartiles; and what the layout
 that scored best so far is worth after 10, 20 and 40 trials, against the best there is. Nothing is
-trained. A table of other tasks: ``--table my-table.parquet --maps my-maps.parquet``.
+trained. A table of other tasks: ``--table my-table.parquet --maps my-maps.parquet``. Spaces:
+``singles`` of single connections, and ``sets`` of one to six, where enough are tabled.
 """
 
 import argparse
 import json
 import multiprocessing
+import os
+import shlex
 import statistics
 import warnings
-from collections.abc import Iterator, Sequence
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from functools import cache
+from multiprocessing.pool import Pool
 from pathlib import Path
 
 import numpy as np
 import optuna
+import torch
 
+from benchmarks.placements.errors import TableError, plain_errors
 from benchmarks.placements.maps import MAPS, read_maps
 from benchmarks.placements.protocol import SHORT, SIZES
-from benchmarks.placements.table import TABLE, read_rows
+from benchmarks.placements.table import TABLE, Row, rows_of_one_backbone
 from benchmarks.placements.world import World
-from benchmarks.regrets import Result, curves, page, shown_trials
+from benchmarks.regrets import Result, curves, page, random_order, shown_trials
 from benchmarks.replay import Replay, median_trials, replay
+from placement_search.errors import nearest
+from placement_search.layout import parse_layout
+from placement_search.modules import MODULE_TYPES
 from placement_search.study.samplers import SAMPLERS
+from placement_search.study.samplers.sampler import Scores
 
 CLOSE = 0.99
 """A layout is good enough when its score is this share of the best one's."""
 LOOKED_AT = (10, 20, 40)
 """Trials after which regret is told."""
 SPACES = {"singles": 1, "sets": SIZES[1]}
-"""Most connections of a layout, by the name of the space."""
-NOT_REPLAYED = frozenset({"brute-force"})
-"""Random order without replacement, which random is too."""
+"""Most connections of a layout, by the name of the space; smaller layouts take part too."""
+MIN_LAYOUTS = 30
+"""Layouts that must be tabled for a space to be replayed: single ones, or sets of several."""
+NOT_REPLAYED = {
+    "brute-force": "it goes in random order without replacement, as random does",
+    "switch": "it goes by switches that are trained before, and none are tabled",
+}
+"""Samplers that are left out, and why."""
+ONE_THREAD = {"OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1", "MKL_NUM_THREADS": "1"}
+"""Of each process: several on fewer cores make small matrices a hundred times as slow."""
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """Where scores are read from.
+
+    Args:
+        table: Parquet file of the table.
+        maps: Parquet file of the proxy maps.
+        backbone: Fingerprint of the backbone; None for the only one of the table.
+    """
+
+    table: Path
+    maps: Path
+    backbone: str | None = None
+
+    def rows(self) -> dict[str, list[Row]]:
+        """By task the trainings of a search's length, without those of the head alone."""
+        found: dict[str, list[Row]] = {}
+        for row in rows_of_one_backbone(self.table, self.backbone):
+            if row.epochs == SHORT.epochs and row.layout != "none":
+                found.setdefault(row.task, []).append(row)
+        return found
 
 
 @dataclass(frozen=True, slots=True)
 class Job:
     """One search to replay."""
 
-    table: Path
-    maps: Path
+    source: Source
     task: str
     space: str
     sampler: str
@@ -52,21 +93,55 @@ class Job:
     n_trials: int
 
 
+def tabled_task(source: Source, task: str) -> tuple[list[Row], Mapping[str, Scores]]:
+    """A task's trainings and its proxy map.
+
+    Raises:
+        TableError: If the task is not tabled, or has no proxy map.
+    """
+    tabled = source.rows()
+    if task not in tabled:
+        raise TableError(
+            f"--tasks takes tasks of {source.table} with trainings of {SHORT.epochs} epochs; got "
+            f"{task!r}{nearest(task, tabled)}"
+        )
+    rows = tabled[task]
+    proxies = read_maps(source.maps, rows[0].backbone).get(task)
+    if not proxies:
+        raise TableError(
+            f"a replay needs the task's proxy map, and {source.maps} has none of {task!r} on "
+            f"backbone {rows[0].backbone}; name the table's own by --maps, or make it by "
+            "python -m benchmarks.placements.build, which goes on with the table"
+        )
+    return rows, proxies
+
+
 @cache
-def world_of(table: Path, maps: Path, task: str, space: str) -> World:
+def world_of(source: Source, task: str, space: str) -> World:
     """A task's world; made once in a process."""
-    rows = [row for row in read_rows(table) if row.task == task and row.epochs == SHORT.epochs]
-    proxies = read_maps(maps).get(task, {})
-    n_nodes = len(next(iter(proxies.values())))
-    named = [row for row in rows if row.layout != "none"]
-    return World(task, named, proxies, n_nodes, SPACES[space])
+    rows, proxies = tabled_task(source, task)
+    return World(task, rows, proxies, len(next(iter(proxies.values()))), SPACES[space])
+
+
+def spaces_of(task: str, rows: Sequence[Row], asked: Sequence[str]) -> list[str]:
+    """The spaces of which enough is tabled; says which ones are left out."""
+    sizes = Counter(
+        len(parse_layout(notation, MODULE_TYPES).connections) > 1
+        for notation in {row.layout for row in rows}
+    )
+    n_tabled = {"singles": sizes[False], "sets": sizes[True]}
+    for space in asked:
+        if n_tabled[space] < MIN_LAYOUTS:
+            print(f"{task}: {space} are left out, since {n_tabled[space]} are tabled and "
+                  f"{MIN_LAYOUTS} are needed")  # fmt: skip
+    return [space for space in asked if n_tabled[space] >= MIN_LAYOUTS]
 
 
 def run(job: Job) -> Replay:
     """Replay one search."""
     optuna.logging.set_verbosity(optuna.logging.ERROR)
     warnings.simplefilter("ignore")
-    world = world_of(job.table, job.maps, job.task, job.space)
+    world = world_of(job.source, job.task, job.space)
     return replay(world, job.sampler, job.seed, job.n_trials)
 
 
@@ -91,6 +166,7 @@ def result_of(world: World, job: Job, replays: Sequence[Replay]) -> Result:
         quartiles=(_finite(low), _finite(high)),
         regrets=tuple(curve[min(n, length) - 1] for n in LOOKED_AT),
         curve=curve,
+        random_order=random_order(world.worths, job.n_trials),
     )
 
 
@@ -98,13 +174,33 @@ def _finite(value: float) -> float | None:
     return float(value) if np.isfinite(value) else None
 
 
+@contextmanager
+def one_thread_pool(workers: int) -> Iterator[Pool]:
+    """Processes of one thread each.
+
+    The libraries of linear algebra read their variables when they are loaded, so these are there
+    before a process starts.
+    """
+    before = {name: os.environ.get(name) for name in ONE_THREAD}
+    os.environ.update(ONE_THREAD)
+    try:
+        context = multiprocessing.get_context("spawn")
+        with context.Pool(workers, torch.set_num_threads, (1,)) as pool:
+            yield pool
+    finally:
+        for name, value in before.items():
+            if value is None:
+                del os.environ[name]
+            else:
+                os.environ[name] = value
+
+
 def results(jobs: Sequence[Sequence[Job]], workers: int) -> Iterator[Result]:
     """The results of groups of jobs, one group after another."""
-    context = multiprocessing.get_context("spawn")
-    with context.Pool(workers) as pool:
+    with one_thread_pool(workers) as pool:
         for group in jobs:
             first = group[0]
-            world = world_of(first.table, first.maps, first.task, first.space)
+            world = world_of(first.source, first.task, first.space)
             yield result_of(world, first, pool.map(run, group, chunksize=1))
 
 
@@ -118,43 +214,108 @@ def line_of(result: Result) -> str:
     )
 
 
-def main() -> None:
-    """Replay, print, and write what was asked for."""
+def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("--table", type=Path, default=TABLE)
-    parser.add_argument("--maps", type=Path, default=MAPS)
-    parser.add_argument("--samplers", nargs="+", default=sorted(set(SAMPLERS) - NOT_REPLAYED))
-    parser.add_argument("--spaces", nargs="+", default=list(SPACES), choices=list(SPACES))
-    parser.add_argument("--tasks", nargs="+", help="all that the table holds, if not given")
-    parser.add_argument("--seeds", type=int, default=100, help="searches of each kind")
-    parser.add_argument("--trials", type=int, default=100, help="of each search")
-    parser.add_argument("--workers", type=int, default=2, help="processes")
-    parser.add_argument("--out", type=Path, help="folder for page, picture and results.json")
-    given = parser.parse_args()
-    tasks = given.tasks or sorted({row.task for row in read_rows(given.table)})
-    jobs = [
-        [
-            Job(given.table, given.maps, task, space, sampler, seed, given.trials)
-            for seed in range(given.seeds)
+    add = parser.add_argument
+    add("--table", type=Path, default=TABLE)
+    add("--maps", type=Path, default=MAPS)
+    add("--backbone", help="fingerprint; needed where the table has several")
+    add("--samplers", nargs="+", default=sorted(set(SAMPLERS) - set(NOT_REPLAYED)))
+    add("--spaces", nargs="+", default=list(SPACES), choices=list(SPACES))
+    add("--tasks", nargs="+", help="all that the table holds, if not given")
+    add("--seeds", type=int, default=100, help="searches of each kind")
+    add("--trials", type=int, default=100, help="of each search")
+    add("--workers", type=int, default=2, help="processes")
+    add("--out", type=Path, help="folder for page, picture and results.json")
+    return parser
+
+
+def command_of(given: argparse.Namespace, tasks: Sequence[str]) -> str:
+    """The command that makes the same again, with every option that its results depend on."""
+    options: Mapping[str, Sequence[object]] = {
+        "seeds": [given.seeds],
+        "trials": [given.trials],
+        "tasks": tasks,
+        "spaces": given.spaces,
+        "samplers": given.samplers,
+        "table": [] if given.table == TABLE else [given.table],
+        "maps": [] if given.maps == MAPS else [given.maps],
+        "backbone": [given.backbone] if given.backbone else [],
+        "out": [given.out] if given.out else [],
+    }
+    words = ["python", "-m", "benchmarks.samplers"]
+    for name, values in options.items():
+        words += [f"--{name}", *map(str, values)] if values else []
+    return shlex.join(words)
+
+
+def jobs_of(given: argparse.Namespace) -> list[list[Job]]:
+    """The searches to replay, by task, space and sampler; all that is asked is checked before.
+
+    Raises:
+        TableError: If a sampler or task is unknown, a map is missing, or too little is tabled.
+    """
+    _check(given)
+    source = Source(given.table, given.maps, given.backbone)
+    jobs = []
+    for task in given.tasks or sorted(source.rows()):
+        rows, _ = tabled_task(source, task)
+        jobs += [
+            [Job(source, task, space, name, seed, given.trials) for seed in range(given.seeds)]
+            for space in spaces_of(task, rows, given.spaces)
+            for name in given.samplers
         ]
-        for task in tasks
-        for space in given.spaces
-        for sampler in given.samplers
-    ]
-    print(f"median trials until within 1 % of the best ({given.seeds} seeds, quartiles), regret of "
-          f"the incumbent after {LOOKED_AT} trials")  # fmt: skip
-    found = []
-    for result in results(jobs, given.workers):
-        found.append(result)
-        print(line_of(result), flush=True)
-        if given.out:
-            given.out.mkdir(parents=True, exist_ok=True)
-            written = [asdict(each) for each in found]
-            (given.out / "results.json").write_text(json.dumps(written) + "\n")
-            (given.out / "samplers.md").write_text(page(found, LOOKED_AT, given.trials))
-            (given.out / "regret.svg").write_text(curves(found))
+    if not jobs:
+        raise TableError(
+            f"a replay needs {MIN_LAYOUTS} tabled layouts of a space, which {given.table} has for "
+            "no task that was asked for; go on building it (python -m benchmarks.placements.build)"
+        )
+    return jobs
+
+
+def _check(given: argparse.Namespace) -> None:
+    for name in given.samplers:
+        if name in NOT_REPLAYED:
+            raise TableError(
+                f"sampler {name!r} is not replayed: {NOT_REPLAYED[name]}; leave it out"
+            )
+        if name not in SAMPLERS:
+            known = set(SAMPLERS) - set(NOT_REPLAYED)
+            raise TableError(
+                f"--samplers takes samplers of search; got {name!r}{nearest(name, known)}"
+            )
+    for option in ("seeds", "trials", "workers"):
+        if getattr(given, option) < 1:
+            raise TableError(
+                f"--{option} must be at least 1, got {getattr(given, option)}; leave it out for "
+                "the default"
+            )
+
+
+def main() -> None:
+    """Replay, print, and write what was asked for."""
+    given = _parser().parse_args()
+    with plain_errors():
+        jobs = jobs_of(given)
+        command = command_of(given, list(dict.fromkeys(group[0].task for group in jobs)))
+        print(f"{command}\nmedian trials until within 1 % of the best, quartiles, regret of the "
+              f"incumbent after {LOOKED_AT} trials")  # fmt: skip
+        found = []
+        for result in results(jobs, given.workers):
+            found.append(result)
+            print(line_of(result), flush=True)
+            if given.out:
+                _write(found, given, command)
+
+
+def _write(found: Sequence[Result], given: argparse.Namespace, command: str) -> None:
+    given.out.mkdir(parents=True, exist_ok=True)
+    written = [asdict(each) for each in found]
+    (given.out / "results.json").write_text(json.dumps(written) + "\n")
+    (given.out / "samplers.md").write_text(page(found, LOOKED_AT, given.trials, command))
+    (given.out / "regret.svg").write_text(curves(found))
 
 
 if __name__ == "__main__":

@@ -3,11 +3,12 @@ r"""Builds the tabular benchmark, or goes on where it stopped.
     python -m benchmarks.placements.build --workers 2 --seconds 3600
 
 Every training is a line of `runs/placements/TASK.jsonl` as soon as it has ended; when the time is
-up, or with ``--pack``, all lines and what the table holds already become the table anew. Another
-backbone or other data make a table of the same form:
+up, or with ``--pack``, the lines of the tasks asked for and what the table holds already become the
+table anew. Another backbone or other data make a table of the same form, with its lines in a folder
+beside it (`mine-journals` for `mine.parquet`); single connections alone take a part of the time:
 
-    python -m benchmarks.placements.build --model PATH --data DATA --table my-table.parquet \
-        --maps my-maps.parquet
+    python -m benchmarks.placements.build --model PATH --data PATH/trec6 --train-size 400 \
+        --singles --table mine.parquet --maps mine-maps.parquet
 """
 
 import argparse
@@ -15,14 +16,18 @@ import time
 from collections.abc import Sequence
 from contextlib import closing
 from dataclasses import asdict
+from itertools import islice
 from pathlib import Path
 
 from benchmarks.journal import append
+from benchmarks.placements.errors import TableError, plain_errors
 from benchmarks.placements.maps import MAPS, add_maps
 from benchmarks.placements.protocol import TASKS, Run, stages
 from benchmarks.placements.table import (
     TABLE,
+    Owner,
     Row,
+    journals_of,
     pack,
     read_journal,
     read_rows,
@@ -38,7 +43,6 @@ from placement_search.study.search import load_bench
 from placement_search.study.seeds import derive_seed
 from placement_search.tasks.settings import DataSettings
 
-JOURNALS = Path("runs/placements")
 SEED = 0
 """Of the benchmark, as a study has one; trainings derive theirs as trials do."""
 
@@ -48,51 +52,67 @@ class Builder:
 
     Args:
         model: The backbone.
-        tasks: Data, by the name that rows call them.
+        data: Of each task.
         table: The table so far, if there is one.
         journals: Folder of the lines that are in no table yet.
         workers: Processes that train beside each other.
+
+    Raises:
+        TableError: If two tasks have one name, or the table is of other examples.
+        PlacementSearchError: If backbone or data are missing or do not fit together.
     """
 
     def __init__(
-        self, model: str, tasks: Sequence[str], table: Path, journals: Path, workers: int
+        self,
+        model: ModelSettings,
+        data: Sequence[DataSettings],
+        table: Path,
+        journals: Path,
+        workers: int,
     ) -> None:
-        self._model = ModelSettings(model=model)
-        self._tasks = tasks
+        names = names_of([each.data for each in data])
+        self._model = model
         self._journals = journals
         self._workers = workers
-        held = read_rows(table)
-        self._held = {
-            task: {row.key for row in held if row.task == task}
-            | {row.key for row in read_journal(self._journal(task))}
-            for task in tasks
+        self._benches = {
+            name: load_bench(model, each) for name, each in zip(names, data, strict=True)
         }
-        self._benches: dict[str, Workbench] = {}
+        self._owners = {
+            name: _owner(name, self._benches[name], each)
+            for name, each in zip(names, data, strict=True)
+        }
+        rows = read_rows(table)
+        self._held = {
+            name: owner.held([*rows, *read_journal(self._journal(name))])
+            for name, owner in self._owners.items()
+        }
 
-    def _journal(self, task: str) -> Path:
-        return self._journals / f"{Path(task).name}.jsonl"
+    def map(self, path: Path, *, anew: bool = False) -> None:
+        """Compute the proxy maps that the file lacks, or with ``anew`` all of them."""
+        benches = {owner: self._benches[name] for name, owner in self._owners.items()}
+        done = add_maps(benches, path, SEED, anew=anew)
+        print(f"{path}: maps of {', '.join(done) or 'no task'} computed, the others are held")
 
-    def _bench(self, task: str) -> Workbench:
-        if task not in self._benches:
-            self._benches[task] = load_bench(self._model, DataSettings(data=task))
-        return self._benches[task]
-
-    def map(self, path: Path) -> None:
-        """Compute the proxy maps of all tasks."""
-        add_maps({task: self._bench(task) for task in self._tasks}, path, SEED)
-
-    def run(self, deadline: float) -> bool:
-        """Train what is missing until ``deadline``; whether all of it is there."""
-        n_nodes = self._bench(self._tasks[0]).backbone.n_nodes
-        for number, runs in enumerate(stages(n_nodes)):
-            for task in self._tasks:
-                missing = [run for run in runs if run.key not in self._held[task]]
+    def run(self, deadline: float, n_stages: int | None = None) -> bool:
+        """Train what is missing of the first stages until ``deadline``; whether all is there."""
+        n_nodes = next(iter(self._benches.values())).backbone.n_nodes
+        for number, runs in enumerate(islice(stages(n_nodes), n_stages)):
+            for task in self._benches:
+                missing = self.missing(task, runs)
                 if missing and not self._train(task, number, missing, deadline):
                     return False
         return True
 
+    def missing(self, task: str, runs: Sequence[Run]) -> list[Run]:
+        """The runs that neither table nor journal holds of a task and this backbone."""
+        key = self._owners[task].key
+        return [run for run in runs if key(run) not in self._held[task]]
+
+    def _journal(self, task: str) -> Path:
+        return self._journals / f"{task}.jsonl"
+
     def _train(self, task: str, stage: int, runs: Sequence[Run], deadline: float) -> bool:
-        bench = self._bench(task)
+        bench = self._benches[task]
         requests = [
             Evaluation(
                 run.layout,
@@ -125,30 +145,97 @@ class Builder:
                 raise outcome
             print(f"{task}: {run.layout.notation} gave no score: {outcome}")
             return
-        self._held[task].add(run.key)
-        append(self._journal(task), asdict(Row.of(task, run, outcome)))
+        row = Row.of(self._owners[task], run, outcome)
+        self._held[task].add(row.key)
+        append(self._journal(task), asdict(row))
+
+
+def names_of(data: Sequence[str]) -> list[str]:
+    """What rows call each task: the last part of where its data lie.
+
+    Raises:
+        TableError: If two would have one name.
+    """
+    names = [Path(each).name or Path(each).resolve().name for each in data]
+    twice = sorted({name for name in names if names.count(name) > 1})
+    if twice:
+        raise TableError(
+            f"rows call a task by the name of its data's folder, and --data has {twice[0]!r} "
+            "twice; build two tables, or rename a folder"
+        )
+    return names
+
+
+def _owner(name: str, bench: Workbench, data: DataSettings) -> Owner:
+    is_whole = data.train_size is None and data.validation_size is None
+    return Owner(name, bench.backbone.facts.fingerprint, bench.task.fingerprint, is_whole)
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    add = parser.add_argument
+    add("--model", default=ModelSettings().model, help="backbone")
+    add("--dtype", default=ModelSettings().dtype, help="of the backbone: float32 or bfloat16")
+    add("--data", nargs="+", default=list(TASKS), help="tasks, as search takes")
+    add("--train-size", type=int, help="most training examples of each task, e.g. 400")
+    add("--validation-size", type=int, help="most validation examples of each task, e.g. 400")
+    add("--stages", type=int, metavar="N", help="train the first N stages alone")
+    add("--singles", dest="stages", action="store_const", const=1,
+        help="train single connections alone, once and short: the first stage")  # fmt: skip
+    add("--table", type=Path, default=TABLE, help="Parquet file of the table")
+    add("--maps", type=Path, default=MAPS, help="Parquet file of the proxy maps")
+    add("--maps-anew", action="store_true", help="compute maps that the file holds once more")
+    add("--journals", type=Path, help="folder of new rows, by default one for each table")
+    add("--workers", type=int, default=2, help="processes beside each other")
+    add("--seconds", type=float, default=float("inf"), help="stop after so long")
+    add("--pack", action="store_true", help="train nothing, write the table")
+    return parser
+
+
+def build(given: argparse.Namespace) -> str:
+    """Train what is missing, as far as asked, and pack; says what the table then holds."""
+    names = names_of(given.data)
+    journals = given.journals or journals_of(given.table)
+    if not given.pack:
+        sizes = {"train_size": given.train_size, "validation_size": given.validation_size}
+        data = [DataSettings(data=each, **sizes) for each in given.data]
+        model = ModelSettings(model=given.model, dtype=given.dtype)
+        builder = Builder(model, data, given.table, journals, given.workers)
+        builder.map(given.maps, anew=given.maps_anew)
+        is_whole = builder.run(time.monotonic() + given.seconds, given.stages)
+        print("all of it is trained" if is_whole else "stopped; the same command goes on")
+    return pack(journals, given.table, names)
 
 
 def main() -> None:
     """Build, pack and say what there is."""
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
-    parser.add_argument("--model", default=ModelSettings().model, help="backbone")
-    parser.add_argument("--data", nargs="+", default=list(TASKS), help="tasks, as search takes")
-    parser.add_argument("--table", type=Path, default=TABLE, help="Parquet file of the table")
-    parser.add_argument("--maps", type=Path, default=MAPS, help="Parquet file of the proxy maps")
-    parser.add_argument("--journals", type=Path, default=JOURNALS, help="folder of new rows")
-    parser.add_argument("--workers", type=int, default=2, help="processes beside each other")
-    parser.add_argument("--seconds", type=float, default=float("inf"), help="stop after so long")
-    parser.add_argument("--pack", action="store_true", help="train nothing, write the table")
-    given = parser.parse_args()
-    if not given.pack:
-        builder = Builder(given.model, given.data, given.table, given.journals, given.workers)
-        builder.map(given.maps)
-        is_whole = builder.run(time.monotonic() + given.seconds)
-        print("the table is whole" if is_whole else "stopped; the same command goes on")
-    print(pack(given.journals, given.table))
+    given = _parser().parse_args()
+    with plain_errors():
+        _check(given)
+        print(build(given))
+
+
+def _check(given: argparse.Namespace) -> None:
+    """Check what would mix a user's rows or maps with the shipped ones, and small numbers.
+
+    Raises:
+        TableError: If it does.
+    """
+    is_shipped = [
+        path.resolve() == shipped.resolve()
+        for path, shipped in ((given.table, TABLE), (given.maps, MAPS))
+    ]
+    if any(is_shipped) and not all(is_shipped) and not given.pack:
+        raise TableError(
+            "a table and its maps go together, and one of them is the shipped one: "
+            f"got --table {given.table} with --maps {given.maps}; name both or neither"
+        )
+    for option in ("workers", "stages"):
+        value = getattr(given, option)
+        if value is not None and value < 1:
+            raise TableError(f"--{option} must be at least 1, got {value}; leave it out")
 
 
 if __name__ == "__main__":

@@ -4,33 +4,44 @@ r"""What the tabular benchmark says of placement and of proxies: tables and a pi
 
 Single connections after short training, by task: what the best of each kind score; how the tasks'
 rankings of places agree; how each proxy ranks them, by Spearman's correlation with the test scores.
-A connection's score is the mean over the seeds that the table holds of it.
+A connection's score is the mean over the seeds that the table holds of it. Sets of several, where
+enough are tabled: how their connections' proxies added up rank them, against their number alone.
 """
 
 import argparse
+import shlex
 import statistics
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
+from benchmarks.placements.errors import TableError, plain_errors
 from benchmarks.placements.maps import MAPS, Maps, read_maps
-from benchmarks.placements.protocol import SHORT
-from benchmarks.placements.table import TABLE, Row, read_rows
-from placement_search.evaluation.agreement import top_overlap
+from benchmarks.placements.protocol import RANK, SHORT
+from benchmarks.placements.table import TABLE, Row, rows_of_one_backbone
+from placement_search.evaluation.agreement import grouped_correlation, top_overlap
 from placement_search.evaluation.estimates import Estimate, rank_correlation
-from placement_search.layout import Kind, kind_of, parse_layout
+from placement_search.layout import Kind, Layout, kind_of, parse_layout
+from placement_search.layout_scores import AGGREGATES
 from placement_search.modules import MODULE_TYPES
 from placement_search.report.heat_maps import COLOURS, border
 from placement_search.report.pictures import draw_svg
 
 Pair = tuple[int, int]
 INTRODUCTION = """
-Rebuilt by `python -m benchmarks.placements.findings --out reports/placements` from the shipped
-table: bottlenecks of rank 8 on the embedded backbone, {epochs} epochs, test accuracy, seeds each:
+Rebuilt by `{command}`: bottlenecks of
+rank {rank} on the backbone with fingerprint `{backbone}`, {epochs} epochs, test scores, seeds each:
 {seeds}. A difference of about 0.02 between two single connections may be chance.
+"""
+SETS = """
+Spearman's correlation with the test scores of sets of two to six connections, 95 % intervals: of
+their number, which costs nothing to know; and of the *sum* of their connections' scores by each
+proxy, and its *coverage*, where connections near each other share what they cover (Nowak et al.
+2024). Both need the proxy map and no training. Sums grow with the number of connections: what the
+proxy adds to that is its correlation *within a size*, ranks taken among sets of one size.
 """
 CLAIM = """
 Spearman's correlation of each proxy with the test scores, 95 % intervals, and the share of the
@@ -40,6 +51,8 @@ much between tasks.
 """
 MIN_PAIRS = 30
 """Connections from which a task is told of."""
+MIN_SETS = 30
+"""Sets from which a task is told of."""
 
 
 def single_scores(rows: Sequence[Row]) -> dict[str, dict[Pair, float]]:
@@ -55,6 +68,56 @@ def single_scores(rows: Sequence[Row]) -> dict[str, dict[Pair, float]]:
         for task, scores in sorted(found.items())
         if len(scores) >= MIN_PAIRS
     }
+
+
+def set_scores(rows: Sequence[Row]) -> dict[str, dict[Layout, float]]:
+    """By task the mean test score of every set of several connections after short training."""
+    found: dict[str, dict[Layout, list[float]]] = {}
+    for row in rows:
+        layout = parse_layout(row.layout, MODULE_TYPES)
+        if row.epochs == SHORT.epochs and len(layout.connections) > 1:
+            found.setdefault(row.task, {}).setdefault(layout, []).append(row.test)
+    return {
+        task: {layout: statistics.fmean(each) for layout, each in scores.items()}
+        for task, scores in sorted(found.items())
+        if len(scores) >= MIN_SETS
+    }
+
+
+def sets_table(scores: Mapping[str, Mapping[Layout, float]], maps: Maps) -> str:
+    """How the number of connections, and each proxy's sum and coverage, rank sets."""
+    proxies = list(dict.fromkeys(name for task in scores for name in maps.get(task, {})))
+    shown = [f"`{task}`, {len(known)} sets" for task, known in scores.items()]
+    lines = ["| score of a set | " + " | ".join(shown) + " |"]
+    lines.append("| --- | " + " | ".join("---" for _ in scores) + " |")
+    sizes = [
+        _interval(rank_correlation(_sizes(known), list(known.values())))
+        for known in scores.values()
+    ]
+    lines.append("| number of connections | " + " | ".join(sizes) + " |")
+    for proxy in proxies:
+        for name, aggregate in AGGREGATES.items():
+            cells = []
+            for task, known in scores.items():
+                grid = maps.get(task, {}).get(proxy)
+                values = [] if grid is None else [aggregate(grid, layout) for layout in known]
+                cells.append(_set_cell(values, known))
+            lines.append(f"| {proxy.replace('_', ' ')}, {name} | " + " | ".join(cells) + " |")
+    return "\n".join(lines)
+
+
+def _sizes(layouts: Iterable[Layout]) -> list[int]:
+    return [len(layout.connections) for layout in layouts]
+
+
+def _set_cell(values: Sequence[float], known: Mapping[Layout, float]) -> str:
+    """The correlation over all sets, and that within sets of one size."""
+    if not values:
+        return "-"
+    measured = list(known.values())
+    within = grouped_correlation(values, measured, _sizes(known))
+    beside = "" if within is None else f"; within a size {within.mean:+.2f}"
+    return _interval(rank_correlation(values, measured)) + beside
 
 
 def kinds_table(scores: Mapping[str, Mapping[Pair, float]], heads: Mapping[str, float]) -> str:
@@ -141,35 +204,59 @@ def score_maps(scores: Mapping[str, Mapping[Pair, float]]) -> str:
             axes.set_title(task)
             axes.set_xlabel("target node")
             axes.set_ylabel("source node")
-            figure.colorbar(image, ax=axes, shrink=0.7, label="test accuracy")
+            figure.colorbar(image, ax=axes, shrink=0.7, label="test score")
 
-    described = f"Test accuracy of single connections by source and target: {', '.join(scores)}"
+    described = f"Test score of single connections by source and target: {', '.join(scores)}"
     return draw_svg("placements", (4.3 * len(scores), 4.0), described, paint)
 
 
-def page(rows: Sequence[Row], maps: Maps) -> str:
-    """All tables in Markdown."""
-    scores = single_scores(rows)
+def page(rows: Sequence[Row], maps: Maps, command: str) -> str:
+    """All tables in Markdown.
+
+    Args:
+        rows: Of one backbone, at least one.
+        maps: Of the same.
+        command: What makes the page.
+    """
+    scores, sets = single_scores(rows), set_scores(rows)
     heads = {
         row.task: row.test
         for row in rows
         if row.layout == "none" and row.replicate == 0 and row.epochs == SHORT.epochs
     }
     seeds = max((row.replicate for row in rows), default=0) + 1
-    return "\n\n".join([
+    parts = [
         "# What single connections score, and which proxy knew",
-        INTRODUCTION.format(epochs=SHORT.epochs, seeds=seeds).strip(),
+        INTRODUCTION.format(
+            command=command, rank=RANK, backbone=rows[0].backbone, epochs=SHORT.epochs, seeds=seeds
+        ).strip(),
         "## Kinds",
         "Median over the connections of a kind, then its best one, which is lucky too.",
         kinds_table(scores, heads),
-        "![Test accuracy of every single connection](scores.svg)",
+        "![Test score of every single connection](scores.svg)",
         "## Do tasks agree on the best places?",
         "Spearman's correlation between two tasks' scores of the same connections.",
         agreement_table(scores),
         "## Which proxy knew?",
         CLAIM.strip(),
         proxies_table(scores, maps),
-    ]) + "\n"  # fmt: skip
+        "## Sets: what do the proxies say together?",
+        *(
+            [SETS.strip(), sets_table(sets, maps)]
+            if sets
+            else [f"Fewer than {MIN_SETS} are tabled."]
+        ),
+    ]
+    return "\n\n".join(parts) + "\n"
+
+
+def command_of(given: argparse.Namespace) -> str:
+    """The command that makes the same page from the same files."""
+    words = ["python", "-m", "benchmarks.placements.findings"]
+    for name, usual in (("table", TABLE), ("maps", MAPS), ("backbone", None), ("out", None)):
+        value = getattr(given, name)
+        words += [f"--{name}", str(value)] if value != usual else []
+    return shlex.join(words)
 
 
 def main() -> None:
@@ -179,15 +266,25 @@ def main() -> None:
     )
     parser.add_argument("--table", type=Path, default=TABLE)
     parser.add_argument("--maps", type=Path, default=MAPS)
+    parser.add_argument("--backbone", help="fingerprint; needed where the table has several")
     parser.add_argument("--out", type=Path, help="folder for findings.md and scores.svg")
     given = parser.parse_args()
-    rows, maps = read_rows(given.table), read_maps(given.maps)
-    text = page(rows, maps)
+    with plain_errors():
+        rows = rows_of_one_backbone(given.table, given.backbone)
+        scores = single_scores(rows)
+        if not scores:
+            raise TableError(
+                f"a task is told of from {MIN_PAIRS} single connections of {SHORT.epochs} epochs, "
+                f"which {given.table} has of none; go on building it "
+                "(python -m benchmarks.placements.build)"
+            )
+    maps = read_maps(given.maps, rows[0].backbone)
+    text = page(rows, maps, command_of(given))
     print(text)
     if given.out:
         given.out.mkdir(parents=True, exist_ok=True)
         (given.out / "findings.md").write_text(text, encoding="utf-8")
-        (given.out / "scores.svg").write_text(score_maps(single_scores(rows)), encoding="utf-8")
+        (given.out / "scores.svg").write_text(score_maps(scores), encoding="utf-8")
 
 
 if __name__ == "__main__":

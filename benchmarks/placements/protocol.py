@@ -24,7 +24,7 @@ LENGTHS = (1, 2, 4, 8, 16)
 N_COMPARED = 18
 """Single connections, and as many sets, that are trained so."""
 N_CHUNKS = 4
-"""Sets come in so many parts, between which the tasks take turns."""
+"""Sets come in so many parts, between which the tasks take turns; the first before more seeds."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,21 +81,23 @@ def stages(n_nodes: int) -> Iterator[list[Run]]:
     """All runs, in parts that each task finishes before any goes on to the next.
 
     A table that was stopped between two of them holds the same layouts for every task: head only
-    and single connections first, then some layouts at all lengths, then sets, then more seeds of
-    the single connections, and last these trained for long. What comes twice is trained once.
+    and single connections first, then some layouts at all lengths, a quarter of the sets, two more
+    seeds of the single connections, the other sets, and last the single connections trained for
+    long. What comes twice is trained once.
     """
     alone = [Layout(), *single_connections(n_nodes)]
     sets = random_sets(n_nodes)
+    size = -(-len(sets) // N_CHUNKS)
     yield [Run(layout, 0, SHORT) for layout in alone]
     yield [
         Run(layout, 0, TrainingPlan(epochs=epochs))
         for layout in compared_layouts(n_nodes)
         for epochs in LENGTHS
     ]
-    size = -(-len(sets) // N_CHUNKS)
-    for start in range(0, len(sets), size):
-        yield [Run(layout, 0, SHORT) for layout in sets[start : start + size]]
+    yield [Run(layout, 0, SHORT) for layout in sets[:size]]
     for replicate in range(1, N_REPLICATES):
         yield [Run(layout, replicate, SHORT) for layout in alone]
+    for start in range(size, len(sets), size):
+        yield [Run(layout, 0, SHORT) for layout in sets[start : start + size]]
     for replicate in range(N_REPLICATES):
         yield [Run(layout, replicate, LONG) for layout in alone]

@@ -1,4 +1,15 @@
-from benchmarks.placements.findings import agreement_table, page, proxies_table, single_scores
+from dataclasses import replace
+
+from benchmarks.placements.findings import (
+    MIN_SETS,
+    agreement_table,
+    page,
+    proxies_table,
+    set_scores,
+    sets_table,
+    single_scores,
+)
+from benchmarks.placements.protocol import random_sets
 from benchmarks.placements.table import Row
 from benchmarks.regrets import Result, grouped
 from benchmarks.regrets import page as samplers_page
@@ -52,7 +63,37 @@ def test_tasks_that_rank_places_the_other_way_round_disagree() -> None:
 
 def test_the_page_says_how_many_connections_it_rests_on() -> None:
     """A table that is still being built is told as such."""
-    assert f"| `a` | {N_NODES**2} | - |" in page(rows("a"), {})
+    assert f"| `a` | {N_NODES**2} | - |" in page(rows("a"), {}, "made so")
+
+
+def set_rows(n_sets: int) -> list[Row]:
+    """Sets that score the better the later their targets are, all targets together."""
+    return [
+        replace(
+            row(0, 0, sum(c.target for c in layout.connections)),
+            layout=layout.notation,
+            layout_id=layout.id,
+        )
+        for layout in random_sets(N_NODES)[:n_sets]
+    ]
+
+
+def test_sums_of_proxies_are_held_against_the_scores_of_sets() -> None:
+    """Beside what their number of connections says, which one that knows more outdoes."""
+    grid = [[float(target) for target in range(N_NODES)] for _ in range(N_NODES)]
+    _, _, size, total, covered = sets_table(
+        set_scores(set_rows(60)), {"a": {"depth": grid}}
+    ).splitlines()
+
+    assert size.startswith("| number of connections | +0.")
+    assert total == "| depth, sum | +1.00 (+1.00 to +1.00); within a size +1.00 |"
+    assert covered.startswith("| depth, coverage | +0.")
+
+
+def test_few_sets_are_not_told_of() -> None:
+    """The page says so in place of a table of chance."""
+    assert set_scores(set_rows(MIN_SETS - 1)) == {}
+    assert f"Fewer than {MIN_SETS} are tabled." in page(rows("a"), {}, "made so")
 
 
 def test_samplers_are_listed_from_the_fewest_trials() -> None:
@@ -61,7 +102,7 @@ def test_samplers_are_listed_from_the_fewest_trials() -> None:
         Result("a", "singles", name, 99, 1, 5, trials, (1.0, None), (0.1,), (0.2, 0.1))
         for name, trials in (("slow", None), ("fast", 3.0))
     ]
-    said = samplers_page(results, (2,), 2)
+    said = samplers_page(results, (2,), 2, "made so")
 
     assert list(grouped(results)) == [("a", "singles")]
     assert said.index("| fast | 3 (1 to never)") < said.index("| slow | never")

@@ -1,11 +1,22 @@
+import itertools
+import json
 import random
+import statistics
+from collections.abc import Sequence
 from dataclasses import asdict, replace
 from pathlib import Path
+from types import SimpleNamespace
+from typing import cast
 
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
 from benchmarks.journal import append
-from benchmarks.lengths import by_length, lines_of
+from benchmarks.lengths import by_length, expected_worth, lines_of, mean_regrets, regrets
+from benchmarks.placements import maps as maps_file
+from benchmarks.placements.errors import TableError
+from benchmarks.placements.maps import add_maps, read_maps
 from benchmarks.placements.protocol import (
     LENGTHS,
     LONG,
@@ -18,11 +29,25 @@ from benchmarks.placements.protocol import (
     single_connections,
     stages,
 )
-from benchmarks.placements.table import Row, pack, read_journal, read_rows
+from benchmarks.placements.table import (
+    EMBEDDED_BACKBONE,
+    JOURNALS,
+    TABLE,
+    Owner,
+    Row,
+    journals_of,
+    pack,
+    read_journal,
+    read_rows,
+    rows_of_one_backbone,
+)
 from benchmarks.placements.world import World
 from benchmarks.replay import Replay, median_trials, replay
+from placement_search.backbones.loading import load_backbone
+from placement_search.evaluation.workbench import Workbench
 from placement_search.layout import Layout, parse_layout
 from placement_search.modules import MODULE_TYPES
+from placement_search.study.map_record import ProxyMap
 
 N_NODES = 9
 TASK = "made-up"
@@ -31,7 +56,7 @@ TASK = "made-up"
 def score_of(layout: Layout) -> float:
     """Reading late and writing early is good; each further connection a little."""
     near = [1 - (abs(c.source - 7) + abs(c.target - 1)) / 16 for c in layout.connections]
-    return 0.5 + 0.4 * max(near) + 0.01 * len(near)
+    return 0.5 + 0.4 * max(near, default=0) + 0.01 * len(near)
 
 
 def row_of(layout: Layout, replicate: int = 0, epochs: int = SHORT.epochs) -> Row:
@@ -51,6 +76,15 @@ def row_of(layout: Layout, replicate: int = 0, epochs: int = SHORT.epochs) -> Ro
 
 
 ROWS = [row_of(layout) for layout in [*single_connections(N_NODES), *random_sets(N_NODES)[:200]]]
+
+
+OWNER = Owner(TASK, EMBEDDED_BACKBONE, "examples")
+
+
+def old_lines(rows: Sequence[Row]) -> list[dict[str, object]]:
+    """Rows as they were written before they had a backbone and data."""
+    later = {"backbone", "data"}
+    return [{k: v for k, v in asdict(row).items() if k not in later} for row in rows]
 
 
 def world(at_most: int = 6) -> World:
@@ -108,6 +142,94 @@ def test_packing_joins_table_and_journals(tmp_path: Path) -> None:
     assert sorted(read_rows(table), key=lambda row: row.key) == sorted(
         ROWS[:7], key=lambda row: row.key
     )
+
+
+def test_old_rows_are_those_of_the_embedded_backbone(tmp_path: Path) -> None:
+    """So a build goes on from a table and journals without a backbone, and trains nothing again."""
+    runs = next(stages(N_NODES))
+    rows = [row_of(run.layout) for run in runs]
+    table, journal = tmp_path / "table.parquet", tmp_path / f"{TASK}.jsonl"
+    pq.write_table(pa.Table.from_pylist(old_lines(rows[:40])), table)
+    journal.write_text("".join(json.dumps(line) + "\n" for line in old_lines(rows[40:])))
+    known = [*read_rows(table), *read_journal(journal)]
+
+    assert OWNER.held(known) == {OWNER.key(run) for run in runs}
+    pack(tmp_path, table)
+    assert OWNER.held(read_rows(table)) == {OWNER.key(run) for run in runs}
+
+
+def test_rows_of_another_backbone_are_not_held() -> None:
+    """The same layout on the same task is trained anew."""
+    assert Owner(TASK, "another", "examples").held(ROWS) == set()
+
+
+def test_rows_of_other_examples_are_refused() -> None:
+    """A part of a task's data, or another version of them, needs a table of its own."""
+    rows = [replace(ROWS[0], data="half of them")]
+
+    with pytest.raises(TableError, match=r"half of them.* name another file by --table"):
+        OWNER.held(rows)
+    with pytest.raises(TableError, match="all examples"):
+        replace(OWNER, is_whole=False).held(ROWS)
+
+
+@pytest.mark.slow
+def test_the_shipped_table_is_of_the_backbone_that_ships() -> None:
+    """Old rows are taken for its own; another one needs another table."""
+    assert load_backbone().facts.fingerprint == EMBEDDED_BACKBONE
+
+
+def test_each_table_has_its_own_journals(tmp_path: Path) -> None:
+    """A table of other tasks never receives the shipped one's rows, nor the other way round."""
+    mine = tmp_path / "mine.parquet"
+
+    assert journals_of(TABLE) == JOURNALS
+    assert journals_of(mine) == tmp_path / "mine-journals"
+    assert journals_of(mine) != journals_of(tmp_path / "yours.parquet")
+
+
+def test_only_what_is_asked_for_is_packed(tmp_path: Path) -> None:
+    """Journals of other tasks in the same folder stay where they are."""
+    append(tmp_path / f"{TASK}.jsonl", asdict(ROWS[0]))
+    append(tmp_path / "other.jsonl", asdict(replace(ROWS[1], task="other")))
+    table = tmp_path / "table.parquet"
+    pack(tmp_path, table, [TASK])
+
+    assert read_rows(table) == [ROWS[0]]
+
+
+def test_one_backbone_is_looked_at_at_a_time(tmp_path: Path) -> None:
+    """Where a table has several, one has to be chosen, and only its rows count."""
+    table = tmp_path / "table.parquet"
+    other = replace(ROWS[0], backbone="another")
+    for row in (ROWS[0], other):
+        append(tmp_path / f"{TASK}.jsonl", asdict(row))
+    pack(tmp_path, table)
+
+    assert rows_of_one_backbone(table, "another") == [other]
+    with pytest.raises(TableError, match=f"--backbone: another, {EMBEDDED_BACKBONE}"):
+        rows_of_one_backbone(table)
+    with pytest.raises(TableError, match="got 'nosuch'"):
+        rows_of_one_backbone(table, "nosuch")
+
+
+def test_maps_that_are_held_are_not_computed_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """So that replays repeat; another backbone's map of the task is another one."""
+    drawn = iter([0.1, 0.2, 0.3, 0.4])
+    made = lambda *_: ProxyMap({"rank": [[next(drawn)]]}, 1, 0.0, 0.0)  # noqa: E731
+    monkeypatch.setattr(maps_file, "compute_proxy_map", made)
+    path, bench = tmp_path / "maps.parquet", cast("Workbench", SimpleNamespace())
+    pq.write_table(pa.Table.from_pylist([{"task": TASK, "proxy": "rank", "scores": [[0.0]]}]), path)
+    others = [replace(OWNER, task="other"), replace(OWNER, backbone="another")]
+
+    assert add_maps(dict.fromkeys([OWNER, *others], bench), path, 0) == ["other", TASK]
+    assert read_maps(path) == {TASK: {"rank": [[0.0]]}, "other": {"rank": [[0.1]]}}
+    assert read_maps(path, "another") == {TASK: {"rank": [[0.2]]}}
+    assert add_maps({OWNER: bench}, path, 0) == []
+    assert add_maps({OWNER: bench}, path, 0, anew=True) == [TASK]
+    assert read_maps(path)[TASK] == {"rank": [[0.3]]}
 
 
 def test_what_is_tabled_is_answered_by_its_own_score() -> None:
@@ -174,4 +296,33 @@ def test_lengths_are_compared_over_what_has_all_of_them() -> None:
     rows = [*rows[:-1], replace(rows[0], epochs=LONG.epochs, replicate=1)]
 
     assert {len(each) for each in by_length(rows).values()} == {N_COMPARED - 1}
-    assert all("17 layouts" in line and " 1.00 (" in line for line in lines_of(TASK, rows))
+    lines = lines_of(TASK, rows)
+    assert all("17 layouts" in line and " 1.00 (" in line for line in lines)
+    assert all("no say" in line for line in lines)
+
+
+def test_the_worth_of_the_best_scored_is_the_mean_over_all_draws() -> None:
+    """Against every draw of three out of six, equal scores shared out by chance."""
+    scores, worths = [1, 3, 2, 3, 0, 2], [0.5, 0.2, 0.9, 0.6, 0.1, 0.4]
+
+    def worth(drawn: tuple[int, ...]) -> float:
+        best = max(scores[each] for each in drawn)
+        return statistics.fmean(worths[each] for each in drawn if scores[each] == best)
+
+    draws = [worth(drawn) for drawn in itertools.combinations(range(6), 3)]
+    assert expected_worth(scores, worths, 3) == pytest.approx(statistics.fmean(draws))
+    assert expected_worth(scores, worths, 6) == pytest.approx(0.4)
+
+
+def test_short_trainings_that_rank_truly_pay() -> None:
+    """One epoch that knows all tries the most layouts; one that knows nothing loses to sixteen."""
+    layouts = [*single_connections(N_NODES)[:18], *random_sets(N_NODES)[:18]]
+    true = [row_of(layout, 0, epochs) for layout in layouts for epochs in LENGTHS]
+    blind = [replace(row, validation=0.5) if row.epochs == 1 else row for row in true]
+    knowing, guessing = regrets(true), regrets(blind)
+
+    assert knowing[1] == pytest.approx(0)
+    assert list(knowing.values()) == sorted(knowing.values())
+    assert guessing[1] > guessing[16]
+    mean = mean_regrets([knowing, guessing, {}])
+    assert mean[1] == pytest.approx((knowing[1] + guessing[1]) / 2)

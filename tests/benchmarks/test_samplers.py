@@ -1,0 +1,191 @@
+import itertools
+import os
+import re
+import statistics
+import sys
+from dataclasses import asdict, replace
+from pathlib import Path
+
+import pytest
+import torch
+from threadpoolctl import threadpool_info
+
+from benchmarks import samplers
+from benchmarks.journal import append
+from benchmarks.placements.maps import MAPS
+from benchmarks.placements.protocol import SHORT, random_sets, single_connections
+from benchmarks.placements.table import Row, pack, read_rows
+from benchmarks.regrets import Result, curves, page, random_order
+from benchmarks.samplers import MIN_LAYOUTS, NOT_REPLAYED, ONE_THREAD, one_thread_pool, spaces_of
+from placement_search.layout import Layout
+from placement_search.study.samplers import NEED_SWITCHES
+
+N_NODES = 7
+BACKBONE = "another"
+
+
+def row_of(layout: Layout) -> Row:
+    score = 0.5 + sum(c.target for c in layout.connections) / 100
+    parts = (score, score, 8, 1.0, 2.0, BACKBONE)
+    return Row("made-up", layout.notation, layout.id, 0, SHORT.epochs, *parts)
+
+
+SINGLES = [row_of(layout) for layout in single_connections(N_NODES)]
+
+
+@pytest.fixture
+def table(tmp_path: Path) -> Path:
+    """A table of another backbone's single connections."""
+    for row in SINGLES:
+        append(tmp_path / "made-up.jsonl", asdict(row))
+    path = tmp_path / "mine.parquet"
+    pack(tmp_path, path)
+    return path
+
+
+@pytest.fixture
+def maps(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Its proxy map."""
+    grid = [[float(target) for target in range(N_NODES)] for _ in range(N_NODES)]
+    monkeypatch.setattr(samplers, "read_maps", lambda *_: {"made-up": {"depth": grid}})
+    return tmp_path / "mine-maps.parquet"
+
+
+def run(monkeypatch: pytest.MonkeyPatch, *options: str | Path) -> None:
+    monkeypatch.setattr(sys, "argv", ["samplers", *map(str, options)])
+    samplers.main()
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        (("--maps", "nosuch.parquet"), "needs the task's proxy map, and nosuch.parquet has none"),
+        (("--tasks", "nosuch"), "takes tasks of .*got 'nosuch' .known: made-up"),
+        (("--samplers", "gues"), "samplers of search; got 'gues' .did you mean"),
+        (("--samplers", "switch"), "'switch' is not replayed: it goes by switches"),
+        (("--seeds", "0"), "--seeds must be at least 1, got 0"),
+        (("--table", "nosuch.parquet"), "takes a table with trainings, got nosuch.parquet"),
+        (("--spaces", "sets"), "sets are left out, since 0 are tabled(.|\n)*30 tabled layouts"),
+    ],
+)
+def test_a_wrong_option_is_one_plain_message(
+    table: Path,
+    maps: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    options: tuple[str, str],
+    said: str,
+) -> None:
+    """Exit code 2, with rule, value and cure; no traceback."""
+    if options[0] == "--maps":
+        monkeypatch.undo()
+    with pytest.raises(SystemExit) as left:
+        run(monkeypatch, "--table", table, "--maps", maps, *options)
+
+    printed = capsys.readouterr()
+    assert left.value.code == 2
+    assert "error: " in printed.err
+    assert re.search(said, printed.out + printed.err)
+
+
+def test_samplers_that_the_replay_cannot_run_are_left_out() -> None:
+    """Without switches it would draw at random, and call that the sampler."""
+    assert set(NOT_REPLAYED) >= NEED_SWITCHES
+
+
+def test_a_space_takes_part_where_enough_of_it_is_tabled(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """Sets would be single connections under another name; a line says what is left out."""
+    sets = [row_of(layout) for layout in random_sets(N_NODES)]
+
+    assert spaces_of("made-up", [*SINGLES, *sets[: MIN_LAYOUTS - 1]], ["singles", "sets"]) == [
+        "singles"
+    ]
+    assert "made-up: sets are left out, since 29 are tabled" in capsys.readouterr().out
+    assert spaces_of("made-up", [*SINGLES, *sets[:MIN_LAYOUTS]], ["sets"]) == ["sets"]
+
+
+@pytest.mark.slow
+def test_a_table_of_another_backbone_is_replayed(
+    table: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """With another number of nodes, its own maps, and a page that names the command."""
+    from benchmarks.placements import maps as maps_file  # noqa: PLC0415
+    from benchmarks.placements.maps import MapRow  # noqa: PLC0415
+
+    grid = [[float(target) for target in range(N_NODES)] for _ in range(N_NODES)]
+    path = tmp_path / "mine-maps.parquet"
+    maps_file._write([MapRow("made-up", "depth", grid, BACKBONE)], path)
+    options = ("--table", table, "--maps", path, "--spaces", "singles", "--samplers", "random",
+               "--seeds", "3", "--trials", "20", "--workers", "1", "--out", tmp_path)  # fmt: skip
+    run(monkeypatch, *options)
+
+    said = (tmp_path / "samplers.md").read_text()
+    assert "## `made-up`, single connections" in said
+    assert (
+        "Made by `python -m benchmarks.samplers --seeds 3 --trials 20 --tasks made-up --spaces "
+        f"singles --samplers random --table {table} --maps {path} --out {tmp_path}`" in said
+    )
+
+
+def test_the_page_names_the_command_that_made_it(
+    table: Path, maps: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """With seeds, trials, tasks, spaces and samplers, whether they were given or not."""
+    monkeypatch.setattr(samplers, "results", lambda *_: [RESULT])
+    run(monkeypatch, "--table", table, "--maps", maps, "--samplers", "tpe", "random", "--seeds",
+        "7", "--out", tmp_path)  # fmt: skip
+
+    assert (
+        "`python -m benchmarks.samplers --seeds 7 --trials 100 --tasks made-up --spaces singles "
+        f"sets --samplers tpe random --table {table} --maps {maps} --out {tmp_path}`"
+    ) in (tmp_path / "samplers.md").read_text()
+
+
+RESULT = Result("a", "sets", "tpe", 99, 1, 5, 3.0, (1.0, None), (0.1,) * 3, (0.2, 0.1), (0.3, 0.2))
+
+
+def test_sets_are_said_to_hold_single_connections_too() -> None:
+    """A space is described by what it holds."""
+    assert "## `a`, one to six connections" in page([RESULT], (2,), 2, "made so")
+
+
+def test_random_order_regrets_what_all_orders_do_on_average() -> None:
+    """Counted out over every order of a few layouts, two of them as good as each other."""
+    worths = [0.9, 0.7, 0.7, 0.4, 0.1]
+    orders = list(itertools.permutations(worths))
+    counted = [0.9 - statistics.fmean(max(order[:k]) for order in orders) for k in range(1, 6)]
+
+    assert random_order(worths, 9) == pytest.approx(counted)
+    assert random_order(worths, 2) == pytest.approx(counted[:2])
+
+
+@pytest.mark.slow
+def test_the_picture_draws_random_order() -> None:
+    """Beside the samplers, as a line of its own."""
+    without = curves([replace(RESULT, random_order=())])
+
+    assert curves([RESULT]).count("#9ca3af") > without.count("#9ca3af")
+
+
+@pytest.mark.slow
+def test_processes_of_replays_have_one_thread_each() -> None:
+    """Several on fewer cores make small matrices slow; this process stays as it was."""
+    before = dict(os.environ)
+    with one_thread_pool(1) as pool:
+        assert pool.apply(torch.get_num_threads) == 1
+        assert {each["num_threads"] for each in pool.apply(threadpool_info)} == {1}
+        assert {name: pool.apply(os.getenv, (name,)) for name in ONE_THREAD} == ONE_THREAD
+
+    assert dict(os.environ) == before
+
+
+@pytest.mark.slow
+def test_the_shipped_table_is_ready_to_replay(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its tasks all have maps, and their rows the backbone that the maps are of."""
+    monkeypatch.setattr(sys, "argv", ["samplers"])
+    jobs = samplers.jobs_of(samplers._parser().parse_args([]))
+
+    assert {group[0].task for group in jobs} == {row.task for row in read_rows()}
+    assert MAPS.is_file()
