@@ -5,6 +5,7 @@ of two of them is a kernel: near sources and near targets make two connections a
 same kind, the same module and the same ranks by the proxies.
 """
 
+import itertools
 from collections.abc import Mapping, Sequence
 
 import numpy as np
@@ -26,34 +27,57 @@ KEPT = 1e-3
 """Directions of the kernel over nodes are kept down to this share of the largest."""
 
 
+class Parts:
+    """The connections of some layouts, behind each other.
+
+    Args:
+        layouts: At least one, each with a connection or more.
+    """
+
+    def __init__(self, layouts: Sequence[Layout]) -> None:
+        self.connections = [each for layout in layouts for each in layout.connections]
+        self.sizes = np.array([len(layout.connections) for layout in layouts])
+        self.starts = np.concatenate([[0], np.cumsum(self.sizes)[:-1]])
+        self.sources = np.array([each.source for each in self.connections])
+        self.targets = np.array([each.target for each in self.connections])
+
+    def sums(self, rows: Array) -> Array:
+        """The sum of its connections' rows for each layout, shape ``(n_layouts, n_columns)``."""
+        return np.asarray(np.add.reduceat(rows, self.starts, axis=0))
+
+
 class SetFeatures:
     """Turns layouts of one space into vectors.
 
     Args:
         space: Whose layouts.
         ranks: As `proxy_ranks` gives them.
-        length: Distance, as a share of the backbone's nodes, over which nodes are alike.
+        lengths: Distances, as shares of the backbone's nodes, over which nodes are alike.
     """
 
-    def __init__(self, space: SearchSpace, ranks: Array, length: float) -> None:
+    def __init__(self, space: SearchSpace, ranks: Array, lengths: Sequence[float]) -> None:
         self._modules = {module: index for index, module in enumerate(space.modules)}
         self._ranks = ranks
         n_nodes = 1 + max(max(pair) for pair in space.pairs)
-        self._nodes = _node_features(n_nodes, length * n_nodes)
-        self._known: dict[Connection, Array] = {}
+        self._nodes = [_node_features(n_nodes, length * n_nodes) for length in lengths]
+        self._numbers: dict[Connection, int] = {}
+        self._vectors = [np.empty((0, 0)) for _ in lengths]
 
-    def of(self, layouts: Sequence[Layout]) -> Array:
-        """Vectors of layouts, shape ``(len(layouts), n_features)``."""
-        return np.stack([sum(map(self._vector, layout.connections)) for layout in layouts])
+    def of(self, parts: Parts) -> list[Array]:
+        """Vectors of layouts by length, each of shape ``(n_layouts, n_features)``."""
+        numbers = self._numbers
+        fresh = [each for each in dict.fromkeys(parts.connections) if each not in numbers]
+        if fresh:
+            numbers.update(zip(fresh, itertools.count(len(numbers))))
+            for index, nodes in enumerate(self._nodes):
+                made = np.stack([self._made(connection, nodes) for connection in fresh])
+                known = self._vectors[index]
+                self._vectors[index] = np.concatenate([known, made]) if len(known) else made
+        wanted = np.array([numbers[each] for each in parts.connections])
+        return [parts.sums(vectors[wanted]) for vectors in self._vectors]
 
-    def _vector(self, connection: Connection) -> Array:
-        known = self._known.get(connection)
-        if known is None:
-            known = self._known[connection] = self._made(connection)
-        return known
-
-    def _made(self, connection: Connection) -> Array:
-        source, target = self._nodes[connection.source], self._nodes[connection.target]
+    def _made(self, connection: Connection, nodes: Array) -> Array:
+        source, target = nodes[connection.source], nodes[connection.target]
         kind = np.eye(len(Kind))[list(Kind).index(connection.kind)]
         module = np.eye(len(self._modules))[self._modules[connection.module]]
         ranks = self._ranks[connection.source, connection.target]
@@ -94,36 +118,32 @@ def _node_features(n_nodes: int, length: float) -> Array:
     return np.asarray(vectors[:, kept] * np.sqrt(values[kept]))
 
 
-def summary_features(space: SearchSpace, ranks: Array, layouts: Sequence[Layout]) -> Array:
-    """What a layout is as a whole: size, cost, depth, passes, and its sums of the proxies' ranks.
+def summary_features(space: SearchSpace, layouts: Sequence[Layout], parts: Parts) -> Array:
+    """What a layout is as a whole: size, cost, depth and passes.
 
     Args:
         space: Whose layouts.
-        ranks: As `proxy_ranks` gives them.
         layouts: At least one.
+        parts: Their connections.
 
     Returns:
-        Shape ``(len(layouts), 5 + n_proxies)``.
+        Shape ``(len(layouts), 5)``.
     """
-    rows = []
-    for layout in layouts:
-        ends = np.array([(c.source, c.target) for c in layout.connections])
-        rows.append([
-            len(ends),
-            np.log1p(space.cost(layout)),
-            ends[:, 1].min(),
-            ends[:, 0].max(),
-            layout.is_recurrent,
-        ])  # fmt: skip
-    return np.concatenate([np.array(rows, dtype=float), rank_sums(ranks, layouts)], axis=1)
+    columns = [
+        parts.sizes,
+        np.log1p([space.cost(layout) for layout in layouts]),
+        np.minimum.reduceat(parts.targets, parts.starts),
+        np.maximum.reduceat(parts.sources, parts.starts),
+        np.maximum.reduceat(parts.sources > parts.targets, parts.starts),
+    ]
+    return np.stack(columns, axis=1).astype(float)
 
 
-def rank_sums(ranks: Array, layouts: Sequence[Layout]) -> Array:
+def rank_sums(ranks: Array, parts: Parts) -> Array:
     """The sums of the proxies' ranks over each layout's connections, ``(n_layouts, n_proxies)``.
 
     Args:
         ranks: As `proxy_ranks` gives them.
-        layouts: At least one.
+        parts: The layouts' connections.
     """
-    ends = ([(c.source, c.target) for c in layout.connections] for layout in layouts)
-    return np.stack([ranks[tuple(zip(*each, strict=True))].sum(0) for each in ends])
+    return parts.sums(ranks[parts.sources, parts.targets])

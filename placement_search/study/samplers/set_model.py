@@ -19,6 +19,7 @@ from placement_search.study.samplers.candidates import Candidate, training_featu
 from placement_search.study.samplers.sampler import Scores
 from placement_search.study.samplers.set_features import (
     Array,
+    Parts,
     SetFeatures,
     proxy_ranks,
     rank_sums,
@@ -88,37 +89,41 @@ class Vectoriser:
     ) -> None:
         self._space = space
         self._ranks = proxy_ranks(space, proxies)
-        self._features = [SetFeatures(space, self._ranks, length) for length in LENGTHS]
-        usual = self._summaries(reference)
+        self._features = SetFeatures(space, self._ranks, LENGTHS)
+        parts = _parts(reference)
+        believed, sums = rank_sums(self._ranks, parts), self._features.of(parts)
+        usual = self._summaries(reference, parts, believed)
         self._mean = usual.mean(0)
         self._spread = _spreads(usual) * np.sqrt(usual.shape[1])
-        layouts = [each.layout for each in reference]
-        believed = rank_sums(self._ranks, layouts)
         self._expected, self._surprise = believed.mean(0), _spreads(believed)
-        sums = [features.of(layouts) for features in self._features]
         self._means = [each.mean(0) for each in sums]
         self._scales = [np.sqrt(((s - s.mean(0)) ** 2).sum(1).mean()) or 1.0 for s in sums]
 
     def of(self, candidates: Sequence[Candidate]) -> Vectors:
         """The vectors of candidates; a usual layout's has length 1 in each part."""
-        layouts = [each.layout for each in candidates]
+        parts = _parts(candidates)
+        believed = rank_sums(self._ranks, parts)
         training = TRAINING * training_features(self._space.training, candidates)
-        parts = zip(self._features, self._means, self._scales, strict=True)
+        each = zip(self._features.of(parts), self._means, self._scales, strict=True)
         sums = tuple(
-            np.concatenate([(features.of(layouts) - mean) / scale, training], axis=1)
-            for features, mean, scale in parts
+            np.concatenate([(found - mean) / scale, training], axis=1)
+            for found, mean, scale in each
         )
         return Vectors(
-            (self._summaries(candidates) - self._mean) / self._spread,
+            (self._summaries(candidates, parts, believed) - self._mean) / self._spread,
             sums,
-            (rank_sums(self._ranks, layouts) - self._expected) / self._surprise,
+            (believed - self._expected) / self._surprise,
         )
 
-    def _summaries(self, candidates: Sequence[Candidate]) -> Array:
+    def _summaries(self, candidates: Sequence[Candidate], parts: Parts, believed: Array) -> Array:
         layouts = [each.layout for each in candidates]
-        summaries = summary_features(self._space, self._ranks, layouts)
+        summaries = summary_features(self._space, layouts, parts)
         training = training_features(self._space.training, candidates)
-        return np.concatenate([summaries, training], axis=1)
+        return np.concatenate([summaries, believed, training], axis=1)
+
+
+def _parts(candidates: Sequence[Candidate]) -> Parts:
+    return Parts([each.layout for each in candidates])
 
 
 def _spreads(values: Array) -> Array:

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from placement_search.study.samplers.candidates import Candidate, random_candidates
-from placement_search.study.samplers.set_features import Array, SetFeatures, proxy_ranks
+from placement_search.study.samplers.set_features import Array, Parts, SetFeatures, proxy_ranks
 from placement_search.study.samplers.set_model import SetModel, Vectoriser
 from tests.study.samplers.asking import made_up_proxies
 from tests.tiny_spaces import N_NODES, bound
@@ -35,23 +35,23 @@ def model_of(layouts: list[Candidate]) -> SetModel:
 
 def test_near_connections_have_like_vectors() -> None:
     """The product of two vectors falls with the distance of their ends."""
-    features = SetFeatures(SPACE, proxy_ranks(SPACE, {}), 0.16)
-    here, near, far = (
-        features.of([SPACE.layout([pair], [SPACE.modules[0]])])[0]
-        for pair in ((20, 5), (19, 6), (10, 2))
-    )
+    features = SetFeatures(SPACE, proxy_ranks(SPACE, {}), (0.16,))
+    pairs = ((20, 5), (19, 6), (10, 2))
+    alone = Parts([SPACE.layout([pair], [SPACE.modules[0]]) for pair in pairs])
+    here, near, far = features.of(alone)[0]
 
     assert here @ here > here @ near > here @ far > 0
 
 
 def test_a_layouts_vector_is_the_sum_of_its_connections() -> None:
     """In whatever order."""
-    features = SetFeatures(SPACE, proxy_ranks(SPACE, made_up_proxies()), 0.16)
+    features = SetFeatures(SPACE, proxy_ranks(SPACE, made_up_proxies()), (0.08, 0.16))
     module = SPACE.modules[0]
     both = SPACE.layout([(20, 5), (3, 3)], [module] * 2)
     each = [SPACE.layout([pair], [module]) for pair in ((20, 5), (3, 3))]
 
-    assert features.of([both])[0] == pytest.approx(features.of(each).sum(0))
+    for whole, parts in zip(features.of(Parts([both])), features.of(Parts(each)), strict=True):
+        assert whole[0] == pytest.approx(parts.sum(0))
 
 
 def test_unseen_layouts_are_ranked() -> None:
