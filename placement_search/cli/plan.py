@@ -1,20 +1,24 @@
 """``plan``: what a search would be, before it is started."""
 
 import inspect
+import math
 from collections.abc import Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from placement_search.backbones.settings import ModelSettings
 from placement_search.cli.bundles import with_bundles
-from placement_search.cli.options import Format, FormatOption, exit_codes
+from placement_search.cli.options import DEFAULTS, Format, FormatOption, exit_codes
 from placement_search.cli.output import Row, print_facts, print_json, print_rows
 from placement_search.cli.progress import StderrProgress
 from placement_search.cli.search import search
 from placement_search.evaluation.plan import TrainingPlan
-from placement_search.space.file import read_space
+from placement_search.space.extent import Extent
+from placement_search.space.training import TrainingSpace
 from placement_search.study.settings import SearchSettings
+from placement_search.study.starts import StartLayout
 from placement_search.tasks.settings import DataSettings
 
 if TYPE_CHECKING:
@@ -22,21 +26,38 @@ if TYPE_CHECKING:
     from placement_search.study.outline import Outline, Sampled
 
 TRAINING = (
-    "epochs", "batch_size", "learning_rate", "weight_decay", "warm_up", "consistency",
-    "drop_lowest",
+    "epochs", "batch_size", "learning_rate", "weight_decay", "warm_up", "reports_per_epoch",
+    "consistency", "drop_lowest",
 )  # fmt: skip
 RENAMED = {"finalists": "n_finalists", "seeds": "n_seeds"}
-SHARED = (
-    "space", "n_trials", "seed", "max_params", "max_bytes", "max_flops", "max_latency",
-    "finalists", "seeds", "n_random", *TRAINING, "memory",
-)  # fmt: skip
-"""Options that mean what they mean to ``search``, and are the same objects."""
+OWN = frozenset({"model", "data", "form"})
+"""What ``plan`` itself takes."""
+WRITTEN = frozenset({"out", "profile"})
+"""Options of ``search`` about what it writes and says, which ``plan`` does not have."""
+SHARED = tuple(
+    name
+    for name in inspect.signature(inspect.unwrap(search)).parameters
+    if name not in OWN | WRITTEN
+)
+"""All others: they mean what they mean to ``search``, and are the same objects."""
+
+
+def _starts(files: Sequence[Path]) -> dict[str, StartLayout]:
+    """Layouts by role; torch is loaded only where there are any."""
+    if not files:
+        return {}
+    from placement_search.export.starts import read_starts
+
+    return read_starts(files)
 
 
 def _as_settings(
     model: ModelSettings, data: DataSettings, options: dict[str, Any]
 ) -> SearchSettings:
     training = TrainingPlan(**{name: options.pop(name) for name in TRAINING})
+    options["proxy_map"] = not options.pop("no_map")
+    options["start_from"] = _starts(options.pop("start_from") or [])
+    options["gammas"] = tuple(options.pop("gamma") or DEFAULTS.gammas)
     named = {RENAMED.get(name, name): value for name, value in options.items()}
     return SearchSettings(model=model, data=data, training=training, **named)
 
@@ -50,19 +71,23 @@ def _plan(
 ) -> None:
     """Show what a search would be: size, sample, nodes, costs and time; writes nothing.
 
+    It takes the options of that search.
+
     Example: placement-search plan --space extended --max-params 1% --n-trials 40
     """
     with exit_codes():
+        is_quiet = options.pop("quiet")
         settings = _as_settings(model, data, options)
-        # What is wrong with the file is said within a second.
-        read_space(settings.space)
+        from placement_search.study.checks import check_settings
         from placement_search.study.outline import outline
         from placement_search.study.search import load_bench
 
-        with StderrProgress() as progress:
+        # Before minutes of loading.
+        check_settings(settings)
+        with StderrProgress(is_quiet=is_quiet) as progress:
             progress.start("model and data", 1)
             bench = load_bench(settings.model, settings.data, memory=settings.memory)
-            progress.start("two short epochs", 1)
+            progress.start("short trainings", 1)
             made = outline(settings, bench, sample)
             progress.finish()
         _print(settings, bench, made, form)
@@ -98,28 +123,55 @@ def _print(settings: SearchSettings, bench: "Workbench", made: "Outline", form: 
 
 
 def _facts(settings: SearchSettings, made: "Outline") -> Row:
-    space, seconds = made.space, made.durations
+    space, seconds, extent = made.space, made.durations, made.extent
+    log10 = math.log10(extent.n_layouts)
     return {
         "space": space.name,
-        "n_layouts": made.n_layouts if made.log10_size < 15 else None,
-        "log10_n_layouts": round(made.log10_size, 4),
-        "is_exact": made.n_layouts is not None,
+        "size": size_words(extent, space.training),
+        "n_layouts": extent.n_layouts if extent.is_exact and log10 < 15 else None,
+        "log10_n_layouts": round(log10, 4),
+        "is_exact": extent.is_exact,
+        "n_training_settings": space.training.n_listed,
+        "continuous_settings": " ".join(space.training.intervals) or "none",
         "n_candidates": len(space.pairs),
         "n_choices": len(space.groups),
         **{f"n_{kind.value}": count for kind, count in made.n_by_kind.items()},
-        "connections_per_layout": f"{space.at_least} to {space.at_most}",
+        "connections_per_layout": _range(extent.sizes, is_exact=extent.is_exact),
         "modules": " ".join(module.notation for module in space.modules),
         "budget": space.budget.describe(),
-        "min_parameters": made.cheap.costs.n_parameters,
-        "max_parameters": made.dear.costs.n_parameters,
+        "parameters_per_layout": _range(extent.parameters, is_exact=extent.is_exact),
+        "min_parameters": extent.parameters[0],
+        "max_parameters": extent.parameters[1],
         "n_trials": settings.n_trials,
         "seconds_per_trial_cheap": _rounded(seconds.cheap_trial),
         "seconds_per_trial_dear": _rounded(seconds.dear_trial),
         "seconds_preparation": _rounded(seconds.preparation),
+        "seconds_proxies": _rounded(seconds.proxies),
+        "seconds_switches": _rounded(seconds.switches),
         "seconds_trials": _rounded(seconds.search),
         "seconds_finals": _rounded(seconds.finals),
         "seconds_total": _rounded(seconds.total),
+        "seconds_leave_out": "; ".join(seconds.left_out),
     }
+
+
+def size_words(extent: Extent, training: TrainingSpace) -> str:
+    """How many layouts, exactly or at most, and how many trainings of each."""
+    log10 = math.log10(extent.n_layouts)
+    number = f"{extent.n_layouts:,}" if log10 < 15 else f"10^{log10:.1f}"
+    words = f"{number} layout{'s' * (extent.n_layouts != 1)}"
+    if not extent.is_exact:
+        words = f"at most {words}, since counting what budget and conditions leave takes too long"
+    if training.n_listed > 1:
+        words += f"; each with {training.n_listed} training settings"
+    if training.intervals:
+        words += f"; any {' and '.join(training.intervals)} of an interval"
+    return words
+
+
+def _range(ends: tuple[int, int], *, is_exact: bool) -> str:
+    """The lowest and the highest number, or bounds of them."""
+    return f"{ends[0]} to {ends[1]}" if is_exact else f"within {ends[0]} and {ends[1]}"
 
 
 def _rounded(seconds: float) -> float:

@@ -22,6 +22,13 @@ from placement_search.cli.options import (
 )
 from placement_search.cli.output import print_json, print_rows
 from placement_search.cli.progress import StderrProgress
+from placement_search.cli.search_options import (
+    FidelityOption,
+    GammaOption,
+    LatencyLimitOption,
+    PrunerOption,
+    ReplicatesOption,
+)
 from placement_search.errors import ExportError
 from placement_search.evaluation.plan import TrainingPlan
 from placement_search.output_files import check_folder
@@ -79,28 +86,9 @@ def search(
             "nsga-ii, qmc, random or brute-force."
         ),
     ] = DEFAULTS.sampler,
-    pruner: Annotated[
-        str,
-        typer.Option(
-            help="What stops hopeless trials: median, successive-halving, hyperband, wilcoxon "
-            "or none."
-        ),
-    ] = DEFAULTS.pruner,
-    fidelity: Annotated[
-        str,
-        typer.Option(
-            help="What a trial gets more of while it is not pruned: epochs, or data (a training on "
-            "a ninth of the examples, then one on a third, then one on all)."
-        ),
-    ] = DEFAULTS.fidelity,
-    replicates: Annotated[
-        int,
-        typer.Option(
-            min=1,
-            help="Trainings of a trial from different seeds, whose mean is its score; wilcoxon "
-            "compares them, e.g. 5.",
-        ),
-    ] = DEFAULTS.replicates,
+    pruner: PrunerOption = DEFAULTS.pruner,
+    fidelity: FidelityOption = DEFAULTS.fidelity,
+    replicates: ReplicatesOption = DEFAULTS.replicates,
     objective: Annotated[
         str,
         typer.Option(
@@ -135,13 +123,7 @@ def search(
             "e.g. 1.1x or 110%."
         ),
     ] = None,
-    max_latency: Annotated[
-        str | None,
-        typer.Option(
-            help="Longest time of a forward pass, as a factor of the bare backbone's, e.g. 1.2x; "
-            "measured once in a study's life."
-        ),
-    ] = None,
+    max_latency: LatencyLimitOption = None,
     finalists: Annotated[
         int,
         typer.Option(
@@ -227,6 +209,7 @@ def search(
             "--no-map", help="Skip the proxy map, which takes long on backbones of great width."
         ),
     ] = False,
+    gamma: GammaOption = None,
     out: OutOption = None,
     form: FormatOption = Format.TABLE,
     quiet: Annotated[bool, typer.Option("--quiet", help="No progress on stderr.")] = False,
@@ -286,6 +269,7 @@ def search(
             ),
             start_from=starts,
             start_files=tuple(map(str, start_from or ())),
+            gammas=tuple(gamma) if gamma else DEFAULTS.gammas,
         )
         folder = out or Path("runs") / settings.resolved_name
         with StderrProgress(is_quiet=quiet) as progress:
@@ -319,9 +303,12 @@ def _run(
 ) -> tuple["StudyRecord", list[Path]]:
     from placement_search.export.export import choose_trial
     from placement_search.report.write import write_report
+    from placement_search.study.checks import check_settings
     from placement_search.study.search import load_bench
     from placement_search.study.search import search as run_search
 
+    # Before minutes of loading.
+    check_settings(settings)
     check_folder(folder)
     try:
         progress.start("model and data", 1)

@@ -18,7 +18,7 @@ from placement_search.report.formats import (
     as_seconds,
     trained_notation,
 )
-from placement_search.report.words import course_words
+from placement_search.report.words import course_words, sampler_words
 from placement_search.study.answer import Finalist
 from placement_search.study.records import ReferenceRecord, TrialEnd
 
@@ -178,7 +178,8 @@ def facts_table(findings: Findings) -> Table:
         ("connections per layout", (f"{count.get('at_least', UNKNOWN)} to "
          f"{count.get('at_most', UNKNOWN)}")),
         ("budget of a layout", asked.budget or "no limit"),
-        ("sampler and pruner", f"{asked.sampler}, {asked.pruner}{course_words(asked)}"),
+        ("sampler and pruner", (f"{asked.sampler}{sampler_words(record)}, "
+         f"{asked.pruner}{course_words(asked)}")),
         *([("switches", record.switches.words)] if record.switches else ()),
         ("seed", str(asked.seed)),
         ("training", (f"{plan.epochs} epochs, {plan.n_reports} validation scores, "
@@ -228,7 +229,7 @@ def _finalist_row(finalist: Finalist) -> tuple[str, ...]:
     return (
         finalist.trial.role,
         _finalist_notation(finalist),
-        _yes(is_so=finalist.trial.is_eligible),
+        "no, too slow" if _is_only_slow(finalist) else _yes(is_so=finalist.is_admitted),
         as_count(finalist.trial.n_adapter_parameters),
         as_estimate(finalist.validation),
         as_estimate(finalist.test),
@@ -281,6 +282,10 @@ def _trial_row(ranked: RankedTrial) -> tuple[str, ...]:
         _yes(is_so=trial.is_eligible),
         trial.end.value,
     )
+
+
+def _is_only_slow(finalist: Finalist) -> bool:
+    return finalist.trial.is_eligible and finalist.is_too_slow
 
 
 def _yes(*, is_so: bool) -> str:

@@ -12,6 +12,7 @@ from placement_search.report.formats import (
     as_share,
     as_signed,
 )
+from placement_search.report.latency_words import latency_sentences, too_slow
 from placement_search.report.proxy_words import distrust_sentences
 from placement_search.study.answer import Answer, Finalist
 from placement_search.study.baselines import HEAD_ONLY
@@ -20,7 +21,7 @@ from placement_search.study.comparisons import Comparison, Method
 from placement_search.study.correlations import N_PARAMETERS
 from placement_search.study.course import DATA
 from placement_search.study.definition import StudyDefinition
-from placement_search.study.records import SEARCHED, TrialRecord
+from placement_search.study.records import SEARCHED, StudyRecord, TrialRecord
 from placement_search.study.starts import is_start
 
 FEW_TRIALS = 20
@@ -66,8 +67,8 @@ def key_figures(findings: Findings) -> list[tuple[str, str]]:
 def choice_sentences(findings: Findings) -> list[str]:
     """How the layout was chosen, and what to keep in mind."""
     if findings.answer is None:
-        return _without_finals(findings)
-    sentences = _how_chosen(findings.answer, findings)
+        return latency_sentences(findings) + _without_finals(findings)
+    sentences = _how_chosen(findings.answer, findings) + latency_sentences(findings)
     told = _names_by_verdict(findings.answer)
     if HEAD_ONLY in told.get("worse", []):
         sentences.append(
@@ -97,6 +98,16 @@ def comparison_sentence(comparison: Comparison, chosen: Finalist) -> str:
         f"{method}95 % interval {as_interval(comparison.gain)}; {as_score(chosen.test.mean)} "
         f"against {as_score(comparison.test.mean)}."
     )
+
+
+def sampler_words(record: StudyRecord) -> str:
+    """Where another version of the sampler took over from the one that began the study, if any."""
+    n_trials = len(record.trials)
+    later = [first for first in sorted(record.sampler_versions) if 0 < first < n_trials]
+    if not later:
+        return ""
+    changes = _joined([f"trial {first}" for first in later])
+    return f" (from {changes} on by another version of it, which proposes otherwise)"
 
 
 def course_words(asked: StudyDefinition) -> str:
@@ -184,6 +195,8 @@ def search_seeds(findings: Findings) -> str:
 
 def _headline_without_finals(findings: Findings) -> str:
     trial = findings.recommended
+    if trial is None and too_slow(findings):
+        return "Every complete layout that the budget admits is slower, measured, than it allows."
     if trial is None:
         return "No layout that the space and the budget admit is complete yet."
     return (
@@ -196,9 +209,14 @@ def _without_finals(findings: Findings) -> list[str]:
     n_admitted = sum(trial.is_eligible for trial in findings.record.ranking)
     if not n_admitted:
         return ["Only baselines outside the search space are complete; continue the study."]
+    if findings.recommended is None:
+        return ["More trials or more --finalists may find one that is fast enough."]
+    reason = "finals were not held or are not complete"
+    if too_slow(findings) and not findings.has_incomplete_finals:
+        reason = "no finalist is fast enough"
     return [
         (
-            "Finals were not held or are not complete, so the layout shown is the incumbent: the "
+            f"There is no final answer since {reason}, so the layout shown is the incumbent: the "
             "admitted trial with the best validation score."
         ),
         (
@@ -210,7 +228,7 @@ def _without_finals(findings: Findings) -> list[str]:
 
 
 def _how_chosen(answer: Answer, findings: Findings) -> list[str]:
-    n_admitted = sum(f.trial.is_eligible for f in findings.finalists)
+    n_admitted = sum(f.is_admitted for f in findings.finalists)
     best = answer.best
     others = "all baselines" + (" and layouts from elsewhere" if findings.transfers else "")
     sentences = [

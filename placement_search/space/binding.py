@@ -66,6 +66,7 @@ def bind_choices(
     Raises:
         SpaceError: See `bind_space`.
     """
+    budget.check()
     (groups, always), counted = _both(
         lambda: connection_groups(file, stream), lambda: read_modules(file, types, places)
     )
@@ -137,14 +138,14 @@ def _check_counts(
     if len(groups) < count.at_least:
         keys = "kinds, sources, targets and never"
         admits = keys if all_fit else "kinds, sources, targets, never and the modules' places"
-        what = "groups of connections" if file.tied or file.symmetric else "connections"
+        admitted = _connections(len(groups), is_grouped=bool(file.tied or file.symmetric))
         raise SpaceError(
-            f"space {file.name!r} is empty: {admits} admit {len(groups)} "
-            f"{what}, connections.at_least asks for {count.at_least}"
+            f"space {file.name!r} is empty: {admits} admit {admitted}, "
+            f"connections.at_least asks for {count.at_least}"
         )
     if len(always) > count.at_most:
         raise SpaceError(
-            f"space {file.name!r} is empty: always names {len(always)} connections, "
+            f"space {file.name!r} is empty: always names {_connections(len(always))}, "
             f"connections.at_most allows {count.at_most}; raise it, or name fewer"
         )
 
@@ -264,12 +265,20 @@ def _why_empty(parts: _Parts, table: CostTable, choices: Choices) -> str:
     if smallest is None:
         fits = " with modules where they fit" if choices.has_misfits else ""
         return (
-            f"space {file.name!r} is empty: no layout of at least {choices.at_least} connections "
+            f"space {file.name!r} is empty: no layout of at least {_connections(choices.at_least)} "
             f"meets when, always and never together{fits}; relax one of them, or "
             "connections.at_least"
         )
     costs = table.costs_of(choices.legality.usage(smallest))
+    n = choices.at_least
     return (
-        f"space {file.name!r} is empty under this budget: {choices.at_least} connections cost at "
-        f"least {parts.budget.excess(costs)}; raise the limit, or allow cheaper modules"
+        f"space {file.name!r} is empty under this budget: {_connections(n)} "
+        f"cost{'s' * (n == 1)} at least {parts.budget.excess(costs)}; raise the limit, or allow "
+        "cheaper modules"
     )
+
+
+def _connections(n: int, *, is_grouped: bool = False) -> str:
+    if is_grouped:
+        return f"{n} group{'s' * (n != 1)} of connections"
+    return f"{n} connection{'s' * (n != 1)}"

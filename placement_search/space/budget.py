@@ -28,6 +28,18 @@ class Budget:
     max_flops: Fraction | None = None
     max_latency: Fraction | None = None
 
+    def check(self) -> None:
+        """Check that it leaves anything; a share may be less than one parameter.
+
+        Raises:
+            SpaceError: If it does not.
+        """
+        if self.max_parameters is not None and self.max_parameters < 1:
+            raise SpaceError(
+                "--max-params must leave 1 parameter at least; the share of this backbone is less "
+                "than one, so 0: give a larger share, or a count, e.g. 5000"
+            )
+
     def limits(self, table: CostTable) -> list[tuple[Price, Fraction]]:
         """The prices that are limited, each with the most that a layout may use.
 

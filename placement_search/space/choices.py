@@ -3,8 +3,9 @@
 from bisect import bisect_left
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
+from placement_search.space.largest import largest_set
 from placement_search.space.legality import Completion, Legality, Pick, Traits
 
 Choice = tuple[int, int]
@@ -98,6 +99,20 @@ class Choices:
         ordered = sorted(wished, key=lambda choice: choice[0] not in self.always)
         return _Repair(self, ordered).run()
 
+    def filled(self, wished: Sequence[Choice], n: int) -> list[Choice]:
+        """The same with ``n`` choices at least, where sets of so many are found.
+
+        `repaired` keeps the first wishes though they may forbid the others, and then gives few.
+        """
+        made = self.repaired(wished)
+        if len(made) >= n:
+            return made
+        larger = replace(self, at_least=n)
+        modules = list(range(self.legality.n_modules))
+        sets = [[module] for module in modules] if self.is_module_shared else [modules]
+        has_any = any(larger.completion([], self.forced(set()), set(), each) for each in sets)
+        return larger.repaired(wished) if has_any else made
+
     def completion(
         self, picks: Sequence[Pick], forced: Sequence[Traits], taken: set[int], modules: list[int]
     ) -> list[Pick] | None:
@@ -128,16 +143,11 @@ class Choices:
         return [self.traits[group] for group in sorted(self.always - taken)]
 
     def most(self, module: int) -> int:
-        """How many groups a set can have, all with this module; 0 where none is possible."""
-        picks = [(traits, module) for traits in self.forced(set())]
-        if not self.legality.allows(picks):
-            return 0
-        by_cost = {each: self.legality.cost_order(each, [module]) for each in set(self.traits)}
-        for group in sorted(self.fitting(module), key=lambda group: by_cost[self.traits[group]]):
-            more = [*picks, (self.traits[group], module)]
-            if self.legality.allows(more):
-                picks = more
-        return len(picks)
+        """How many groups a set can have, all with this module, as far as a search finds.
+
+        0 where none is possible.
+        """
+        return len(largest_set(self.legality, self._stock(set()), self.forced(set()), module))
 
     def is_possible(self, group: int) -> bool:
         """Whether a set with this group was found."""

@@ -2,22 +2,44 @@
 
 import math
 from collections import Counter
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 
 from placement_search.space.choices import Choices
-from placement_search.space.legality import Pick, Traits
+from placement_search.space.cost_table import Price
+from placement_search.space.legality import Pick, Traits, own_cost
 
 MAX_STEPS = 100_000
 """Sets of traits that are looked at before counting is given up; about two seconds."""
 
 
+@dataclass(frozen=True, slots=True)
+class Counted:
+    """Sets of choices that were counted.
+
+    Args:
+        n_sets: Their number.
+        sizes: Fewest and most groups of one.
+        parameters: Fewest and most parameters of one.
+    """
+
+    n_sets: int
+    sizes: tuple[int, int]
+    parameters: tuple[int, int]
+
+
 def count_layouts(choices: Choices) -> int | None:
     """The number of sets, budget and conditions counted in; None where counting takes too long."""
     legality = choices.legality
-    if not legality.rules and not legality.limits:
-        return count_freely(choices)
-    modules = list(range(legality.n_modules))
+    is_free = not legality.rules and not legality.limits
+    return count_freely(choices) if is_free else _count(choices, lambda _: None)
+
+
+def _count(choices: Choices, see: Callable[[Sequence[Pick]], None]) -> int | None:
+    """The number of sets, those that rules can't tell apart seen once; None for too many."""
+    modules = list(range(choices.legality.n_modules))
     sets = [[module] for module in modules] if choices.is_module_shared else [modules]
-    counter = _Counter(choices)
+    counter = _Counter(choices, see)
     try:
         return sum(counter.count(each) for each in sets)
     except _TooManyError:
@@ -52,6 +74,47 @@ def _count_among(choices: Choices, modules: list[int]) -> int:
     return sum(made[max(0, choices.at_least - n_always) : at_most - n_always + 1])
 
 
+def counted_one_by_one(choices: Choices, price: Price) -> Counted | None:
+    """The sets, budget and conditions counted in; None where that takes too long.
+
+    Args:
+        choices: The space's.
+        price: Of parameters.
+    """
+    tally = _Tally(price, choices.legality.n_modules)
+    n_sets = _count(choices, tally.see)
+    return None if n_sets is None else Counted(n_sets, tally.sizes, tally.parameters)
+
+
+class _Tally:
+    """The sizes and the parameters of the sets that it sees."""
+
+    def __init__(self, price: Price, n_modules: int) -> None:
+        self._price, self._n_modules = price, n_modules
+        self._own: dict[Pick, int] = {}
+        self._seen: set[tuple[int, int]] = set()
+
+    def see(self, picks: Sequence[Pick]) -> None:
+        """Take a set into account."""
+        shared = self._price.shared
+        total = sum(shared[module] for module in {m for _, m in picks}) if shared else 0
+        for pick in picks:
+            if pick not in self._own:
+                self._own[pick] = int(own_cost(self._price, *pick, self._n_modules))
+            total += self._own[pick]
+        self._seen.add((len(picks), int(total)))
+
+    @property
+    def sizes(self) -> tuple[int, int]:
+        """Fewest and most groups."""
+        return min(n for n, _ in self._seen), max(n for n, _ in self._seen)
+
+    @property
+    def parameters(self) -> tuple[int, int]:
+        """Fewest and most parameters."""
+        return min(total for _, total in self._seen), max(total for _, total in self._seen)
+
+
 class _TooManyError(Exception):
     """There are more sets of traits than can be looked at."""
 
@@ -59,8 +122,9 @@ class _TooManyError(Exception):
 class _Counter:
     """Counts sets by how many of each traits and module they have, which is all that matters."""
 
-    def __init__(self, choices: Choices) -> None:
+    def __init__(self, choices: Choices, see: Callable[[Sequence[Pick]], None]) -> None:
         self._choices = choices
+        self._see = see
         self._left = MAX_STEPS
 
     def count(self, modules: list[int]) -> int:
@@ -90,7 +154,10 @@ class _Counter:
         """Sets that add to legal picks what is in this cell or a later one."""
         legality = self._choices.legality
         if cell == len(self._cells) or len(picks) == legality.at_most:
-            return int(len(picks) >= self._choices.at_least)
+            if len(picks) < self._choices.at_least:
+                return 0
+            self._see(picks)
+            return 1
         traits, _ = pick = self._cells[cell]
         n_free, total = stock[traits], 0
         for n in range(min(n_free, legality.at_most - len(picks)) + 1):

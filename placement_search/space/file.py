@@ -70,15 +70,32 @@ def _explained(error: ValidationError, merged: Merged, path: Path) -> Iterator[s
         yield f"{_explanation(mistake)}{where}"
 
 
+_RULES: Mapping[str, str] = {
+    "bool_parsing": "takes true or false", "bool_type": "takes true or false",
+    "dict_type": "takes keys and values", "enum": "should be {expected}",
+    "float_parsing": "takes a number", "float_type": "takes a number",
+    "greater_than_equal": "must be at least {ge}", "int_from_float": "takes a whole number",
+    "int_type": "takes a whole number", "invalid_key": "a key is a word, in quotes if need be",
+    "list_type": "takes a list", "literal_error": "should be {expected}",
+    "model_type": "takes keys and values", "string_type": "takes text, in quotes if need be",
+    "too_short": "needs at least {min_length} item",
+}  # fmt: skip
+"""Rules that pydantic checks, in the words of this format; others say their own."""
+_FORMS = frozenset({"number", "list", "interval"})
+"""Which form of `Searched` a mistake is about; no keys of the file."""
+
+
 def _explanation(mistake: Mapping[str, Any]) -> str:
     loc = mistake["loc"]
-    place = ".".join(str(part) for part in loc)
+    place = ".".join(str(part) for part in loc if loc[0] != "training" or part not in _FORMS)
     if mistake["type"] == "extra_forbidden":
         hint = _nearest_key(str(loc[-1]), loc[:-1])
         return f"{place}: unknown key with value {mistake['input']!r}{hint}"
     if mistake["type"] == "missing":
         return f"{place}: this key is missing"
-    said = mistake["msg"].removeprefix("Value error, ")
+    rule = _RULES.get(mistake["type"])
+    said = rule.format(**mistake.get("ctx", {})) if rule else mistake["msg"]
+    said = said.removeprefix("Value error, ")
     return f"{place}: {said}, got {mistake['input']!r}{_nearest_value(mistake)}"
 
 

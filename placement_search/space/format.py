@@ -1,7 +1,6 @@
 """What a search-space file may say: its keys, their types and the rules that need no backbone."""
 
 import math
-import re
 from collections.abc import Iterator, Mapping
 from typing import Annotated, Any, Literal
 
@@ -29,15 +28,22 @@ NodeRange = Annotated[
         "'mlp of blocks 0-5'."
     ),
 ]
-Nodes = Literal["all"] | list[NodeRange]
+
+
+def _checked_nodes(nodes: object) -> object:
+    """Told in one way whether a file means the word or the list."""
+    said = "'all', or a list of nodes, e.g. [0, '3-9', 'block 3']"
+    if nodes != "all" and not isinstance(nodes, list):
+        raise ValueError(f"takes {said}")
+    wrong = [each for each in nodes if type(each) not in {int, str}] if nodes != "all" else []
+    if wrong:
+        raise ValueError(f"takes {said}, where {wrong[0]!r} is none")
+    return nodes
+
+
+Nodes = Annotated[Literal["all"] | list[NodeRange], BeforeValidator(_checked_nodes)]
 Choice = bool | int | float | str
 Settings = dict[str, Choice | list[Choice]]
-
-
-def _checked_connection(text: object) -> object:
-    if not isinstance(text, str) or not re.fullmatch(r"\s*\d+\s*>\s*\d+\s*", text):
-        raise ValueError("a connection is written source>target in quotes, e.g. '3>4'")
-    return text
 
 
 def _checked_pattern(text: object) -> object:
@@ -50,7 +56,7 @@ def _checked_pattern(text: object) -> object:
 
 
 def _checked_group(text: object) -> object:
-    if text in set(Kind):
+    if isinstance(text, str) and text in set(Kind):
         return str(text)
     if isinstance(text, str) and ">" not in text:
         raise ValueError(f"not a kind of connection{nearest(text, map(str, Kind))}")
@@ -63,7 +69,6 @@ def _checked_number(value: object) -> object:
     return value
 
 
-ConnectionName = Annotated[str, BeforeValidator(_checked_connection)]
 Pattern = Annotated[str, BeforeValidator(_checked_pattern)]
 Group = Annotated[
     str,
@@ -234,8 +239,10 @@ class SpaceFile(Strict):
     connections: ConnectionCount
     sources: Nodes = Field("all", description="Nodes that a connection may read.")
     targets: Nodes = Field("all", description="Nodes that a connection may add to.")
-    always: list[ConnectionName] = Field(
-        [], description="Connections of every layout, e.g. '3>4', whatever else the file says."
+    always: list[Pattern] = Field(
+        [],
+        description="Connections of every layout, e.g. '3>4', or 'attention of block 3>mlp of "
+        "block 3', whatever else the file says.",
     )
     never: list[Pattern] = Field(
         [], description="Connections of no layout, e.g. '3>4', or '*>0' for all into node 0."

@@ -33,7 +33,8 @@ def read_merged(path: Path, including: tuple[Path, ...] = ()) -> Merged:
         including: The files that led here, first to last.
 
     Raises:
-        SpaceError: If a file is missing or not YAML, includes itself, or names no files.
+        SpaceError: If a file is missing or not YAML, says a key twice, includes itself, or names no
+            files.
     """
     if path.resolve() in [each.resolve() for each in including]:
         circle = " includes ".join(str(each) for each in (*including, path))
@@ -51,9 +52,33 @@ def read_merged(path: Path, including: tuple[Path, ...] = ()) -> Merged:
     return Merged(data | own, origin | dict.fromkeys(own, path))
 
 
+class _Loader(yaml.SafeLoader):
+    """Reads YAML, and refuses a key that stands twice in one place: the last would win."""
+
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:  # noqa: FBT001, FBT002 - PyYAML's
+        """The keys and values of one place."""
+        lines: dict[str, int] = {}
+        for key, _ in node.value:
+            if isinstance(key, yaml.ScalarNode):
+                line = key.start_mark.line + 1
+                if key.value in lines:
+                    raise _TwiceError(key.value, lines[key.value], line)
+                lines[key.value] = line
+        return super().construct_mapping(node, deep)
+
+
+class _TwiceError(Exception):
+    """A key stands twice in one place."""
+
+    def __init__(self, key: str, first: int, second: int) -> None:
+        super().__init__(f"{key} stands twice, in line {first} and in line {second}")
+
+
 def _read(path: Path) -> dict[str, Any]:
     try:
-        data = yaml.safe_load(path.read_text(encoding="utf-8"))
+        data = yaml.load(path.read_text(encoding="utf-8"), _Loader)  # noqa: S506 - a safe one
+    except _TwiceError as error:
+        raise SpaceError(f"{path}: {error}; leave one of them out, or join them") from error
     except (yaml.YAMLError, UnicodeDecodeError) as error:
         raise SpaceError(f"{path} is not YAML: {error}") from error
     if not isinstance(data, dict):

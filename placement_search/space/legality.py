@@ -70,6 +70,11 @@ class Rule:
             and not any(traits.excluded[number] for traits, _ in picks)
         )
 
+    def has_room(self, picks: Sequence[Pick], number: int, n: int) -> bool:
+        """Whether it lets picks that keep it become ``n`` in all."""
+        is_limited = self.in_all is not None and self.in_all < n
+        return not is_limited or not any(traits.named[number] for traits, _ in picks)
+
 
 @dataclass(frozen=True, slots=True)
 class Legality:
@@ -100,6 +105,12 @@ class Legality:
                 return False
         is_ruled = all(rule.allows(picks, number) for number, rule in enumerate(self.rules))
         return is_ruled and self._is_payable(picks)
+
+    def has_room(self, picks: Sequence[Pick], n: int) -> bool:
+        """Whether no number, of all or in a rule, keeps legal picks from becoming ``n``."""
+        return n <= self.at_most and all(
+            rule.has_room(picks, number, n) for number, rule in enumerate(self.rules)
+        )
 
     def _is_payable(self, picks: Sequence[Pick]) -> bool:
         if not self.limits:
@@ -135,11 +146,22 @@ class Legality:
 
     def _shares(self, traits: Traits, module: int) -> Iterator[float]:
         """How much of each limit a group uses, what it shares with others left out."""
-        counts = [a + b for a, b in zip(traits.n_forward, traits.n_recurrent, strict=True)]
         for price, limit in self.limits:
-            each = price.modules[module :: self.n_modules]
-            used = sum(n * cost for n, cost in zip(counts, each, strict=True))
-            yield used / float(limit)
+            yield own_cost(price, traits, module, self.n_modules) / float(limit)
+
+
+def own_cost(price: Price, traits: Traits, module: int, n_modules: int) -> float:
+    """How much of a resource a group uses with a module, what it shares with others left out.
+
+    Args:
+        price: Of the resource.
+        traits: Of the group.
+        module: The number of the module.
+        n_modules: How many modules the price is for.
+    """
+    counts = [a + b for a, b in zip(traits.n_forward, traits.n_recurrent, strict=True)]
+    each = price.modules[module::n_modules]
+    return sum(n * cost for n, cost in zip(counts, each, strict=True))
 
 
 MAX_STEPS = 2000
@@ -179,7 +201,7 @@ class Completion:
         self, picks: Sequence[Pick], forced: Sequence[Traits], n_more: int
     ) -> list[Pick] | None:
         """Picks for all ``forced`` traits and ``n_more`` others; None where none were found."""
-        for chosen in self._forced(list(picks), list(forced)):
+        for chosen in self._forced(list(picks), list(forced), max(0, n_more)):
             found = self._filled(chosen, 0, n_more, dict(self._stock))
             if found is not None:
                 return found[len(picks) :]
@@ -187,19 +209,19 @@ class Completion:
                 break
         return None
 
-    def _forced(self, picks: list[Pick], forced: list[Traits]) -> Iterator[list[Pick]]:
-        if not self._is_open(picks):
+    def _forced(self, picks: list[Pick], forced: list[Traits], n_more: int) -> Iterator[list[Pick]]:
+        if not self._is_open(picks, len(forced) + n_more):
             return
         if not forced:
             yield picks
             return
         for module in self._modules:
-            yield from self._forced([*picks, (forced[0], module)], forced[1:])
+            yield from self._forced([*picks, (forced[0], module)], forced[1:], n_more)
 
     def _filled(
         self, picks: list[Pick], cell: int, n_more: int, free: dict[Traits, int]
     ) -> list[Pick] | None:
-        if not self._is_open(picks):
+        if not self._is_open(picks, max(0, n_more)):
             return None
         if n_more <= 0:
             return picks
@@ -213,6 +235,11 @@ class Completion:
                     return found
         return None
 
-    def _is_open(self, picks: Sequence[Pick]) -> bool:
+    def _is_open(self, picks: Sequence[Pick], n_more: int) -> bool:
+        """Whether picks are legal, and may become so many more as far as numbers say."""
         self._left -= 1
-        return self._left >= 0 and self._legality.allows(picks)
+        return (
+            self._left >= 0
+            and self._legality.has_room(picks, len(picks) + n_more)
+            and self._legality.allows(picks)
+        )

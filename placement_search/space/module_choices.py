@@ -11,6 +11,15 @@ from placement_search.space.file import SpaceFile
 from placement_search.space.format import Choice, Settings, options_of
 from placement_search.space.place_classes import PlaceClasses
 
+SIZES = ("rank", "width", "experts", "heads")
+"""Settings that say how large a module is, where a type has them."""
+MAX_FACTOR = 16
+"""The most of each, in widths of the backbone.
+
+Beyond one width a linear map gains nothing; but sparse modules are wide on purpose (SparseAdapter),
+and `arc` has rank 50 on narrow backbones too.
+"""
+
 
 def read_modules(file: SpaceFile, types: ModuleTypes, places: Places) -> dict[ModuleSpec, int]:
     """Every combination of settings that the file names, cheapest first.
@@ -32,6 +41,7 @@ def read_modules(file: SpaceFile, types: ModuleTypes, places: Places) -> dict[Mo
             if not values:
                 raise SpaceError(f"{name} in {place} lists no value; give one, or leave it out")
         for spec in _combined(choice.type, options, types, place):
+            _check_sizes(spec, types, places.width, place)
             costs[spec] = _most_parameters(spec, types, places)
     return dict(sorted(costs.items(), key=lambda item: (item[1], item[0].notation)))
 
@@ -50,6 +60,21 @@ def _combined(
     kind = types[name]
     consistent = [spec for spec in found if not kind.contradiction(kind.complete(spec.settings))]
     return consistent or found
+
+
+def _check_sizes(spec: ModuleSpec, types: ModuleTypes, width: int, place: str) -> None:
+    """Check that a module can be built at all.
+
+    Raises:
+        SpaceError: Naming a setting that is too large.
+    """
+    settings, most = types[spec.type].complete(spec.settings), MAX_FACTOR * width
+    for name in SIZES:
+        if int(settings.get(name, 0)) > most:
+            raise SpaceError(
+                f"{name} of {spec.type} in {place} must be at most {most:,}, which is "
+                f"{MAX_FACTOR} times the backbone's width; got {settings[name]}"
+            )
 
 
 def _most_parameters(spec: ModuleSpec, types: ModuleTypes, places: Places) -> int:
@@ -110,9 +135,36 @@ def matching(
         if _fits({"type": module.type, **types[module.type].complete(module.settings)}, options)
     }
     if not found:
+        _check_words(options, modules, types, place)
         known = ", ".join(module.notation for module in modules)
         raise SpaceError(f"{place} fits none of the space's modules: {wanted}; they are {known}")
     return frozenset(found)
+
+
+def _check_words(
+    options: Mapping[str, tuple[Choice, ...]],
+    modules: Sequence[ModuleSpec],
+    types: ModuleTypes,
+    place: str,
+) -> None:
+    """Check that settings and types are ones that the modules have.
+
+    Raises:
+        SpaceError: With the nearest word that there is.
+    """
+    used = {module.type for module in modules}
+    known = {"type"}.union(*(types[name].settings for name in used))
+    for name in options:
+        if name not in known:
+            raise SpaceError(
+                f"{place}: no module of the space has a setting {name!r}" + nearest(name, known)
+            )
+    for wanted in options.get("type", ()):
+        if wanted not in used:
+            raise SpaceError(
+                f"{place}.type: the space has no module of type {wanted!r}"
+                + nearest(str(wanted), used)
+            )
 
 
 def _fits(has: Mapping[str, Choice], options: Mapping[str, tuple[Choice, ...]]) -> bool:

@@ -13,6 +13,7 @@ from placement_search.space.budget import Budget
 from placement_search.space.choices import Choice, Choices
 from placement_search.space.cost_table import CostTable, LayoutCosts
 from placement_search.space.counting import count_freely, count_layouts
+from placement_search.space.extent import Extent, extent_of
 from placement_search.space.file import SpaceFile
 from placement_search.space.groups import Group
 from placement_search.space.moves import (
@@ -130,7 +131,7 @@ class SearchSpace:
         """That a layout of ``n`` choices has too many or too few."""
         admitted = f"the space admits {self.at_least} to {self.at_most}"
         is_right = self.at_least <= n <= self.at_most
-        return [] if is_right else [f"it has {n} connections, {admitted}"]
+        return [] if is_right else [f"it has {n} connection{'s' * (n != 1)}, {admitted}"]
 
     def _foreign(self, layout: Layout) -> list[str]:
         """What the space does not know at all."""
@@ -244,10 +245,16 @@ class SearchSpace:
         return count_layouts(self.choices)
 
     @property
+    def extent(self) -> Extent:
+        """How many layouts, connections and parameters, exactly or as bounds; see `Extent`."""
+        return extent_of(self.choices, self.table.parameters)
+
+    @property
     def log10_size(self) -> float:
         """Decimal logarithm of the number of layouts.
 
-        Where they are too many to be counted, budget and conditions are left out of account.
+        Where they are too many to be counted, budget and conditions are left out of account: there
+        are so many at most.
         """
         counted = self.n_layouts
         return math.log10(count_freely(self.choices) if counted is None else counted)

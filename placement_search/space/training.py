@@ -99,6 +99,16 @@ class TrainingSpace:
 
     settings: tuple[tuple[str, SearchedNumber], ...] = ()
 
+    @property
+    def n_listed(self) -> int:
+        """How many choices the lists of values make together."""
+        return math.prod(searched.n_values or 1 for _, searched in self.settings)
+
+    @property
+    def intervals(self) -> tuple[str, ...]:
+        """The settings that have any number of an interval."""
+        return tuple(name for name, searched in self.settings if searched.n_values is None)
+
     def nearest(self, learning_rate: float, weight_decay: float) -> TrainingChoice:
         """The choice that is nearest to a study's own settings."""
         own = {"learning_rate": learning_rate, "weight_decay": weight_decay}

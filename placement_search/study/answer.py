@@ -1,7 +1,8 @@
 """The answer of a study: the recommended layout, and what it gains over the baselines."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from statistics import median
 
 from placement_search.evaluation.estimates import Estimate, mean_estimate, standard_error
 from placement_search.evaluation.score_card import Costs, ScoreCard
@@ -20,6 +21,8 @@ class Finalist:
         test: Over the same seeds, on the test split.
         cards: The score cards, by replicate.
         replicates: Which replicates those are; an interruption or a failure leaves gaps.
+        is_too_slow: Whether its measured latency is over the study's limit, so that it can't be
+            the answer although the prediction let it pass.
     """
 
     trial: TrialRecord
@@ -27,6 +30,12 @@ class Finalist:
     test: Estimate
     cards: tuple[ScoreCard, ...]
     replicates: tuple[int, ...]
+    is_too_slow: bool = False
+
+    @property
+    def is_admitted(self) -> bool:
+        """Whether space and budget admit it, by prediction and by measurement."""
+        return self.trial.is_eligible and not self.is_too_slow
 
     @property
     def name(self) -> str:
@@ -50,9 +59,16 @@ class Finalist:
         return {replicate: score for replicate, score in scores.items() if score is not None}
 
     @property
+    def latencies(self) -> list[float]:
+        """Measured at the first seed, or at each where the study limits latency."""
+        factors = (card.costs.latency_factor for card in self.cards)
+        return [factor for factor in factors if factor is not None]
+
+    @property
     def costs(self) -> Costs:
-        """Counted costs and the measured latency, which the first seed's evaluation holds."""
-        return self.cards[0].costs
+        """Counted costs, and the median of the measured latencies."""
+        measured = self.latencies
+        return replace(self.cards[0].costs, latency_factor=median(measured) if measured else None)
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,6 +97,7 @@ def read_finalists(record: StudyRecord) -> list[Finalist]:
     by_layout: dict[str, dict[int, ScoreCard]] = {}
     for final in record.finals:
         by_layout.setdefault(final.layout_id, {})[final.replicate] = final.card
+    slow = record.too_slow
     finalists = [
         Finalist(
             record.trial_of(layout_id),
@@ -88,6 +105,7 @@ def read_finalists(record: StudyRecord) -> list[Finalist]:
             mean_estimate([c.test_score for c in cards.values() if c.test_score is not None]),
             tuple(cards.values()),
             tuple(cards),
+            is_too_slow=layout_id in slow,
         )
         for layout_id, cards in by_layout.items()
     ]
@@ -101,12 +119,12 @@ def find_answer(record: StudyRecord) -> Answer | None:
     """The answer after the finals; None before any admitted layout went through them.
 
     The choice reads validation scores of fresh seeds alone. Among the layouts that space and
-    budget admit, and that were retrained at least twice, it takes the one with the fewest
-    parameters whose mean is within one standard error of the best mean; baselines that are
-    admitted, random ones too, may be the answer.
+    budget admit, by measured latency too, and that were retrained at least twice, it takes the one
+    with the fewest parameters whose mean is within one standard error of the best mean; baselines
+    that are admitted, random ones too, may be the answer.
     """
     finalists = [f for f in read_finalists(record) if len(f.cards) >= MIN_SEEDS]
-    admitted = [finalist for finalist in finalists if finalist.trial.is_eligible]
+    admitted = [finalist for finalist in finalists if finalist.is_admitted]
     if not admitted:
         return None
     best, sign = admitted[0], record.definition.sign

@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
 from placement_search.layout import Connection, Layout, ModuleSpec
+from placement_search.space.choices import Choice
 from placement_search.space.node_names import Pair
 from placement_search.space.search_space import SearchSpace
 
@@ -34,8 +35,9 @@ def make_baselines(
     """The baselines of a study, first to last; a layout that would repeat is left out.
 
     All use one module, the one with which the most connections that the space and its budget admit
-    come nearest to the budget, so that random layouts cost what an answer may cost. The last layers
-    have as many connections; the every-layer ones put a connection at each sub-layer that the
+    come nearest to the budget, so that random layouts cost what an answer may cost; where modules
+    may differ, random ones spend what is left on others, see `random_of`. The last layers have as
+    many connections; the every-layer ones put a connection at each sub-layer that the
     module fits and are references outside the budget. What has no place that the module fits is
     left out, see `baseline_notes`.
 
@@ -101,10 +103,58 @@ def dearest(space: SearchSpace) -> tuple[int, int]:
 
 
 def random_of(space: SearchSpace, module: int, n: int, generator: random.Random) -> Layout:
-    """A random layout of ``n`` groups with one module, as far as conditions allow."""
-    always, free = sorted(space.choices.always), space.choices.fitting(module)
+    """A random layout of ``n`` groups with one module, as far as conditions allow.
+
+    Where connections may have different modules, what that leaves of the budget is spent on dearer
+    ones and on further groups.
+    """
+    choices = space.choices
+    always, free = sorted(choices.always), choices.fitting(module)
     groups = always + generator.sample(free, min(n - len(always), len(free)))
-    return space.layout_of(space.choices.repaired([(group, module) for group in groups]))
+    made = choices.filled([(group, module) for group in groups], n)
+    return space.layout_of(made if space.is_module_shared else spent(space, made, generator))
+
+
+def spent(
+    space: SearchSpace, chosen: Sequence[Choice], generator: random.Random | None = None
+) -> list[Choice]:
+    """A legal set of choices made dearer one at a time, as long as that stays legal.
+
+    Each gets the dearest module that it can have, and each further group that can be had is added.
+
+    Args:
+        space: What contains the set.
+        chosen: The set.
+        generator: Draws in which order; None for the given one, and then by number.
+    """
+    choices, made = space.choices, list(chosen)
+    places = list(range(len(made)))
+    further = [group for group in choices.free if group not in {each for each, _ in made}]
+    if generator is not None:
+        generator.shuffle(places)
+        generator.shuffle(further)
+    for place in places:
+        rest = [*made[:place], *made[place + 1 :]]
+        made[place] = _dearest_legal(space, rest, made[place][0]) or made[place]
+    stuck = set[int]()
+    for group in further:
+        if len(made) == space.at_most:
+            break
+        if choices.alike[group] not in stuck:
+            more = _dearest_legal(space, made, group)
+            made += [more] if more else []
+            stuck |= set() if more else {choices.alike[group]}
+    return made
+
+
+def _dearest_legal(space: SearchSpace, others: Sequence[Choice], group: int) -> Choice | None:
+    """A group with the dearest module that it can have beside others; None where it has none."""
+    options = [
+        (space.cost(space.layout_of(made)), module)
+        for module in space.choices.modules_of(group)
+        if space.choices.contains(made := [*others, (group, module)])
+    ]
+    return (group, max(options)[1]) if options else None
 
 
 def every_layer(n_nodes: int) -> dict[str, list[Pair]]:

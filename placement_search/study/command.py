@@ -91,9 +91,12 @@ def search_command(asked: StudyDefinition, goal: Goal, name: str, storage: str) 
         "consistency": _unless_default(asked.training.consistency, 0.0),
         "drop-lowest": _unless_default(asked.training.drop_lowest, 0),
         "full-fine-tuning": goal.full_fine_tuning,
+        "no-map": not asked.has_proxy_map,
     }
     starts = [("start-from", file) for file in asked.start_files]
-    said = map(_option, [*options.items(), *starts])
+    is_usual = asked.gammas == SearchSettings().gammas
+    gammas = [] if is_usual else [("gamma", gamma) for gamma in asked.gammas]
+    said = map(_option, [*options.items(), *gammas, *starts])
     return " ".join(filter(None, ["placement-search search", *said]))
 
 

@@ -47,6 +47,7 @@ from placement_search.study.samplers.sampler import (
     distributions,
 )
 from placement_search.study.search_budget import NOTHING, Account, SearchBudget, Spent
+from placement_search.study.settings import DEFAULT_GAMMAS
 from placement_search.study.switch_record import SwitchRecord
 from placement_search.study.training_choices import stored, training_of
 from placement_search.study.under_way import UnderWay
@@ -69,6 +70,7 @@ class TrialSetup:
         replicates: Trainings of a layout from different seeds.
         cost: What a layout costs, where the score is set against that.
         switches: What switches learned before the trials; None where none were trained.
+        gammas: Strengths of the discount in a sampler's greedy choices.
     """
 
     space: SearchSpace
@@ -83,6 +85,7 @@ class TrialSetup:
     replicates: int = 1
     cost: Callable[[Layout], float] | None = None
     switches: SwitchRecord | None = None
+    gammas: tuple[float, ...] = DEFAULT_GAMMAS
 
     @property
     def spent(self) -> Spent:
@@ -120,6 +123,7 @@ class Coordinator:
             trials.proxies,
             trials.concurrency,
             trials.switches.by_pair if trials.switches else {},
+            trials.gammas,
         )
         self._proposer = Proposer(setting, SAMPLERS[trials.sampler](setting))
         self._course = trials.course

@@ -13,6 +13,7 @@ from placement_search.backbones.facts import BackboneFacts
 from placement_search.backbones.settings import ModelSettings
 from placement_search.errors import StudyError
 from placement_search.evaluation.plan import TrainingPlan
+from placement_search.study.settings import DEFAULT_GAMMAS
 from placement_search.study.starts import StartLayout
 from placement_search.tasks.settings import DataSettings
 
@@ -64,6 +65,9 @@ class StudyDefinition:
         fidelity: What trials get more of from rung to rung.
         replicates: Trainings of a trial from different seeds.
         cost: What the score is set against; None where the score is all.
+        has_proxy_map: Whether every connection is scored by proxies before the search; studies of
+            earlier versions do not say, see `records.read_definition`.
+        gammas: Strengths of the discount in samplers' greedy choices by the proxies.
     """
 
     model: ModelSettings
@@ -94,6 +98,8 @@ class StudyDefinition:
     fidelity: str = "epochs"
     replicates: int = 1
     cost: str | None = None
+    has_proxy_map: bool = True
+    gammas: tuple[float, ...] = DEFAULT_GAMMAS
 
     @property
     def sign(self) -> int:

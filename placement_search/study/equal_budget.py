@@ -17,6 +17,7 @@ from placement_search.study.baselines import (
     every_layer,
     most_payable,
     random_of,
+    spent,
     where_it_fits,
     wired,
 )
@@ -109,7 +110,7 @@ def _evenly_spread(
 def _greedy(space: SearchSpace, scores: Sequence[Sequence[float]], module: int, n: int) -> Layout:
     """``n`` groups with one module, those that are always there first, as conditions allow."""
     groups = greedy_choice(space, scores, module, n)
-    return space.layout_of(space.choices.repaired([(group, module) for group in groups]))
+    return space.layout_of(space.choices.filled([(group, module) for group in groups], n))
 
 
 def affordable(space: SearchSpace) -> int:
@@ -119,7 +120,10 @@ def affordable(space: SearchSpace) -> int:
 
 
 def _dearest_layout(space: SearchSpace) -> Layout:
-    """The dearest module as often as it goes, at groups without a first pass, large ones first."""
+    """The dearest module as often as it goes, at groups without a first pass, large ones first.
+
+    What that leaves of other limits is spent where connections may have different modules.
+    """
     number, most = dearest(space)
     always, traits = sorted(space.choices.always), space.choices.traits
 
@@ -128,7 +132,8 @@ def _dearest_layout(space: SearchSpace) -> Layout:
 
     free = sorted(space.choices.fitting(number), key=order)
     groups = [*always, *free[: most - len(always)]]
-    return space.layout_of(space.choices.repaired([(group, number) for group in groups]))
+    made = space.choices.filled([(group, number) for group in groups], most)
+    return space.layout_of(made if space.is_module_shared else spent(space, made))
 
 
 def _table_with(thin: ModuleSpec, number: int, space: SearchSpace, types: ModuleTypes) -> CostTable:
@@ -186,10 +191,8 @@ def thinned(
         cost += kind.count_shared(settings, places.width)
         if cost <= limit:
             return thin, ""
-    return None, (
-        f"{len(pairs)} connections cost {cost:,} parameters even at rank 1, a layout may have "
-        f"{limit:,}"
-    )
+    who = "1 connection costs" if len(pairs) == 1 else f"{len(pairs)} connections cost"
+    return None, f"{who} {cost:,} parameters even at rank 1, a layout may have {limit:,}"
 
 
 def spread(n: int, last: int) -> list[int]:

@@ -1,21 +1,26 @@
 """What a search would be: the size of its space, a sample of it, what it costs, how long it takes.
 
-Nothing is written, and nothing but two short epochs is trained.
+Nothing is written, and nothing is trained but short epochs of two layouts and, where a sampler asks
+for it, of all connections at once.
 """
 
 import random
 from collections import Counter
 from dataclasses import dataclass
 
-from placement_search.evaluation.timing import Timing, prepare_timing
+from placement_search.evaluation.timing import prepare_timing
 from placement_search.evaluation.workbench import Workbench
-from placement_search.layout import Kind, Layout, kind_of
+from placement_search.layout import Kind, Layout, kind_of, parse_layout
 from placement_search.modules import MODULE_TYPES
 from placement_search.space.cost_table import LayoutCosts
+from placement_search.space.extent import Extent
 from placement_search.space.search_space import SearchSpace
-from placement_search.study.baselines import Baseline, make_baselines
+from placement_search.study.baselines import Baseline, make_baselines, without_repeats
+from placement_search.study.checks import check_sampler, check_settings
+from placement_search.study.durations import Durations, durations
 from placement_search.study.equal_budget import equal_budget_baselines
 from placement_search.study.lora_baseline import lora_baseline
+from placement_search.study.queue import check_starts
 from placement_search.study.seeds import derive_seed
 from placement_search.study.settings import SearchSettings
 from placement_search.study.spaces import bound_space, measured_latency, study_budget
@@ -30,38 +35,13 @@ class Sampled:
 
 
 @dataclass(frozen=True, slots=True)
-class Durations:
-    """Estimated seconds, of layouts that train one after another and are never pruned.
-
-    Args:
-        cheap_trial: One trial of a layout that costs little.
-        dear_trial: One trial of a layout that costs much.
-        preparation: Frozen states, once for a study.
-        search: All trials.
-        finals: Finalists, baselines and random layouts of the answer's size, over all seeds.
-    """
-
-    cheap_trial: float
-    dear_trial: float
-    preparation: float
-    search: float
-    finals: float
-
-    @property
-    def total(self) -> float:
-        """Of the whole search."""
-        return self.preparation + self.search + self.finals
-
-
-@dataclass(frozen=True, slots=True)
 class Outline:
     """What a search would be.
 
     Args:
         space: The space on the backbone, within its budget.
         n_by_kind: Candidate connections by kind.
-        n_layouts: Layouts, exactly; None where there are too many to count under its rules.
-        log10_size: Decimal logarithm of their number.
+        extent: How many layouts it has, and how large they are.
         cheap: A layout that costs little.
         dear: A layout that costs much.
         sample: Random layouts.
@@ -70,8 +50,7 @@ class Outline:
 
     space: SearchSpace
     n_by_kind: dict[Kind, int]
-    n_layouts: int | None
-    log10_size: float
+    extent: Extent
     cheap: Sampled
     dear: Sampled
     sample: tuple[Sampled, ...]
@@ -87,23 +66,29 @@ def outline(settings: SearchSettings, bench: Workbench, n_sampled: int) -> Outli
         n_sampled: Random layouts to show.
 
     Raises:
-        SpaceError: If file or budget does not fit the backbone.
+        PlacementSearchError: For what a search would refuse.
     """
+    check_settings(settings)
+    backbone = bench.backbone
+    settings.training.steps_per_epoch(len(bench.task.train))
+    check_starts(settings.start_from, backbone.n_nodes, backbone.places, settings.model.model)
     space = _space(settings, bench)
-    counted, kinds = space.n_layouts, Counter(kind_of(s, t) for s, t in space.pairs)
+    check_sampler(settings, space)
+    extent, kinds = space.extent, Counter(kind_of(s, t) for s, t in space.pairs)
     cheap, dear = _extremes(space)
     generator = random.Random(derive_seed(settings.seed, "outline"))  # noqa: S311 - reproducible
     drawn = {(made := space.random_layout(generator)).id: made for _ in range(n_sampled)}
     timing = prepare_timing(bench, settings.training.batch_size)
+    queued = _queued(settings, space, backbone.n_nodes)
+    counts = len(queued), _n_searched(space, extent)
     return Outline(
         space=space,
         n_by_kind={kind: kinds[kind] for kind in Kind},
-        n_layouts=counted,
-        log10_size=space.log10_size,
+        extent=extent,
         cheap=Sampled(cheap, space.predicted(cheap)),
         dear=Sampled(dear, space.predicted(dear)),
         sample=tuple(Sampled(made, space.predicted(made)) for made in drawn.values()),
-        durations=_durations(settings, space, timing, (cheap, dear)),
+        durations=durations(settings, space, bench, timing, (cheap, dear), counts),
     )
 
 
@@ -132,31 +117,21 @@ def _extremes(space: SearchSpace) -> tuple[Layout, Layout]:
     return min(layouts, key=space.cost), max(layouts, key=space.cost)
 
 
-def _equal_budget(
-    settings: SearchSettings, space: SearchSpace, bench: Workbench
-) -> tuple[Baseline, ...]:
-    """The baselines at equal budget; a greedy one by a proxy that is the same everywhere."""
-    n_nodes = bench.backbone.n_nodes
+def _queued(settings: SearchSettings, space: SearchSpace, n_nodes: int) -> list[Baseline]:
+    """What is evaluated first; the greedy choice by a proxy that is the same everywhere."""
+    seed = derive_seed(settings.seed, "baselines")
     scores = [[1.0] * n_nodes for _ in range(n_nodes)] if settings.proxy_map else None
-    return equal_budget_baselines(space, MODULE_TYPES, n_nodes, scores).baselines
-
-
-def _durations(
-    settings: SearchSettings, space: SearchSpace, timing: Timing, ends: tuple[Layout, Layout]
-) -> Durations:
-    plan = settings.training
-    cheap, dear = (plan.epochs * timing.epoch_seconds(layout, plan) for layout in ends)
-    mean = (cheap + dear) / 2
-    n_nodes = timing.bench.backbone.n_nodes
+    equal = equal_budget_baselines(space, MODULE_TYPES, n_nodes, scores, seed).baselines
     lora, _ = lora_baseline(space.places, MODULE_TYPES)
-    further = (*lora, *_equal_budget(settings, space, timing.bench))
-    n_baselines = len(make_baselines(space, n_nodes, settings.n_random, settings.seed, further))
-    n_alike = settings.n_random
-    n_finals = (settings.n_finalists + n_baselines + n_alike) * settings.n_seeds
-    return Durations(
-        cheap_trial=cheap,
-        dear_trial=dear,
-        preparation=timing.cache_seconds,
-        search=settings.n_trials * mean,
-        finals=n_finals * mean if settings.n_finalists else 0.0,
-    )
+    made = make_baselines(space, n_nodes, settings.n_random, seed, (*lora, *equal))
+    starts = [
+        Baseline(role, parse_layout(start.layout, MODULE_TYPES))
+        for role, start in settings.start_from.items()
+    ]
+    return without_repeats([*made, *starts])
+
+
+def _n_searched(space: SearchSpace, extent: Extent) -> int | None:
+    """The most trials that a sampler can propose; None where there is no end of them."""
+    is_finite = extent.is_exact and not space.training.intervals
+    return extent.n_layouts * space.training.n_listed if is_finite else None

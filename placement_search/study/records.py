@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
+from statistics import median
 from typing import Any
 
 import optuna
@@ -12,6 +13,8 @@ from pydantic import TypeAdapter
 
 from placement_search.errors import StudyError
 from placement_search.evaluation.score_card import ScoreCard
+from placement_search.space.budget import parse_budget
+from placement_search.space.cost_table import LayoutCosts
 from placement_search.space.training import NO_CHOICE, TrainingChoice
 from placement_search.study.command import Goal, search_command
 from placement_search.study.definition import StudyDefinition
@@ -26,7 +29,7 @@ SEARCHED = "search"
 
 DEFINITION, PROVENANCE, PROXY_MAP, FINALIST = "definition", "provenance", "proxy_map", "finalist/"
 GOAL, REFERENCE, POOLING, NOTES = "goal", "reference/", "pooling", "notes"
-QUEUE_NOTES, SWITCHES = "queue_notes", "switches"
+QUEUE_NOTES, SWITCHES, SAMPLER_VERSIONS = "queue_notes", "switches", "sampler_versions"
 LAYOUT_PROXIES = "layout_proxies/"
 FULL_FINE_TUNING = "full fine-tuning"
 """The role of retrainings of the whole backbone, a ceiling for adapters."""
@@ -170,6 +173,8 @@ class StudyRecord:
         queue_notes: By role, why a baseline is missing or a layout from elsewhere not admitted.
         layout_proxies: Scores of whole layouts by layout id and proxy, where they were computed.
         switches: What switches learned; None where none were trained.
+        sampler_versions: By the first trial that it proposed for, which version of the sampler
+            proposed; empty in studies made before versions were kept.
     """
 
     name: str
@@ -186,6 +191,7 @@ class StudyRecord:
     queue_notes: dict[str, str] = field(default_factory=dict)
     layout_proxies: Mapping[str, dict[str, float]] = field(default_factory=dict)
     switches: SwitchRecord | None = None
+    sampler_versions: Mapping[int, int] = field(default_factory=dict)
 
     @property
     def command(self) -> str:
@@ -207,8 +213,34 @@ class StudyRecord:
 
     @property
     def incumbent(self) -> TrialRecord | None:
-        """The best complete trial that space and budget admit."""
-        return next((trial for trial in self.ranking if trial.is_eligible), None)
+        """The best complete trial that space and budget admit, and no measurement excludes."""
+        slow = self.too_slow
+        admitted = (t for t in self.ranking if t.is_eligible and t.layout_id not in slow)
+        return next(admitted, None)
+
+    @property
+    def latencies(self) -> dict[str, list[float]]:
+        """By layout id, the latencies that its retrainings measured, relative to the backbone's."""
+        found: dict[str, list[float]] = {}
+        for final in self.finals:
+            if (factor := final.card.costs.latency_factor) is not None:
+                found.setdefault(final.layout_id, []).append(factor)
+        return found
+
+    @property
+    def too_slow(self) -> dict[str, float]:
+        """By layout id, median measured latencies above the limit, which predictions kept.
+
+        Each measurement is a median over pairs of passes; one of them may still be off on a busy
+        machine, so a study with a limit measures at every seed, and the median over these counts.
+        """
+        limit = parse_budget(None, 1, max_latency=self.definition.max_latency)
+        medians = {layout_id: median(each) for layout_id, each in self.latencies.items()}
+        return {
+            layout_id: factor
+            for layout_id, factor in medians.items()
+            if limit.excess(LayoutCosts(0, latency_factor=factor))
+        }
 
     def trial(self, number: int) -> TrialRecord:
         """The trial of this number.
@@ -248,7 +280,7 @@ def read_study(study: optuna.Study, address: str) -> StudyRecord:
     return StudyRecord(
         name=study.study_name,
         storage=address,
-        definition=StudyDefinition.from_json(attributes[DEFINITION]),
+        definition=read_definition(study),
         goal=GOALS.validate_python(attributes[GOAL]),
         provenance=attributes[PROVENANCE],
         trials=tuple(_record(trial) for trial in study.get_trials(deepcopy=False)),
@@ -260,7 +292,20 @@ def read_study(study: optuna.Study, address: str) -> StudyRecord:
         queue_notes=attributes.get(QUEUE_NOTES, {}),
         layout_proxies=_after(attributes, LAYOUT_PROXIES),
         switches=read_switches(attributes),
+        sampler_versions=read_sampler_versions(attributes),
     )
+
+
+def read_definition(study: optuna.Study) -> StudyDefinition:
+    """What a study is. One of an earlier version has a proxy map where it holds one or may get one.
+
+    Raises:
+        StudyError: If another version of this package wrote something else.
+    """
+    attributes = study.user_attrs
+    # Before its first trial nothing depends on the map yet.
+    has_map = PROXY_MAP in attributes or not study.get_trials(deepcopy=False)
+    return StudyDefinition.from_json({"has_proxy_map": has_map} | attributes[DEFINITION])
 
 
 def load_record(storage: str, study_name: str | None = None) -> StudyRecord:
@@ -292,6 +337,11 @@ def read_switches(attributes: Mapping[str, Any]) -> SwitchRecord | None:
     """What a study's attributes hold of its switches; None where none were trained."""
     stored = attributes.get(SWITCHES)
     return SWITCH_RECORDS.validate_python(stored) if stored else None
+
+
+def read_sampler_versions(attributes: Mapping[str, Any]) -> dict[int, int]:
+    """The versions of a study's sampler by the first trial that each proposed for."""
+    return {int(first): made for first, made in attributes.get(SAMPLER_VERSIONS, {}).items()}
 
 
 def read_references(attributes: Mapping[str, Any]) -> tuple[ReferenceRecord, ...]:

@@ -12,18 +12,17 @@ from placement_search.backbones.families import Pooling
 from placement_search.backbones.loading import load_backbone
 from placement_search.backbones.settings import ModelSettings
 from placement_search.engine.engine import Engine
-from placement_search.errors import StudyError, nearest
+from placement_search.errors import StudyError
 from placement_search.evaluation.pooling import PoolingChoice
 from placement_search.evaluation.workbench import GIB, Workbench
 from placement_search.profile import NoProfile, Profile, Work
 from placement_search.space.cost_table import Price
-from placement_search.space.encoding import Encoding
 from placement_search.space.file import read_space
 from placement_search.space.search_space import SearchSpace
 from placement_search.study import records
+from placement_search.study.checks import check_sampler, check_settings
 from placement_search.study.command import Goal
 from placement_search.study.coordinator import Coordinator, TrialSetup
-from placement_search.study.course import FIDELITIES, Course
 from placement_search.study.definition import (
     NEWEST_BASELINES,
     StudyDefinition,
@@ -35,17 +34,10 @@ from placement_search.study.layout_proxies import store_layout_proxies
 from placement_search.study.objective import COSTS, parse_objective
 from placement_search.study.progress import Progress, Silence
 from placement_search.study.proxy_map import compute_proxy_map
-from placement_search.study.pruners import PRUNERS
 from placement_search.study.queue import check_starts, make_queue
 from placement_search.study.records import StudyRecord, read_study
 from placement_search.study.references import References
-from placement_search.study.samplers import (
-    NEED_PROXIES,
-    NEED_SWITCHES,
-    ONE_OBJECTIVE,
-    SAMPLERS,
-)
-from placement_search.study.samplers.sampler import Setting
+from placement_search.study.samplers import NEED_SWITCHES, version_of
 from placement_search.study.search_budget import SearchBudget
 from placement_search.study.settings import DEFAULT_MEMORY, SearchSettings
 from placement_search.study.spaces import keep_latency, study_latency, study_space
@@ -55,7 +47,7 @@ from placement_search.study.storage import (
     quiet_optuna,
     sole_coordinator,
 )
-from placement_search.study.switches import check_switches, store_switches
+from placement_search.study.switches import store_switches
 from placement_search.tasks.loading import read_data
 from placement_search.tasks.preparation import prepare
 from placement_search.tasks.settings import DataSettings
@@ -80,12 +72,7 @@ def load_ingredients(settings: SearchSettings, bench: Workbench | None = None) -
     Raises:
         PlacementSearchError: For whatever is missing, unknown or does not fit.
     """
-    _check_known("--sampler", settings.sampler, SAMPLERS.keys())
-    _check_known("--pruner", settings.pruner, PRUNERS.keys())
-    _check_known("--fidelity", settings.fidelity, FIDELITIES)
-    parse_objective(settings.objective)
-    Course(settings.training, settings.fidelity, settings.replicates).check(settings.pruner)
-    file = read_space(settings.space)
+    check_settings(settings)
     bench = bench or load_bench(settings.model, settings.data, memory=settings.memory)
     if settings.full_fine_tuning and bench.backbone.is_quantised:
         raise StudyError(
@@ -98,7 +85,7 @@ def load_ingredients(settings: SearchSettings, bench: Workbench | None = None) -
         model=settings.model,
         data=settings.data,
         space_file=settings.space,
-        space=file.content,
+        space=read_space(settings.space).content,
         sampler=settings.sampler,
         pruner=settings.pruner,
         seed=settings.seed,
@@ -123,11 +110,13 @@ def load_ingredients(settings: SearchSettings, bench: Workbench | None = None) -
         fidelity=settings.fidelity,
         replicates=settings.replicates,
         cost=parse_objective(settings.objective),
+        has_proxy_map=settings.proxy_map,
+        gammas=settings.gammas,
     )
     check_starts(settings.start_from, backbone.n_nodes, backbone.places, settings.model.model)
     space = study_space(settings, bench)
     if settings.max_latency is None:  # else the space is known once latency is measured
-        _check_sampler(settings, space)
+        check_sampler(settings, space)
     return Ingredients(bench, space, definition)
 
 
@@ -189,6 +178,7 @@ def search(
         ingredients, latency = _within_latency(settings, ingredients)
         study = _open_study(settings, ingredients)
         keep_latency(study, latency)
+        _keep_sampler_version(study, settings, progress)
         _prepare(study, ingredients.bench, settings, progress)
         if settings.proxy_map:
             _store_proxy_map(study, ingredients.bench, settings.seed, progress)
@@ -222,7 +212,7 @@ def _within_latency(
         _same_definition(held, ingredients.definition)
     latency = study_latency(held, settings, ingredients.bench)
     space = study_space(settings, ingredients.bench, latency)
-    _check_sampler(settings, space)
+    check_sampler(settings, space)
     return replace(ingredients, space=space), latency
 
 
@@ -247,7 +237,7 @@ def _trials(
 ) -> TrialSetup:
     """What the study's trials are made of; says why a layout is missing from its queue."""
     attributes = study.user_attrs
-    asked = StudyDefinition.from_json(attributes[records.DEFINITION])
+    asked = records.read_definition(study)
     proxy_map = records.read_proxy_map(attributes)
     space, cost = ingredients.space, parse_objective(settings.objective)
     queue = make_queue(asked, space, proxy_map)
@@ -266,6 +256,7 @@ def _trials(
         fidelity=settings.fidelity,
         replicates=settings.replicates,
         switches=records.read_switches(attributes),
+        gammas=settings.gammas,
         cost=(lambda layout: COSTS[cost](ingredients.bench.costs(layout))) if cost else None,
     )
 
@@ -309,10 +300,31 @@ def _same_definition(study: optuna.Study, asked: StudyDefinition) -> StudyDefini
     Raises:
         StudyError: If the study was made with other settings.
     """
-    held = StudyDefinition.from_json(study.user_attrs[records.DEFINITION])
+    held = records.read_definition(study)
     definition = asked.kept(held)
     held.check_same(definition, study.study_name)
     return definition
+
+
+def _keep_sampler_version(
+    study: optuna.Study, settings: SearchSettings, progress: Progress
+) -> None:
+    """Write down which version of the sampler proposes; say so where another one began the study.
+
+    Earlier versions are not kept, so such a study goes on otherwise than it would have.
+    """
+    first, newest = len(study.get_trials(deepcopy=False)), version_of(settings.sampler)
+    held = records.read_sampler_versions(study.user_attrs) or {0: 1}
+    former = held[max(held)]
+    if first and (former == newest or first >= settings.n_trials):
+        return
+    if first:
+        progress.say(
+            f"this version's {settings.sampler} sampler proposes otherwise than the one that began "
+            f"the study: trials from {first} on are not what that one would have proposed"
+        )
+    versions = {str(number): made for number, made in (held | {first: newest}).items()}
+    study.set_user_attr(records.SAMPLER_VERSIONS, versions)
 
 
 def _prepare(
@@ -348,34 +360,3 @@ def _store_proxy_map(study: optuna.Study, bench: Workbench, seed: int, progress:
         computed = compute_proxy_map(bench, seed)
     study.set_user_attr(records.PROXY_MAP, records.PROXY_MAPS.dump_python(computed, mode="json"))
     progress.finish()
-
-
-def _check_sampler(settings: SearchSettings, space: SearchSpace) -> None:
-    """Check that the sampler can work on the space, before anything is written.
-
-    Raises:
-        StudyError: If it can't.
-    """
-    if settings.sampler in NEED_PROXIES and not settings.proxy_map:
-        raise StudyError(
-            f"--sampler {settings.sampler} goes by the proxy map, which --no-map leaves out; "
-            "drop one of them"
-        )
-    if settings.sampler in NEED_SWITCHES:
-        check_switches(space, is_mapped=settings.proxy_map)
-    if settings.sampler in ONE_OBJECTIVE and parse_objective(settings.objective):
-        raise StudyError(
-            f"--sampler {settings.sampler} looks for the best score alone, got --objective "
-            f"{settings.objective!r}; take another sampler, or --objective score"
-        )
-    setting = Setting(Encoding(space), settings.seed, (StudyDirection.MAXIMIZE,))
-    with quiet_optuna():
-        SAMPLERS[settings.sampler](setting)
-
-
-def _check_known(option: str, name: str, known: object) -> None:
-    names = sorted(known)  # type: ignore[call-overload]
-    if name not in names:
-        raise StudyError(
-            f"{option} takes one of {', '.join(names)}; got {name!r}{nearest(name, names)}"
-        )

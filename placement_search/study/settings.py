@@ -6,12 +6,15 @@ from pathlib import Path
 from placement_search.backbones.settings import ModelSettings
 from placement_search.errors import StudyError
 from placement_search.evaluation.plan import TrainingPlan
+from placement_search.layout_scores import DISCOUNT
 from placement_search.study.starts import StartLayout
 from placement_search.tasks.settings import DataSettings
 
 DEFAULT_MEMORY = 2.0
 """GiB that the frozen states of one split may take."""
 DEFAULT_STORAGE = "sqlite:///placement-search.db"
+DEFAULT_GAMMAS = (DISCOUNT, 0.0)
+"""The paper's discount, then none, which is the plain best."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +57,8 @@ class SearchSettings:
         start_from: Layouts from elsewhere by role, evaluated after the baselines; see
             `placement_search.export.starts.read_starts`.
         start_files: The files that they were read from, for the command that repeats the study.
+        gammas: Strengths of the discount in samplers' greedy choices by the proxies, each within
+            0 and 1, in the order of their use; 0 is none.
     """
 
     model: ModelSettings = field(default_factory=ModelSettings)
@@ -85,12 +90,13 @@ class SearchSettings:
     training: TrainingPlan = field(default_factory=TrainingPlan)
     start_from: dict[str, StartLayout] = field(default_factory=dict)
     start_files: tuple[str, ...] = ()
+    gammas: tuple[float, ...] = DEFAULT_GAMMAS
 
     def __post_init__(self) -> None:
-        """Check the counts.
+        """Check counts and shares.
 
         Raises:
-            StudyError: Naming every count that is too small.
+            StudyError: Naming every value that is out of its range.
         """
         least = {
             "n_trials": 1, "concurrency": 1, "n_finalists": 0, "n_seeds": 2, "n_random": 3,
@@ -106,6 +112,9 @@ class SearchSettings:
                 f"workers must be at most concurrency, {self.concurrency}, got {self.workers}: "
                 "no more trials are under way at once; raise --concurrency for a new study"
             )
+        if not self.gammas or not all(0 <= gamma <= 1 for gamma in self.gammas):
+            said = ", ".join(f"{gamma:g}" for gamma in self.gammas) or "none"
+            wrong.append(f"gammas must be one or more values within 0 and 1, got {said}")
         if wrong:
             raise StudyError("; ".join(wrong))
 

@@ -37,19 +37,46 @@ def open_storage(address: str, *, must_exist: bool) -> RDBStorage:
     A file that must exist is looked at before it is opened, and nothing is written into it.
 
     Raises:
-        StudyError: If the file is missing, is no study storage, or its folder can't be made.
+        StudyError: If the file is missing, is no study storage, or its folder can't or may not be
+            made.
     """
     path = database_path(address)
     try:
         if must_exist:
             _check_holds_studies(path, address)
         else:
-            path.parent.mkdir(parents=True, exist_ok=True)
+            _make_folder(address)
         return RDBStorage(
             address, engine_kwargs={"creator": lambda: _connected(path, is_new=not must_exist)}
         )
     except (sqlalchemy.exc.SQLAlchemyError, sqlite3.Error, OSError, RuntimeError) as error:
         raise StudyError(f"{path} can't be used as a storage: {error}") from error
+
+
+def check_place(address: str) -> None:
+    """Check that a search may put its storage there; nothing is written.
+
+    Folders inside the working directory are made as they are needed, as those of ``--out`` are.
+    Elsewhere, where a slash too many in the address leads, only the last one is, and none at the
+    root of the disk.
+
+    Raises:
+        StudyError: If the address names no SQLite file, or a folder that would have to be made.
+    """
+    folder = database_path(address).parent.resolve()
+    is_ours = folder.is_relative_to(Path.cwd().resolve())
+    is_last = folder.parent.exists() and folder.parent != Path(folder.anchor)
+    if not (folder.exists() or is_ours or is_last):
+        raise StudyError(
+            f"--storage {address!r} lies in {folder}, which does not exist outside the working "
+            f"directory; make that folder, or give an address inside, e.g. {PREFIX}study.db"
+        )
+
+
+def _make_folder(address: str) -> None:
+    """Make the folder of a storage where that may be done, see `check_place`."""
+    check_place(address)
+    database_path(address).parent.mkdir(parents=True, exist_ok=True)
 
 
 def backend_of(storage: BaseStorage) -> RDBStorage | None:
@@ -97,7 +124,7 @@ def sole_coordinator(address: str) -> Iterator[None]:
     path = database_path(address)
     lock = filelock.FileLock(f"{path}.lock")
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
+        _make_folder(address)
         lock.acquire(timeout=0)
     except filelock.Timeout as error:
         raise StudyError(

@@ -10,6 +10,8 @@ import pytest
 from typer.testing import CliRunner
 
 from placement_search.cli.main import app
+from placement_search.study.course import FOR_RUNGS
+from placement_search.study.pruners.wilcoxon import MIN_REPLICATES
 from placement_search.study.samplers import SAMPLERS
 
 SPACE = """\
@@ -34,10 +36,13 @@ def _inside(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         (["search", "--data", "digit"], "got 'digit' (did you mean 'digits'?)"),
         (["search", "--space", "extendet"], "there is no file 'extendet'"),
         (["search", "--sampler", "tpee"], "did you mean 'tpe'"),
+        (["search", "--data", "digit", "--sampler", "tpee"], "did you mean 'tpe'"),
+        (["search", "--model", "nowhere", "--space", "extendet"], "no file 'extendet'"),
+        (["search", "--gamma", "1.5"], "less than or equal to 1"),
         (["search", "--pruner", "mediam"], "did you mean 'median'"),
         (["search", "--storage", "mysql://x"], "an SQLite address"),
         (["search", "--max-params", "ten"], "got 'ten'"),
-        (["search", "--max-params", "10"], "cost at least 708 parameters"),
+        (["search", "--max-params", "10"], "at least 708 parameters"),
         (["search", "--start-from", "absent.json"], "absent.json can't be read"),
         (["search", "--n-trials", "0"], "greater than or equal to 1"),
         (["status"], "there is no storage"),
@@ -133,6 +138,15 @@ def test_the_help_of_search_names_every_sampler(name: str) -> None:
     result = CliRunner().invoke(app, ["search", "--help"], env={"COLUMNS": "400"})
 
     assert re.search(rf"(?<![-\w]){name}(?![-\w])", result.stdout)
+
+
+def test_the_help_of_search_says_what_goes_together() -> None:
+    """The default pruner refuses replicates, and wilcoxon needs some: what `Course` checks."""
+    result = CliRunner().invoke(app, ["search", "--help"], env={"COLUMNS": "400"})
+
+    assert f"--pruner wilcoxon and {MIN_REPLICATES} at least" in result.stdout
+    assert f"from --replicates {MIN_REPLICATES} on" in result.stdout
+    assert f"--pruner {', '.join(FOR_RUNGS[:-1])} or {FOR_RUNGS[-1]}" in result.stdout
 
 
 @pytest.mark.slow

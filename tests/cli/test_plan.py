@@ -4,14 +4,17 @@ import csv
 import inspect
 import io
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from typer.testing import CliRunner, Result
 
 from placement_search.cli.main import app
-from placement_search.cli.plan import SHARED, plan
+from placement_search.cli.plan import SHARED, plan, size_words
 from placement_search.cli.search import search
+from placement_search.space.extent import Extent
+from placement_search.space.training import TrainingSpace
 
 SMALL = [
     "plan", "--data", "digits", "--train-size", "64", "--validation-size", "32", "--space",
@@ -29,6 +32,64 @@ def test_an_option_means_what_it_means_to_search(name: str) -> None:
     theirs, ours = (inspect.signature(each).parameters[name] for each in (search, plan))
 
     assert (ours.default, ours.annotation) == (theirs.default, theirs.annotation)
+
+
+def test_every_setting_of_a_search_can_be_given() -> None:
+    """So that the options of a search can be pasted; only what it writes is left out."""
+    assert set(inspect.signature(search).parameters) - set(inspect.signature(plan).parameters) == {
+        "out", "profile",
+    }  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        (["--sampler", "gidded"], "did you mean 'guided'?"),
+        (["--replicates", "5"], "--replicates goes with --pruner wilcoxon or none"),
+        (["--sampler", "gradient-guided", "--no-map"], "goes by the proxy map"),
+        (["--start-from", "no/layout.json"], "--start-from takes layout files"),
+    ],
+)
+def test_what_a_search_would_refuse_a_plan_refuses(options: list[str], said: str) -> None:
+    """In the same words, before anything is loaded."""
+    result = invoke(*SMALL, *options)
+
+    assert result.exit_code == 2
+    assert said in result.stderr
+
+
+def test_a_size_that_is_not_counted_is_told_as_a_bound() -> None:
+    """What budget and conditions leave is less, and nobody knows how much."""
+    counted = Extent(10**16, is_exact=True, sizes=(1, 6), parameters=(1, 2))
+
+    assert size_words(counted, TrainingSpace()) == "10^16.0 layouts"
+    assert size_words(replace(counted, is_exact=False), TrainingSpace()) == (
+        "at most 10^16.0 layouts, since counting what budget and conditions leave takes too long"
+    )
+
+
+@pytest.mark.slow
+def test_training_settings_are_part_of_the_size(tmp_path: Path) -> None:
+    """Lists multiply it, intervals have no end; small bounds are exact."""
+    space = tmp_path / "rates.yaml"
+    space.write_text(
+        "schema_version: 1\nname: rates\nkinds: [parallel]\ntargets: ['1-3']\n"
+        "connections: {at_most: 2}\nmodules: [{type: bottleneck, rank: 4}]\n"
+        "training: {learning_rate: [0.001, 0.01, 0.1], weight_decay: {low: 0, high: 0.1}}\n",
+        encoding="utf-8",
+    )
+    options = [*SMALL, "--space", str(space), "--replicates", "2", "--pruner", "none", "--quiet"]
+    made = json.loads(invoke(*options, "--format", "json").stdout)
+
+    assert made["size"] == (
+        "6 layouts; each with 3 training settings; any weight_decay of an interval"
+    )
+    assert (made["n_layouts"], made["n_training_settings"]) == (6, 3)
+    assert made["continuous_settings"] == "weight_decay"
+    assert made["connections_per_layout"] == "1 to 2"
+    assert made["parameters_per_layout"] == "708 to 1416"
+    assert "--pruner" not in made["seconds_leave_out"]
+    assert "(--concurrency)" in made["seconds_leave_out"]
 
 
 @pytest.mark.slow

@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import pytest
 
 from placement_search.report import tables
@@ -33,6 +35,16 @@ def test_every_row_fills_every_column(record: StudyRecord, make: object) -> None
     table = make(gather_findings(record))
     assert table.rows
     assert {len(row) for row in table.rows} == {len(table.columns)}
+
+
+def test_a_sampler_that_changed_is_told_among_the_facts(record: StudyRecord) -> None:
+    """Beside its name, where a reader looks for what made the study."""
+    changed = replace(record, sampler_versions={0: 1, 9: 2})
+    table = tables.facts_table(gather_findings(changed))
+
+    assert "tpe (from trial 9 on by another version of it, which proposes otherwise), median" in (
+        column(table, "value")
+    )
 
 
 def test_connections_are_told_in_words(record: StudyRecord) -> None:

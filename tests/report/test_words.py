@@ -11,6 +11,7 @@ from placement_search.report.words import (
     headline,
     key_figures,
     proxy_sentences,
+    sampler_words,
     search_seeds,
 )
 from placement_search.study.records import FinalRecord, StudyRecord
@@ -46,6 +47,25 @@ def sentences_of(findings: Findings) -> list[str]:
 def test_trials_of_several_trainings_are_told(change: dict[str, Any], said: str) -> None:
     """One training is what everybody expects, and needs no words."""
     assert course_words(replace(DEFINITION, **change)) == said
+
+
+@pytest.mark.parametrize(
+    ("versions", "said"),
+    [
+        ({}, ""),
+        ({0: 2}, ""),
+        ({0: 1, 99: 2}, ""),
+        (
+            {0: 1, 9: 2, 20: 3},
+            " (from trial 9 and trial 20 on by another version of it, which proposes otherwise)",
+        ),
+    ],
+)
+def test_a_sampler_that_changed_within_a_study_is_told(
+    record: StudyRecord, versions: dict[int, int], said: str
+) -> None:
+    """From the trials on for which another version proposed; there may have been none."""
+    assert sampler_words(replace(record, sampler_versions=versions)) == said
 
 
 def test_each_baseline_gets_an_honest_sentence(record: StudyRecord) -> None:

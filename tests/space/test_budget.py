@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 from placement_search.errors import SpaceError
 from placement_search.space.budget import Budget, parse_budget
 from placement_search.space.cost_table import LayoutCosts
+from tests.tiny_spaces import bound
 
 
 def test_no_budget_allows_everything() -> None:
@@ -44,6 +45,15 @@ def test_anything_else_is_refused_with_both_forms_and_the_value(text: str) -> No
         parse_budget(text, 602_176)
 
     assert all(part in str(raised.value) for part in ("--max-params", "5000", "0.5%", repr(text)))
+
+
+def test_a_share_of_less_than_one_parameter_is_refused() -> None:
+    """No layout could have so few, and costs relative to the limit would divide by nothing."""
+    with pytest.raises(SpaceError) as raised:
+        bound(budget=parse_budget("0.00001%", 602_176))
+
+    said = ("--max-params", "1 parameter at least", "so 0", "larger share", "5000")
+    assert all(part in str(raised.value) for part in said)
 
 
 @pytest.mark.parametrize("text", ["0,5%", "1,5%", "50,00"])

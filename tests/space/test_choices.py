@@ -81,6 +81,14 @@ def test_a_group_is_there_as_a_whole() -> None:
     ("changes", "said"),
     [
         ({"when": [{"has": "recurrent", "module": {"rank": 16}}]}, "when.0.module fits none"),
+        (
+            {"when": [{"has": "recurrent", "module": {"rnk": 4}}]},
+            "when.0.module: no module of the space has a setting 'rnk' (did you mean 'rank'?)",
+        ),
+        (
+            {"when": [{"has": "recurrent", "module": {"type": "botleneck"}}]},
+            "no module of type 'botleneck' (did you mean 'bottleneck'?)",
+        ),
         ({"when": [{"has": "*>99", "at_most": 1}]}, "when.0.has: the backbone has nodes 0 to 24"),
         (
             {"always": ["3>0", "2>0"], "when": [{"has": "recurrent", "at_most": 1}]},
@@ -91,6 +99,10 @@ def test_a_group_is_there_as_a_whole() -> None:
                 {"has": "recurrent", "at_most": 1}
             ]},
             "no layout of at least 2 connections meets when",
+        ),
+        (
+            {"kinds": ["parallel"], "targets": [1], "connections": {"exactly": 2}},
+            "admit 1 connection,",
         ),
         (
             {"always": ["0>1", "1>2"], "connections": {"at_most": 1}},
@@ -110,7 +122,7 @@ def test_contradictions_are_errors(changes: dict[str, object], said: str) -> Non
 @pytest.mark.parametrize(
     ("budget", "said"),
     [
-        (Budget(1000), "1,416 parameters, the most is 1,000"),
+        (Budget(1000), "2 connections cost at least 1,416 parameters, the most is 1,000"),
         (Budget(max_bytes=2000), "6,664 bytes, the most is 2,000"),
     ],
 )
@@ -192,3 +204,36 @@ def test_every_layout_of_a_space_with_all_rules_has_numbers() -> None:
     assert len(legal) == space.n_layouts
     for layout in legal:
         assert encoding.decode(encoding.encode(layout)) == layout
+
+
+@pytest.mark.parametrize(
+    ("when", "most"),
+    [
+        ([{"has": "parallel", "in_all": 1}], 4),
+        ([{"has": "parallel", "without": "long_range"}], 4),
+        ([{"has": "parallel", "in_all": 2}, {"has": "long_range", "at_most": 2}], 2),
+    ],
+)
+def test_the_most_connections_are_those_of_the_largest_set(when: list[object], most: int) -> None:
+    """A cheap connection that a condition lets stand almost alone is not taken first."""
+    changes = FOUR | {"kinds": ["parallel", "long_range"], "connections": {"at_most": 4}}
+    space = bound(space_file(**changes | {"targets": ["0-4"]}, when=when))
+
+    assert [space.choices.most(module) for module in (0, 1)] == [most, most]
+
+
+def test_a_wished_set_is_filled_where_its_first_wish_would_forbid_the_others() -> None:
+    """Then that wish gives way; where no set is so large, it stays."""
+    file = space_file(
+        kinds=["parallel", "long_range"],
+        connections={"at_most": 4},
+        when=[{"has": "parallel", "in_all": 1}],
+    )
+    space = bound(file)
+    number = {group[0]: index for index, group in enumerate(space.groups)}
+    wished = [(number[pair], 0) for pair in ((0, 1), (0, 2), (0, 3), (0, 4))]
+
+    assert len(space.choices.repaired(wished)) == 1
+    assert len(space.choices.filled(wished, 4)) == 4
+    assert space.choices.contains(space.choices.filled(wished, 4))
+    assert space.choices.filled(wished, 5) == [wished[0]]

@@ -188,6 +188,10 @@ def test_one_value_and_a_list_of_one_mean_the_same(tmp_path: Path) -> None:
         ),
         ({"connections": {"exactly": 0}}, ["connections", "a whole number from 1 on, not 0"]),
         ({"connections": {"exaktly": 2}}, ["connections.exaktly", "did you mean 'exactly'?"]),
+        (
+            {"when": [{"has": ["parallel"], "at_most": 1}]},
+            ["when.0.has", "source>target in quotes", "got ['parallel']"],
+        ),
         ({"always": ["3-4"]}, ["always.0", "source>target in quotes", "got '3-4'"]),
         ({"never": ["3"]}, ["never.0", "'*>0'", "got '3'"]),
         ({"tied": "layers"}, ["tied", "'blocks'", "got 'layers'"]),
@@ -291,3 +295,35 @@ def test_a_file_of_another_kind_is_named(tmp_path: Path, content: bytes, said: s
     path.write_bytes(content)
 
     assert f"{path} {said}" in mistakes(str(path))
+
+
+@pytest.mark.parametrize(
+    ("changes", "said"),
+    [
+        ("kinds: null", "kinds: takes a list, got None"),
+        ("sources: null", "sources: takes 'all', or a list of nodes"),
+        ("sources: [1.5]", "sources: takes 'all', or a list of nodes"),
+        ("connections: 3", "connections: takes keys and values, got 3"),
+        ("modules: [bottleneck]", "modules.0: takes keys and values, got 'bottleneck'"),
+        ("training: {learning_rate: fast}", "training.learning_rate: takes a number, got 'fast'"),
+        ("1: 2", "1: a key is a word"),
+    ],
+)
+def test_a_mistake_of_type_is_told_in_words_of_the_format(
+    tmp_path: Path, changes: str, said: str
+) -> None:
+    """No class or union of ours shows through."""
+    lines = {
+        "schema_version": "schema_version: 1",
+        "name": "name: mine",
+        "kinds": "kinds: [parallel]",
+        "connections": "connections: {at_most: 3}",
+        "modules": "modules: [{type: bottleneck}]",
+    }
+    path = tmp_path / "mine.yaml"
+    said_lines = lines | {changes.split(":", maxsplit=1)[0]: changes}
+    path.write_text("\n".join(said_lines.values()), encoding="utf-8")
+    message = mistakes(str(path))
+
+    assert said in message
+    assert not any(word in message for word in ("literal[", "union[", "instance of", "Input"))

@@ -111,3 +111,13 @@ def test_what_is_always_there_can_be_there(changes: dict[str, object], said: str
         groups(**changes)
 
     assert said in str(raised.value)
+
+
+def test_always_takes_places_and_ranges() -> None:
+    """All connections that they mean, as in ``never``, whatever the kinds."""
+    file = space_file(kinds=["sequential"], always=["block 0>block 1", "mlp of block 2>embeddings"])
+    found, always = connection_groups(file, SEVEN)
+
+    assert [found[number] for number in sorted(always)] == [
+        ((1, 3),), ((1, 4),), ((2, 3),), ((2, 4),), ((6, 0),),
+    ]  # fmt: skip

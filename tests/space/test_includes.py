@@ -20,7 +20,7 @@ def test_own_keys_win_over_included_ones_and_later_files_over_earlier(tmp_path: 
     """Each key is taken whole from the last file that says it."""
     path = write(
         tmp_path,
-        first="modules: [{type: bottleneck, rank: 4}]\nname: first\ntargets: [1]\n" + BASE[18:],
+        first="modules: [{type: bottleneck, rank: 4}]\nname: first\ntargets: [1]\n" + BASE[29:],
         second="connections: {at_most: 5}\ntargets: [2]\nname: second\n",
         mine="include: [first.yaml, second.yaml]\nschema_version: 1\nname: mine\n",
     )
@@ -90,3 +90,20 @@ def test_a_mistake_is_told_with_the_file_that_holds_it(tmp_path: Path) -> None:
     assert lines[1] == "  modules.0.type: this key is missing"
     assert lines[2].startswith("  suorces: unknown key with value 'all'")
     assert lines[2].endswith(f"(in {base})")
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        (BASE + "kinds: [recurrent]\n", "kinds stands twice, in line 3 and in line 5"),
+        (BASE + "modules: [{rank: 4, rank: 8}]\n", "rank stands twice, in line 5 and in line 5"),
+        ('{"name": "mine",\n"name": "yours"}', "name stands twice, in line 1 and in line 2"),
+    ],
+)
+def test_a_key_that_stands_twice_is_an_error(tmp_path: Path, text: str, said: str) -> None:
+    """YAML would take the last one and say nothing; the file and both lines are named."""
+    path = write(tmp_path, mine=text)
+    with pytest.raises(SpaceError) as raised:
+        read_space(str(path))
+
+    assert str(raised.value) == f"{path}: {said}; leave one of them out, or join them"

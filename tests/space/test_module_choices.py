@@ -60,3 +60,25 @@ def test_combinations_that_contradict_themselves_are_left_out() -> None:
         "bottleneck(mask=snip,rank=8)",
         "bottleneck(rank=8)",
     ]
+
+
+@pytest.mark.parametrize(
+    ("module", "name"),
+    [
+        ({"type": "bottleneck", "rank": 10**26}, "rank"),
+        ({"type": "lora", "rank": 1025}, "rank"),
+        ({"type": "tiny_attention", "width": 10**9}, "width"),
+        ({"type": "adamix", "experts": 10**9}, "experts"),
+    ],
+)
+def test_a_module_that_no_machine_holds_is_refused(module: dict[str, object], name: str) -> None:
+    """At most sixteen widths of the backbone, and the message says which number that is."""
+    with pytest.raises(SpaceError, match=f"{name} of .* in modules.0 .*at most 1,024, .*got 1"):
+        read_modules(space_file(modules=[module]), MODULE_TYPES, Places(64))
+
+
+def test_a_rank_of_sixteen_widths_is_allowed() -> None:
+    """Sparse modules are wide on purpose."""
+    wide = {"type": "bottleneck", "rank": 1024, "mask": "snip", "kept": 0.01}
+
+    assert len(read_modules(space_file(modules=[wide]), MODULE_TYPES, Places(64))) == 1

@@ -175,7 +175,7 @@ def test_a_large_space_of_both_sorts_is_counted_by_formula() -> None:
             {"modules": [INNER, PLAIN], "always": ["3>9"], "when": [
                 {"has": "3>9", "module": {"type": "inner"}}
             ]},
-            ("no layout of at least 1 connections meets when, always and never together with "
+            ("no layout of at least 1 connection meets when, always and never together with "
             "modules where they fit"),
         ),
         (

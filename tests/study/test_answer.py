@@ -1,4 +1,5 @@
 from collections.abc import Sequence
+from dataclasses import replace
 
 import pytest
 from scipy import stats
@@ -37,6 +38,33 @@ def with_random(test_scores: Sequence[Sequence[float]]) -> StudyRecord:
     for notation, scores in zip(randoms, test_scores[1:], strict=False):
         retrained += finals(notation, (0.5, 0.51, 0.49), scores)
     return study_record(trials, retrained)
+
+
+def timed(made: Sequence[FinalRecord], *factors: float) -> list[FinalRecord]:
+    """Finals with a measured latency each."""
+    return [
+        replace(
+            final,
+            card=replace(final.card, costs=replace(final.card.costs, latency_factor=factor)),
+        )
+        for final, factor in zip(made, factors, strict=True)
+    ]
+
+
+def test_what_is_measured_over_the_limit_on_latency_is_never_the_answer() -> None:
+    """Though its prediction kept the limit; where nothing else is left there is no answer."""
+    slow = timed(finals(LARGE, BEST_SCORES), 1.3, 1.4, 1.1)
+    fast = timed(finals(SMALL, (0.5, 0.51, 0.52)), 1.3, 1.1, 1.0)
+    record = study_record(searched(LARGE, SMALL), [*slow, *fast])
+    limited = replace(record, definition=replace(record.definition, max_latency="1.2x"))
+    answer, free = find_answer(limited), find_answer(record)
+    assert answer is not None
+    assert free is not None
+
+    assert free.chosen.trial.layout == LARGE
+    assert answer.chosen.trial.layout == answer.best.trial.layout == SMALL
+    assert find_answer(replace(limited, finals=tuple(slow))) is None
+    assert [f.costs.latency_factor for f in read_finalists(limited)] == [1.3, 1.1]
 
 
 def test_there_is_no_answer_before_the_finals() -> None:

@@ -108,3 +108,29 @@ def test_a_layout_that_would_repeat_is_left_out() -> None:
 
     assert roles[0][4:] == ["random 1"]
     assert roles[1][4:] == []
+
+
+def test_a_condition_that_a_cheap_connection_brings_leaves_baselines_their_size() -> None:
+    """Parallel ones stand alone here, long-range ones may be four: four is what an answer has."""
+    file = space_file(
+        kinds=["parallel", "long_range"],
+        connections={"at_most": 4},
+        modules=[{"type": "bottleneck", "rank": 8}],
+        when=[{"has": "parallel", "in_all": 1}],
+    )
+    sizes = {b.role: len(b.layout.connections) for b in make_baselines(bound(file), N_NODES, 8, 0)}
+
+    assert sizes["last layers"] == 4
+    assert {size for role, size in sizes.items() if role.startswith("random")} == {4}
+
+
+def test_random_layouts_of_mixed_modules_spend_what_one_module_would_leave() -> None:
+    """Two of rank 4 cost 1,416 of 2,000 parameters, one of rank 4 and one of rank 8 cost 1,932."""
+    space = bound(space_file(module_per="connection"), 2000)
+    costs = [
+        space.cost(b.layout)
+        for b in make_baselines(space, N_NODES, 4, seed=0)
+        if b.role.startswith("random")
+    ]
+
+    assert costs == [N_RANK_4 + N_RANK_8] * 4

@@ -46,6 +46,8 @@ def test_every_option_is_said_and_quoted() -> None:
         max_flops="1.1x",
         max_latency="120%",
         start_files=("my runs/layout.json", "b"),
+        has_proxy_map=False,
+        gammas=(0.123456789, 0.0),
     )
     goal = Goal(n_trials=12, n_finalists=2, n_seeds=4, full_fine_tuning=True, max_steps=900)
     params = understood(search_command(asked, goal, "a study", "sqlite:///x y.db"))
@@ -65,6 +67,8 @@ def test_every_option_is_said_and_quoted() -> None:
     assert (params["max_steps"], params["max_seconds"]) == (900, None)
     assert params["concurrency"] == 7
     assert params["start_from"] == [Path("my runs/layout.json"), Path("b")]
+    assert params["no_map"] is True
+    assert params["gamma"] == [0.123456789, 0.0]
 
 
 def test_what_a_trial_is_is_said() -> None:
@@ -106,3 +110,5 @@ def test_defaults_are_left_unsaid() -> None:
     assert "--concurrency" not in command
     assert "--consistency" not in command
     assert "--drop-lowest" not in command
+    assert "--no-map" not in command
+    assert "--gamma" not in command

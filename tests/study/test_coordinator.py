@@ -12,10 +12,12 @@ from placement_search.evaluation.plan import TrainingPlan
 from placement_search.layout import Connection, Layout
 from placement_search.modules import parse_layout
 from placement_search.space.budget import Budget
-from placement_search.study import records
+from placement_search.study import coordinator, records
 from placement_search.study.baselines import EVERY_PARALLEL, Baseline
 from placement_search.study.coordinator import Coordinator, TrialSetup
 from placement_search.study.progress import Silence
+from placement_search.study.samplers import SAMPLERS
+from placement_search.study.samplers.sampler import Sampler, Setting
 from placement_search.study.search_budget import SearchBudget
 from tests.study.stub_engine import StubEngine
 from tests.study.stub_search import interrupt_at, outcome, run, space
@@ -175,6 +177,24 @@ def test_baselines_are_never_pruned(tmp_path: Path) -> None:
     trials = run(tmp_path, StubEngine(), 30)
 
     assert all(trial.state is optuna.trial.TrialState.COMPLETE for trial in trials[:N_BASELINES])
+
+
+def test_the_sampler_gets_the_studys_discounts(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Those of its definition, not the paper's."""
+    known: list[Setting] = []
+
+    def made(setting: Setting) -> Sampler:
+        known.append(setting)
+        return SAMPLERS["random"](setting)
+
+    monkeypatch.setattr(coordinator, "SAMPLERS", {"random": made})
+    setup = TrialSetup(
+        space(), [], TrainingPlan(epochs=3), seed=0, sampler="random", pruner="none",
+        concurrency=1, gammas=(0.25,),
+    )  # fmt: skip
+    Coordinator(optuna.create_study(), setup, StubEngine(), Silence())
+
+    assert [setting.gammas for setting in known] == [(0.25,)]
 
 
 @pytest.mark.slow

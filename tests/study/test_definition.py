@@ -44,6 +44,8 @@ CHANGES: Mapping[str, Mapping[str, Any]] = {
     "fidelity": {"fidelity": "data"},
     "replicates": {"replicates": 5},
     "cost": {"cost": "flops"},
+    "has_proxy_map": {"has_proxy_map": False},
+    "gammas": {"gammas": (0.3,)},
 }
 """One changed fact each, by the key that a user should read."""
 
@@ -84,6 +86,17 @@ def test_a_study_of_an_earlier_version_had_one_trial_at_a_time() -> None:
     assert read.concurrency == 1
     assert differences(replace(DEFINITION, concurrency=4)) == {
         "concurrency": "1 in the study, 4 asked"
+    }
+
+
+def test_a_study_of_an_earlier_version_has_the_papers_discount_and_none() -> None:
+    """There was nothing else, so it goes on unless another one is asked for."""
+    stored = DEFINITION.as_json()
+    del stored["gammas"]
+
+    assert StudyDefinition.from_json(stored) == DEFINITION
+    assert differences(replace(DEFINITION, gammas=(0.9, 0.0))) == {
+        "gammas": "[0.6, 0.0] in the study, [0.9, 0.0] asked"
     }
 
 

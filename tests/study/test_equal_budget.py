@@ -167,3 +167,25 @@ def test_the_greedy_choice_has_what_is_always_there() -> None:
 
     assert space.contains(greedy)
     assert (7, 9) in {(c.source, c.target) for c in greedy.connections}
+
+
+def test_all_have_the_size_of_the_largest_layout_under_conditions() -> None:
+    """Parallel ones stand alone here, long-range ones may be four."""
+    file = space_file(
+        kinds=["parallel", "long_range"],
+        connections={"at_most": 4},
+        when=[{"has": "parallel", "in_all": 1}],
+    )
+    found = made(bound(file))
+    layouts = {b.role: b.layout for b in found.baselines}
+
+    assert len(layouts[GREEDY].connections) == len(layouts[EVENLY_SPREAD].connections) == 4
+    assert "a layout may have 4,896" in found.notes[PARALLEL]
+
+
+def test_without_a_budget_of_parameters_the_limit_counts_mixed_modules() -> None:
+    """Bytes that pay for one module of rank 4 and one of rank 8, and not for two of rank 8."""
+    limit = Budget(max_bytes=1000 + 4 * (N_RANK_4 + N_RANK_8))
+    file = space_file(module_per="connection", connections={"at_most": 2})
+
+    assert affordable(bound(file, budget=limit)) == N_RANK_4 + N_RANK_8

@@ -45,6 +45,15 @@ def test_every_retraining_has_a_seed_of_its_own(study: optuna.Study) -> None:
     assert [request.is_timed for request in engine.requests] == [True, False, False] * 2
 
 
+def test_a_limit_on_latency_is_measured_at_every_seed(study: optuna.Study) -> None:
+    """The answer must keep it, and one measurement on a busy machine may be off."""
+    engine = StubEngine()
+    limited = Finals(replace(DEFINITION, max_latency="1.2x"), n_seeds=3)
+    run_finals(study, choose_finalists(study_record(TRIALS), 1), limited, engine, Silence())
+
+    assert all(request.is_timed for request in engine.requests)
+
+
 @pytest.mark.parametrize("is_paired", [False, True])
 def test_replicates_of_paired_finals_share_their_order(
     study: optuna.Study, is_paired: bool

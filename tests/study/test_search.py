@@ -3,15 +3,18 @@
 import logging
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import optuna
 import pytest
 
-from placement_search.errors import SpaceError, StudyError
+from placement_search.errors import PlacementSearchError, SpaceError, StudyError
 from placement_search.evaluation.plan import TrainingPlan
 from placement_search.evaluation.workbench import Workbench
 from placement_search.space.cost_table import Price
 from placement_search.study import spaces
+from placement_search.study.progress import Silence
+from placement_search.study.records import TrialEnd
 from placement_search.study.search import load_ingredients, search
 from placement_search.study.settings import SearchSettings
 from placement_search.study.storage import held_study
@@ -55,6 +58,87 @@ def test_another_latency_is_another_study(
 
     with pytest.raises(StudyError, match="other settings"):
         search(replace(settings, max_latency="1.3x"), bench=bench)
+
+
+@pytest.mark.slow
+def test_a_study_without_a_map_stays_without_one(
+    settings: SearchSettings, bench: Workbench
+) -> None:
+    """Else a map would add a baseline in mid-study; the command that it prints says so."""
+    record = search(settings, bench=bench)
+
+    assert " --no-map" in record.command
+    with pytest.raises(StudyError, match="has_proxy_map: False in the study, True asked"):
+        search(replace(settings, proxy_map=True, n_trials=2), bench=bench)
+    again = search(replace(settings, n_trials=2), bench=bench)
+    assert again.proxy_map is None
+    assert len(again.ended(TrialEnd.COMPLETE)) == 2
+
+
+@pytest.mark.slow
+def test_another_discount_is_another_study(settings: SearchSettings, bench: Workbench) -> None:
+    """It is part of how layouts are proposed, and of the command."""
+    asked = replace(settings, gammas=(0.3,))
+    record = search(asked, bench=bench)
+
+    assert " --gamma 0.3" in record.command
+    with pytest.raises(StudyError, match=r"gammas: \[0.3\] in the study, \[0.6, 0.0\] asked"):
+        search(settings, bench=bench)
+
+
+class Told(Silence):
+    """Keeps what is said."""
+
+    def __init__(self) -> None:
+        self.lines: list[str] = []
+
+    def say(self, line: str) -> None:
+        """See `Progress`."""
+        self.lines.append(line)
+
+
+@pytest.mark.slow
+def test_a_sampler_of_another_version_goes_on_and_says_so(
+    settings: SearchSettings, bench: Workbench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Once, where trials are still to be proposed; the study keeps from which trial on."""
+    first = search(settings, bench=bench)
+    n_begun = len(first.trials)
+    monkeypatch.setattr("placement_search.study.search.version_of", lambda _: 7)
+    told = [Told() for _ in range(3)]
+    shown = search(replace(settings, n_trials=n_begun), told[0], bench=bench)
+    longer = replace(settings, n_trials=n_begun + 1)
+    changed = search(longer, told[1], bench=bench)
+    again = search(longer, told[2], bench=bench)
+    said = [line for each in told for line in each.lines if "proposes otherwise" in line]
+
+    assert first.sampler_versions == {0: 1}
+    assert shown.sampler_versions == {0: 1}
+    assert changed.sampler_versions == again.sampler_versions == {0: 1, n_begun: 7}
+    assert len(said) == 1
+    assert f"trials from {n_begun} on" in said[0]
+
+
+def test_what_needs_no_model_is_checked_before_one_is_loaded(
+    settings: SearchSettings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A typing error is told within a second, not after minutes of loading."""
+    loads = "placement_search.study.search.load_bench"
+    monkeypatch.setattr(loads, lambda *_, **__: pytest.fail("loaded"))
+    wrong: dict[str, dict[str, Any]] = {
+        "did you mean 'tpe'": {"sampler": "tpee"},
+        "did you mean 'none'": {"pruner": "nonee"},
+        "--fidelity takes": {"fidelity": "dat"},
+        "--replicates goes with": {"replicates": 5, "pruner": "median"},
+        "which --no-map leaves out": {"sampler": "gradient-guided"},
+        "there is no file 'extendet'": {"space": "extendet"},
+        "got 'ten'": {"max_params": "ten"},
+        "must leave|takes a count": {"max_params": "0%"},
+        "an SQLite address": {"storage": "mysql://x"},
+    }
+    for message, change in wrong.items():
+        with pytest.raises(PlacementSearchError, match=message):
+            load_ingredients(replace(settings, **change))
 
 
 def test_the_check_of_a_sampler_is_silent(

@@ -8,7 +8,12 @@ from pathlib import Path
 import pytest
 
 from placement_search.errors import StudyError
-from placement_search.study.storage import load_study, open_storage, sole_coordinator
+from placement_search.study.storage import (
+    check_place,
+    load_study,
+    open_storage,
+    sole_coordinator,
+)
 
 
 def test_a_foreign_database_is_left_as_it_is(tmp_path: Path) -> None:
@@ -33,6 +38,41 @@ def test_a_place_that_is_no_folder_is_an_error(tmp_path: Path) -> None:
         pass
     with pytest.raises(StudyError, match="can't be used as a storage"):
         open_storage(address, must_exist=False)
+
+
+def test_folders_are_made_where_a_user_means_them(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """All of them inside the working directory, the last one elsewhere."""
+    home, elsewhere = tmp_path / "home", tmp_path / "elsewhere"
+    home.mkdir()
+    elsewhere.mkdir()
+    monkeypatch.chdir(home)
+    for address in ("sqlite:///runs/demo/study.db", f"sqlite:///{elsewhere}/new/study.db"):
+        with sole_coordinator(address):
+            pass
+
+    assert (home / "runs/demo").is_dir()
+    assert (elsewhere / "new").is_dir()
+
+
+@pytest.mark.parametrize("place", ["{}/a/b/study.db", "{}/home/../a/b/study.db", "/runs/study.db"])
+def test_a_slash_too_many_makes_no_folders(
+    place: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Neither elsewhere nor at the root of the disk; nothing is written, and the cure is said."""
+    (tmp_path / "home").mkdir()
+    monkeypatch.chdir(tmp_path / "home")
+    address = f"sqlite:///{place.format(tmp_path)}"
+
+    with pytest.raises(StudyError, match="does not exist outside the working directory; make"):
+        check_place(address)
+    with pytest.raises(StudyError, match="make that folder"), sole_coordinator(address):
+        pass
+    with pytest.raises(StudyError, match="make that folder"):
+        open_storage(address, must_exist=False)
+    assert [path.name for path in tmp_path.iterdir()] == ["home"]
+    assert not Path("/runs").exists()
 
 
 def test_the_lock_is_held_once_and_given_back(tmp_path: Path) -> None:

@@ -66,9 +66,16 @@ SAMPLERS: Mapping[str, MakeSampler] = {
     "brute-force": BruteForce,
 }
 """What ``--sampler`` takes."""
+VERSIONS: Mapping[str, int] = {"guided": 2, "gradient-guided": 2, "switch": 2}
+"""Counts up whenever a sampler proposes otherwise for the same question; those unnamed have 1."""
 NEED_PROXIES = frozenset({"gradient-guided"})
 """Samplers that are nothing without a proxy map."""
 NEED_SWITCHES = frozenset({"switch"})
 """Samplers that go by switches, which are trained before them."""
 ONE_OBJECTIVE = frozenset({"cma-es"})
 """Samplers that can't set a score against a cost."""
+
+
+def version_of(name: str) -> int:
+    """The version of a sampler, see `VERSIONS`."""
+    return VERSIONS.get(name, 1)

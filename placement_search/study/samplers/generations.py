@@ -67,7 +67,7 @@ class GenerationalSampler:
             params = dict(trial.params)
             self._asked[number] = trial
             yield Proposal.meant(self._setting.encoding, params)
-            # OperationSettings for another one: this one was old, and is no trial.
+            # The caller asks for another one: this one was old, and is no trial.
             self._copy.tell(trial, state=TrialState.FAIL)
         del self._asked[number]
 

@@ -6,6 +6,7 @@ own seed, from the study's seed and the trial's number, so a study that was inte
 if it had not been.
 """
 
+import math
 from collections.abc import Callable, Iterator, Sequence
 
 import optuna
@@ -29,7 +30,7 @@ N_RECENT, N_BEST, STRIDE = 300, 25, 100
 
 TPE looks at every trial to propose one. Its model of good layouts is made of the best 25 at most,
 which all stay; that of the others, where the oldest weigh least, then lacks the oldest. They are
-left out a stride at a time.
+left out a stride at a time. Where a cost is an objective too the whole front stays, however many.
 """
 N_ATTEMPTS = 20
 """Layouts that it is asked for, one after the other, as long as they are old."""
@@ -96,14 +97,35 @@ class OptunaSampler:
         self._copy.add_trials(fresh)
 
     def _best(self, n_first: int) -> list[FrozenTrial]:
-        """The best complete ones of the first trials, in their order."""
+        """The best complete ones of the first trials, in their order.
+
+        Of several objectives the front is kept, then what scores best.
+        """
         sign = -self._setting.sign
-        complete = [
-            (sign * (trial.values or [0.0])[0], index)
+        complete = sorted(
+            (sign * values[0], tuple(values[1:]), index)
             for index, trial in enumerate(self._scored[:n_first])
-            if trial.state is TrialState.COMPLETE
-        ]
-        return [self._scored[index] for index in sorted(i for _, i in sorted(complete)[:N_BEST])]
+            if trial.state is TrialState.COMPLETE and (values := trial.values)
+        )
+        front = _front(complete) if len(self._setting.directions) > 1 else []
+        best = [index for *_, index in complete]
+        chosen = list(dict.fromkeys([*front, *best]))[: max(N_BEST, len(front))]
+        return [self._scored[index] for index in sorted(chosen)]
+
+
+def _front(ordered: Sequence[tuple[float, tuple[float, ...], int]]) -> list[int]:
+    """The numbers of trials that no other beats in loss and cost; the first of equal ones.
+
+    Args:
+        ordered: Loss, cost and number of each, sorted.
+    """
+    front: list[int] = []
+    least: tuple[float, ...] = (math.inf,)
+    for _, cost, number in ordered:
+        if cost < least:
+            least = cost
+            front.append(number)
+    return front
 
 
 def is_telling(trial: FrozenTrial, distributions: dict[str, BaseDistribution]) -> bool:

@@ -14,11 +14,9 @@ from placement_search.space.encoding import Encoding, Gene
 from placement_search.space.node_names import Pair
 from placement_search.space.training import NO_CHOICE, TrainingChoice, TrainingSpace
 from placement_search.study import records
-from placement_search.study.greedy import GAMMA
 from placement_search.study.seeds import derive_seed
+from placement_search.study.settings import DEFAULT_GAMMAS
 
-GAMMAS = (GAMMA, 0.0)
-"""The paper's discount, then none, which is the plain best."""
 SCORED = (TrialState.COMPLETE, TrialState.PRUNED)
 Scores = Sequence[Sequence[float]]
 """A proxy's score of every connection, ``[source][target]``, larger for a better place."""
@@ -45,7 +43,7 @@ class Setting:
     proxies: Mapping[str, Scores] = field(default_factory=dict)
     concurrency: int = 1
     keep: Mapping[Pair, float] = field(default_factory=dict)
-    gammas: tuple[float, ...] = GAMMAS
+    gammas: tuple[float, ...] = DEFAULT_GAMMAS
 
     @property
     def sign(self) -> int:
