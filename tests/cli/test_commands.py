@@ -15,6 +15,7 @@ pytestmark = pytest.mark.slow
 SMALL = [
     "search", "--data", "digits", "--space", "long_range", "--n-trials", "12", "--n-random", "3",
     "--finalists", "1", "--seeds", "2", "--epochs", "1", "--batch-size", "200",
+    "--train-size", "200", "--validation-size", "100",
     "--max-params", "1500", "--study-name", "small",
 ]  # fmt: skip
 

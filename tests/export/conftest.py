@@ -13,13 +13,15 @@ from placement_search.study.search import load_bench, search
 from placement_search.study.settings import SearchSettings
 from placement_search.tasks.settings import DataSettings
 
+DATA = DataSettings("digits", train_size=200, validation_size=100)
+
 
 @pytest.fixture(scope="session")
 def record(tmp_path_factory: pytest.TempPathFactory) -> StudyRecord:
     """Twelve trials of one epoch on digits, with finals of two seeds."""
     folder = tmp_path_factory.mktemp("study")
     settings = SearchSettings(
-        data=DataSettings("digits"),
+        data=DATA,
         space="long_range",
         storage=f"sqlite:///{folder}/study.db",
         n_trials=12,
@@ -35,7 +37,7 @@ def record(tmp_path_factory: pytest.TempPathFactory) -> StudyRecord:
 @pytest.fixture(scope="session")
 def bench() -> Workbench:
     """The study's backbone and data."""
-    return load_bench(ModelSettings(), DataSettings("digits"))
+    return load_bench(ModelSettings(), DATA)
 
 
 @pytest.fixture(scope="session")
