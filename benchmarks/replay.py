@@ -46,6 +46,8 @@ class Replay:
 def replay(world: World, sampler: str, seed: int, n_trials: int, concurrency: int = 1) -> Replay:
     """Search a world; ends early where it has been seen whole.
 
+    What was proposed once is not proposed again, as in a study, whatever layout answered.
+
     Args:
         world: Answers.
         sampler: Name of the sampler.
@@ -59,14 +61,17 @@ def replay(world: World, sampler: str, seed: int, n_trials: int, concurrency: in
     luck = random.Random(seed)  # noqa: S311 - reproducible, not secret
     trials: list[FrozenTrial] = []
     seen: set[str] = set()
+    asked: set[str] = set()
     worths: list[float] = []
     scores: list[float] = []
     while len(trials) < min(n_trials, world.n_layouts):
         known = trials[: max(0, len(trials) - concurrency + 1)]
         try:
-            proposal = proposer.propose(Question(len(trials), known, trials[len(known) :]), seen)
+            question = Question(len(trials), known, trials[len(known) :])
+            proposal = proposer.propose(question, seen | asked)
         except SpaceExhaustedError:
             break
+        asked.add(proposal.layout.id)
         layout = world.trial(proposal.layout, seen)
         scores.append(world.observed(layout, luck))
         worths.append(world.worth(layout))

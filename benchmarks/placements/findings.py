@@ -11,6 +11,7 @@ enough are tabled: how their connections' proxies added up rank them, against th
 import argparse
 import shlex
 import statistics
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
@@ -210,6 +211,17 @@ def score_maps(scores: Mapping[str, Mapping[Pair, float]]) -> str:
     return draw_svg("placements", (4.3 * len(scores), 4.0), described, paint)
 
 
+def seeds_of(rows: Sequence[Row]) -> str:
+    """How many seeds single connections were trained with for short, as the range over them."""
+    alone = [
+        (row.task, row.layout)
+        for row in rows
+        if row.epochs == SHORT.epochs and row.layout.count(">") == 1
+    ]
+    counts = set(Counter(alone).values()) or {0}
+    return f"{min(counts)}" if len(counts) == 1 else f"{min(counts)} to {max(counts)}"
+
+
 def page(rows: Sequence[Row], maps: Maps, command: str) -> str:
     """All tables in Markdown.
 
@@ -224,7 +236,7 @@ def page(rows: Sequence[Row], maps: Maps, command: str) -> str:
         for row in rows
         if row.layout == "none" and row.replicate == 0 and row.epochs == SHORT.epochs
     }
-    seeds = max((row.replicate for row in rows), default=0) + 1
+    seeds = seeds_of(rows)
     parts = [
         "# What single connections score, and which proxy knew",
         INTRODUCTION.format(

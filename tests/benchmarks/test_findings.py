@@ -5,6 +5,7 @@ from benchmarks.placements.findings import (
     agreement_table,
     page,
     proxies_table,
+    seeds_of,
     set_scores,
     sets_table,
     single_scores,
@@ -107,3 +108,9 @@ def test_samplers_are_listed_from_the_fewest_trials() -> None:
     assert list(grouped(results)) == [("a", "singles")]
     assert said.index("| fast | 3 (1 to never)") < said.index("| slow | never")
     assert "random order: 50.0 trials" in said
+
+
+def test_the_seeds_are_those_that_connections_have() -> None:
+    """One more seed of one connection makes it a range, not two seeds of all."""
+    assert seeds_of(rows("a")) == "1"
+    assert seeds_of([*rows("a"), row(0, 0, 1.0, replicate=1)]) == "1 to 2"

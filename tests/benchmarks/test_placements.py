@@ -2,7 +2,7 @@ import itertools
 import json
 import random
 import statistics
-from collections.abc import Sequence
+from collections.abc import Container, Sequence
 from dataclasses import asdict, replace
 from pathlib import Path
 from types import SimpleNamespace
@@ -50,6 +50,7 @@ from placement_search.modules import MODULE_TYPES
 from placement_search.study.map_record import ProxyMap
 
 N_NODES = 9
+NODES = range(N_NODES)
 TASK = "made-up"
 
 
@@ -282,6 +283,25 @@ def test_trials_are_counted_until_one_is_good_enough() -> None:
     assert [each.trials_until(0.9) for each in searches] == [3, 1, float("inf")]
     assert median_trials(searches, 0.9) == 3
     assert median_trials(searches[1:] + searches[2:], 0.9) == float("inf")
+
+
+def test_a_layout_is_proposed_once_whatever_answered(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A sampler's favourite that the table lacks does not take all trials."""
+    tabled, asked = world(), list[str]()
+    answer = tabled.trial
+
+    def watched(proposed: Layout, seen: Container[str]) -> Layout:
+        asked.append(proposed.id)
+        return answer(proposed, seen)
+
+    monkeypatch.setattr(tabled, "trial", watched)
+    replay(tabled, "random", 0, 30)
+    monkeypatch.setattr(
+        tabled, "proxies", {"fisher": [[1.0 + s + t for t in NODES] for s in NODES]}
+    )
+    replay(tabled, "gradient-guided", 0, 12)
+
+    assert len(set(asked)) == len(asked) == 42
 
 
 def test_the_incumbent_is_the_best_by_what_was_seen() -> None:
