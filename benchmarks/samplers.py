@@ -12,7 +12,6 @@ trained. A table of other tasks: ``--table my-table.parquet --maps my-maps.parqu
 import argparse
 import json
 import multiprocessing
-import os
 import shlex
 import statistics
 import warnings
@@ -38,6 +37,7 @@ from benchmarks.replay import Replay, median_trials, replay
 from placement_search.errors import nearest
 from placement_search.layout import parse_layout
 from placement_search.modules import MODULE_TYPES
+from placement_search.own_process import environment
 from placement_search.study.samplers import SAMPLERS
 from placement_search.study.samplers.sampler import Scores
 
@@ -181,18 +181,9 @@ def one_thread_pool(workers: int) -> Iterator[Pool]:
     The libraries of linear algebra read their variables when they are loaded, so these are there
     before a process starts.
     """
-    before = {name: os.environ.get(name) for name in ONE_THREAD}
-    os.environ.update(ONE_THREAD)
-    try:
-        context = multiprocessing.get_context("spawn")
-        with context.Pool(workers, torch.set_num_threads, (1,)) as pool:
-            yield pool
-    finally:
-        for name, value in before.items():
-            if value is None:
-                del os.environ[name]
-            else:
-                os.environ[name] = value
+    context = multiprocessing.get_context("spawn")
+    with environment(ONE_THREAD), context.Pool(workers, torch.set_num_threads, (1,)) as pool:
+        yield pool
 
 
 def results(jobs: Sequence[Sequence[Job]], workers: int) -> Iterator[Result]:

@@ -3,7 +3,8 @@
 import ctypes
 import os
 import sys
-from collections.abc import MutableMapping
+from collections.abc import Iterator, Mapping, MutableMapping
+from contextlib import contextmanager
 
 M_TRIM_THRESHOLD, M_TOP_PAD, M_MMAP_THRESHOLD = -1, -2, -3
 """Of glibc's mallopt(3)."""
@@ -37,3 +38,18 @@ def keep_freed_memory() -> bool:
         return False
     accepted = [mallopt(option, value) == 1 for option, value in KEPT_BYTES.items()]
     return all(accepted)
+
+
+@contextmanager
+def environment(changes: Mapping[str, str]) -> Iterator[None]:
+    """Variables for processes that are started meanwhile; libraries read them when loaded."""
+    before = {name: os.environ.get(name) for name in changes}
+    os.environ.update(changes)
+    try:
+        yield
+    finally:
+        for name, value in before.items():
+            if value is None:
+                del os.environ[name]
+            else:
+                os.environ[name] = value

@@ -6,13 +6,12 @@ states for itself; head and pooling are those of the process that asks, so that 
 
 import itertools
 import multiprocessing
-import os
 import pickle
 import signal
 import threading
 import traceback
 from collections import deque
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field, replace
 from functools import cached_property
@@ -33,7 +32,7 @@ from placement_search.evaluation.plan import TrainingPlan
 from placement_search.evaluation.pooling import PoolingChoice
 from placement_search.evaluation.score_card import ScoreCard
 from placement_search.evaluation.workbench import Workbench
-from placement_search.own_process import keep_freed_memory
+from placement_search.own_process import environment, keep_freed_memory
 from placement_search.profile import Work
 from placement_search.tasks.task import Task
 
@@ -240,7 +239,7 @@ def _hired(recipe: Recipe) -> _Worker:
     ours, theirs = context.Pipe()
     process = context.Process(target=_serve, args=(theirs, recipe), daemon=True)
     # Ctrl-C reaches all processes of a terminal; the one that asks decides what it means.
-    with _environment({"OMP_NUM_THREADS": str(recipe.n_threads)}), _interrupts_ignored():
+    with environment({"OMP_NUM_THREADS": str(recipe.n_threads)}), _interrupts_ignored():
         process.start()
     theirs.close()
     return _Worker(process, ours)
@@ -257,21 +256,6 @@ def _interrupts_ignored() -> Iterator[None]:
         yield
     finally:
         signal.signal(signal.SIGINT, before)
-
-
-@contextmanager
-def _environment(changes: Mapping[str, str]) -> Iterator[None]:
-    """Variables for processes that are started meanwhile: OpenMP reads them when it is loaded."""
-    before = {name: os.environ.get(name) for name in changes}
-    os.environ.update(changes)
-    try:
-        yield
-    finally:
-        for name, value in before.items():
-            if value is None:
-                del os.environ[name]
-            else:
-                os.environ[name] = value
 
 
 def _tell(worker: _Worker, command: Command) -> None:
