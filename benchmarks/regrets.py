@@ -17,8 +17,10 @@ TITLES = {"singles": "single connections", "sets": "one to six connections"}
 INTRODUCTION = """
 # Samplers, replayed on measured layouts
 
-Made by `{command}`. Nothing is trained: a proposal is answered from the tabular benchmark
-(`benchmarks/placements`). *Trials* is the median over the seeds until one layout within 1 % of the
+Made by `{command}`. Nothing is trained: the space that is searched holds what the tabular benchmark
+(`benchmarks/placements`) holds and nothing else. `guided` chooses among that; the numbers that
+Optuna's samplers draw, and greedy choices, mean the nearest tabled layout that is new. Single
+connections are all tabled, so there that makes no difference. *Trials* is the median over the seeds until one layout within 1 % of the
 table's best was tried, quartiles in brackets, *never* for not within {n_trials}. *Regret* is the
 best score less that of the layout that scored best so far, mean over the seeds. The yardsticks are
 random search, and exhaustive search in random order, whose mean number of trials is

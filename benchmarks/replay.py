@@ -46,8 +46,6 @@ class Replay:
 def replay(world: World, sampler: str, seed: int, n_trials: int, concurrency: int = 1) -> Replay:
     """Search a world; ends early where it has been seen whole.
 
-    What was proposed once is not proposed again, as in a study, whatever layout answered.
-
     Args:
         world: Answers.
         sampler: Name of the sampler.
@@ -55,27 +53,26 @@ def replay(world: World, sampler: str, seed: int, n_trials: int, concurrency: in
         n_trials: How many.
         concurrency: How far the sampler's knowledge lags.
     """
-    encoding = Encoding(world.space)
+    space = world.space()
+    encoding = Encoding(space)
     setting = Setting(encoding, seed, (StudyDirection.MAXIMIZE,), world.proxies, concurrency)
     proposer = Proposer(setting, SAMPLERS[sampler](setting))
     luck = random.Random(seed)  # noqa: S311 - reproducible, not secret
     trials: list[FrozenTrial] = []
     seen: set[str] = set()
-    asked: set[str] = set()
     worths: list[float] = []
     scores: list[float] = []
     while len(trials) < min(n_trials, world.n_layouts):
         known = trials[: max(0, len(trials) - concurrency + 1)]
         try:
             question = Question(len(trials), known, trials[len(known) :])
-            proposal = proposer.propose(question, seen | asked)
+            layout = proposer.propose(question, seen).layout
         except SpaceExhaustedError:
             break
-        asked.add(proposal.layout.id)
-        layout = world.trial(proposal.layout, seen)
         scores.append(world.observed(layout, luck))
         worths.append(world.worth(layout))
         seen.add(layout.id)
+        space.tried.add(layout)
         trials.append(_told(encoding, layout, scores[-1]))
     return Replay(tuple(worths), tuple(scores))
 

@@ -1,14 +1,14 @@
 """A tabled task as a search sees it: a space of layouts, and an answer for every proposal."""
 
 import random
-from collections.abc import Container, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
 from benchmarks.placements.protocol import RANK, SIZES
 from benchmarks.placements.table import Row
+from benchmarks.placements.tabled_space import Pool, TabledSpace
 from placement_search.layout import Kind, Layout, parse_layout
 from placement_search.modules import MODULE_TYPES
 from placement_search.places import Places
@@ -16,9 +16,6 @@ from placement_search.space.budget import Budget
 from placement_search.space.file import SpaceFile
 from placement_search.space.search_space import SearchSpace, bind_space
 from placement_search.study.samplers.sampler import Scores
-
-UNMATCHED = 1.0
-"""Distance that each connection more or less adds, as a share of the backbone's depth."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,9 +34,8 @@ class Tabled:
 class World:
     """A task whose layouts have been trained before.
 
-    A proposal that the table lacks is answered by the nearest layout that it has and the search has
-    not seen: then that is the trial. So every sampler can be replayed, and what it learns from are
-    real scores alone.
+    What a search proposes is tabled, since its space holds nothing else (see `TabledSpace`). So
+    every sampler can be replayed, and what it learns from are real scores alone.
 
     Args:
         task: The task's name.
@@ -59,16 +55,16 @@ class World:
     ) -> None:
         self.task = task
         self.proxies = proxies
-        self.space = _space(n_nodes, at_most)
+        self._open = _space(n_nodes, at_most)
         scores: dict[Layout, list[float]] = {}
         for row in sorted(rows, key=lambda row: (row.layout, row.replicate)):
             layout = parse_layout(row.layout, MODULE_TYPES)
-            if self.space.contains(layout):
+            if self._open.contains(layout):
                 scores.setdefault(layout, []).append(row.validation)
         self._tabled = {
             layout: Tabled(tuple(each), float(np.mean(each))) for layout, each in scores.items()
         }
-        self._near = _Nearest(list(self._tabled), n_nodes)
+        self._pool = Pool(list(self._tabled), n_nodes)
 
     @property
     def n_layouts(self) -> int:
@@ -80,11 +76,9 @@ class World:
         """What each layout is worth, the best first."""
         return sorted((each.worth for each in self._tabled.values()), reverse=True)
 
-    def trial(self, proposed: Layout, seen: Container[str]) -> Layout:
-        """The layout that is evaluated when another one is proposed."""
-        if proposed in self._tabled and proposed.id not in seen:
-            return proposed
-        return next(each for each in self._near.by_distance(proposed) if each.id not in seen)
+    def space(self) -> TabledSpace:
+        """The space of one search."""
+        return TabledSpace.within(self._open, self._pool)
 
     def observed(self, layout: Layout, generator: random.Random) -> float:
         """The score of one training, by one of its seeds."""
@@ -105,32 +99,3 @@ def _space(n_nodes: int, at_most: int) -> SearchSpace:
     })  # fmt: skip
     # The width only says what a connection costs, which is the same for all.
     return bind_space(file, MODULE_TYPES, n_nodes=n_nodes, places=Places(1), budget=Budget())
-
-
-class _Nearest:
-    """Orders layouts by their distance from another one.
-
-    The distance of two layouts is the mean way from each connection of the one to the nearest of
-    the other, there and back, plus what their sizes differ by.
-    """
-
-    def __init__(self, layouts: Sequence[Layout], n_nodes: int) -> None:
-        self._layouts = layouts
-        self._n_nodes = n_nodes
-        self._sizes = np.array([len(layout.connections) for layout in layouts])
-        self._starts = np.concatenate([[0], np.cumsum(self._sizes)[:-1]])
-        self._ends = np.concatenate([self._ends_of(layout) for layout in layouts])
-
-    def by_distance(self, layout: Layout) -> list[Layout]:
-        """All layouts, the nearest first."""
-        ends = self._ends_of(layout)
-        ways = np.abs(self._ends[:, None] - ends).sum(-1)
-        there = np.add.reduceat(ways.min(1), self._starts) / self._sizes
-        back = np.minimum.reduceat(ways, self._starts).mean(1)
-        more = UNMATCHED * np.abs(self._sizes - len(ends))
-        order = np.argsort(there + back + more, kind="stable")
-        return [self._layouts[index] for index in order]
-
-    def _ends_of(self, layout: Layout) -> NDArray[np.float64]:
-        ends = [(c.source, c.target) for c in layout.connections]
-        return np.array(ends, dtype=float) / self._n_nodes

@@ -2,7 +2,7 @@ import itertools
 import json
 import random
 import statistics
-from collections.abc import Container, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict, replace
 from pathlib import Path
 from types import SimpleNamespace
@@ -50,7 +50,6 @@ from placement_search.modules import MODULE_TYPES
 from placement_search.study.map_record import ProxyMap
 
 N_NODES = 9
-NODES = range(N_NODES)
 TASK = "made-up"
 
 
@@ -238,26 +237,11 @@ def test_what_is_tabled_is_answered_by_its_own_score() -> None:
     layout = parse_layout("7>1:bottleneck(rank=8)", MODULE_TYPES)
     known = World(TASK, [row_of(layout, r) for r in range(3)], {}, N_NODES)
 
-    assert known.trial(layout, set()) == layout
+    assert known.space().contains(layout)
     assert known.worth(layout) == pytest.approx(score_of(layout) + 0.001)
     assert known.observed(layout, random.Random(0)) in {  # noqa: S311
         score_of(layout) + 0.001 * replicate for replicate in range(3)
     }
-
-
-def test_what_is_not_tabled_is_answered_by_the_nearest_that_is_new() -> None:
-    """Which the search has not seen yet."""
-    alone = World(TASK, [row_of(each) for each in single_connections(N_NODES)], {}, N_NODES)
-    proposed = parse_layout("3>3:bottleneck(rank=8)+3>4:bottleneck(rank=8)", MODULE_TYPES)
-    seen: set[str] = set()
-    answers = []
-    for _ in range(3):
-        answers.append(alone.trial(proposed, seen))
-        seen.add(answers[-1].id)
-    ends = [(each.connections[0].source, each.connections[0].target) for each in answers]
-
-    assert set(ends[:2]) == {(3, 3), (3, 4)}
-    assert len(set(ends)) == 3
 
 
 @pytest.mark.parametrize(
@@ -283,25 +267,6 @@ def test_trials_are_counted_until_one_is_good_enough() -> None:
     assert [each.trials_until(0.9) for each in searches] == [3, 1, float("inf")]
     assert median_trials(searches, 0.9) == 3
     assert median_trials(searches[1:] + searches[2:], 0.9) == float("inf")
-
-
-def test_a_layout_is_proposed_once_whatever_answered(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A sampler's favourite that the table lacks does not take all trials."""
-    tabled, asked = world(), list[str]()
-    answer = tabled.trial
-
-    def watched(proposed: Layout, seen: Container[str]) -> Layout:
-        asked.append(proposed.id)
-        return answer(proposed, seen)
-
-    monkeypatch.setattr(tabled, "trial", watched)
-    replay(tabled, "random", 0, 30)
-    monkeypatch.setattr(
-        tabled, "proxies", {"fisher": [[1.0 + s + t for t in NODES] for s in NODES]}
-    )
-    replay(tabled, "gradient-guided", 0, 12)
-
-    assert len(set(asked)) == len(asked) == 42
 
 
 def test_the_incumbent_is_the_best_by_what_was_seen() -> None:
