@@ -3,14 +3,15 @@
 import os
 from collections import Counter
 
-import pytest
-import torch
+# Test processes run side by side; more threads than cores make small matrices slower, not faster.
+# The libraries of linear algebra, and processes that tests start, read these when they are loaded.
+for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
+    os.environ[name] = "1"
 
 # Read when the hub's library is imported: no test asks the network.
 os.environ["HF_HUB_OFFLINE"] = "1"
 
-# Test processes run side by side; more threads than cores make small matrices slower, not faster.
-torch.set_num_threads(1)
+import pytest  # noqa: E402 - what it loads comes after the variables
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

@@ -1,7 +1,6 @@
 """A real search in its own process, stopped by Ctrl-C and killed, ends like an undisturbed one."""
 
 import json
-import os
 import signal
 import sqlite3
 import subprocess
@@ -11,16 +10,18 @@ from pathlib import Path
 
 import pytest
 
+from tests.tiny_backbones import saved_vit
+
 ARGUMENTS = [
-    "--data", "digits", "--space", "long_range", "--n-trials", "15", "--n-random", "3",
-    "--finalists", "1", "--seeds", "2", "--epochs", "2", "--batch-size", "60", "--quiet",
+    "--data", "digits", "--space", "long_range", "--n-trials", "18", "--n-random", "3",
+    "--finalists", "1", "--seeds", "2", "--epochs", "12", "--batch-size", "30", "--quiet",
     "--train-size", "120", "--validation-size", "60",
 ]  # fmt: skip
 
 SCORED = """select count(*) from trial_intermediate_values join trials using (trial_id)
-    where trials.number = 12 and trials.state = 'RUNNING'"""
+    where trials.number between 11 and 15 and trials.state = 'RUNNING'"""
 STOPS = (
-    (signal.SIGINT, "select count(*) from trials where number = 3 and state = 'RUNNING'"),
+    (signal.SIGINT, "select count(*) from trials where number = 3"),
     (signal.SIGKILL, SCORED),
     (signal.SIGKILL, "select count(*) > 3 from study_user_attributes where key like 'final%'"),
 )
@@ -35,6 +36,7 @@ def start(folder: Path) -> subprocess.Popen[str]:
     a handler of their own is not inherited.
     """
     command = [sys.executable, "-m", "placement_search", "search", *ARGUMENTS]
+    command += ["--model", saved_vit(folder.parent / "model")]
     options = ["--storage", f"sqlite:///{folder}/s.db", "--out", f"{folder}/out"]
     before = signal.signal(signal.SIGINT, signal.default_int_handler)
     try:
@@ -43,7 +45,6 @@ def start(folder: Path) -> subprocess.Popen[str]:
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             text=True,
-            env={**os.environ, "OMP_NUM_THREADS": "1"},
         )
     finally:
         signal.signal(signal.SIGINT, before)

@@ -6,6 +6,7 @@ differ between examples.
 
 from collections.abc import Callable
 from functools import partial
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -119,3 +120,13 @@ def each_backbone() -> list[ParameterSet]:
     return [
         pytest.param(name, marks=() if name in CORE else pytest.mark.slow) for name in BACKBONES
     ]
+
+
+def saved_vit(folder: Path) -> str:
+    """The folder of a vision model like the tiny one that reads the embedded digits.
+
+    For searches whose scores do not matter: their trainings take no time.
+    """
+    images = IMAGE | {"image_size": 16, "patch_size": 8}
+    tiny("ViT", bare=True, **images).graph.model.save_pretrained(folder)
+    return str(folder)

@@ -9,6 +9,7 @@ import pytest
 from typer.testing import CliRunner, Result
 
 from placement_search.cli.main import app
+from tests.tiny_backbones import saved_vit
 
 pytestmark = pytest.mark.slow
 
@@ -26,11 +27,17 @@ def invoke(*arguments: str) -> Result:
 
 
 @pytest.fixture(scope="module")
-def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def model(tmp_path_factory: pytest.TempPathFactory) -> str:
+    """The option of a tiny backbone, and its folder."""
+    return f"--model={saved_vit(tmp_path_factory.mktemp('model'))}"
+
+
+@pytest.fixture(scope="module")
+def folder(model: str, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder with a finished search."""
     folder = tmp_path_factory.mktemp("cli")
     places = "--storage", f"sqlite:///{folder}/s.db", "--out", f"{folder}/out"
-    result = invoke(*SMALL, *places, "--profile")
+    result = invoke(*SMALL, model, *places, "--profile")
     assert result.exit_code == 0, result.output
     (folder / "stdout.txt").write_text(result.stdout)
     (folder / "stderr.txt").write_text(result.stderr)
@@ -71,10 +78,11 @@ def test_a_profile_says_where_the_time_went(folder: Path) -> None:
     assert sum(shares.values()) == pytest.approx(100, abs=1)
 
 
-def test_the_same_search_again_trains_nothing(folder: Path, storage: str) -> None:
+def test_the_same_search_again_trains_nothing(model: str, folder: Path, storage: str) -> None:
     """A finished study is only shown, as JSON here, and its files are the same bytes."""
     before = (folder / "out/report/report.json").read_bytes()
-    result = invoke(*SMALL, "--storage", storage, "--out", f"{folder}/out", "--format", "json")
+    places = "--storage", storage, "--out", f"{folder}/out"
+    result = invoke(*SMALL, model, *places, "--format", "json")
 
     assert result.exit_code == 0
     assert json.loads(result.stdout)["is_final"]
@@ -82,13 +90,15 @@ def test_the_same_search_again_trains_nothing(folder: Path, storage: str) -> Non
     assert (folder / "out/report/report.json").read_bytes() == before
 
 
-def test_a_layout_found_on_one_task_starts_a_study_of_another(folder: Path, tmp_path: Path) -> None:
+def test_a_layout_found_on_one_task_starts_a_study_of_another(
+    model: str, folder: Path, tmp_path: Path
+) -> None:
     """It is trained, retrained, compared with random layouts of its size, and told of."""
     arguments = [a.replace("small", "other") for a in SMALL]
     arguments[2] = "digits-count"
     places = ["--storage", f"sqlite:///{tmp_path}/s.db", "--out", f"{tmp_path}/out"]
     start = ["--start-from", f"{folder}/out/layout", "--format", "json"]
-    result = invoke(*arguments, *places, *start)
+    result = invoke(*arguments, model, *places, *start)
     facts = json.loads(result.stdout)
     (told,) = facts["from_elsewhere"]
     report = json.loads((tmp_path / "out/report/report.json").read_text())
@@ -101,9 +111,9 @@ def test_a_layout_found_on_one_task_starts_a_study_of_another(folder: Path, tmp_
     assert f"--start-from {folder}/out/layout" in report["command"]
 
 
-def test_another_definition_under_the_same_name_is_refused(storage: str) -> None:
+def test_another_definition_under_the_same_name_is_refused(model: str, storage: str) -> None:
     """Exit code 2, and the difference is shown."""
-    result = invoke(*SMALL, "--storage", storage, "--seed", "7")
+    result = invoke(*SMALL, model, "--storage", storage, "--seed", "7")
 
     assert result.exit_code == 2
     assert "seed: 0 in the study, 7 asked" in result.stderr

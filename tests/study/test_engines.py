@@ -4,11 +4,13 @@ from pathlib import Path
 
 import pytest
 
+from placement_search.backbones.settings import ModelSettings
 from placement_search.errors import StudyError
 from placement_search.evaluation.plan import TrainingPlan
 from placement_search.study.search import search
 from placement_search.study.settings import SearchSettings
 from placement_search.tasks.settings import DataSettings
+from tests.tiny_backbones import saved_vit
 
 
 def test_more_processes_than_trials_are_refused() -> None:
@@ -24,6 +26,7 @@ def test_a_study_is_the_same_in_one_process_and_in_two(tmp_path: Path) -> None:
     for workers in (1, 2):
         record = search(
             SearchSettings(
+                model=ModelSettings(saved_vit(tmp_path / "model")),
                 data=DataSettings("digits", train_size=64, validation_size=32),
                 storage=f"sqlite:///{tmp_path}/{workers}.db",
                 space="long_range",

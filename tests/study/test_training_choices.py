@@ -6,6 +6,7 @@ from pathlib import Path
 import optuna
 import pytest
 
+from placement_search.backbones.settings import ModelSettings
 from placement_search.evaluation.plan import TrainingPlan
 from placement_search.export.export import export_layout
 from placement_search.export.layout_file import LAYOUT_NAME, read_layout_file
@@ -30,6 +31,7 @@ from placement_search.study.training_choices import stored, training_of
 from placement_search.tasks.settings import DataSettings
 from tests.study.stub_engine import StubEngine
 from tests.study.stub_search import interrupt_at, outcome, run
+from tests.tiny_backbones import saved_vit
 from tests.tiny_records import finals, study_record, trial
 from tests.tiny_spaces import bound
 
@@ -168,6 +170,7 @@ def test_a_whole_search_with_settings_and_budgets_can_be_exported(tmp_path: Path
     """The exported layout is trained with its own settings: it gives the score of the finals."""
     (tmp_path / "searched.yaml").write_text(SPACE, encoding="utf-8")
     settings = SearchSettings(
+        model=ModelSettings(saved_vit(tmp_path / "model")),
         data=DataSettings("digits", train_size=200, validation_size=100),
         space=str(tmp_path / "searched.yaml"),
         storage=f"sqlite:///{tmp_path}/study.db",
@@ -176,8 +179,8 @@ def test_a_whole_search_with_settings_and_budgets_can_be_exported(tmp_path: Path
         n_seeds=2,
         n_random=3,
         max_bytes="20KB",
-        max_flops="1.1x",
-        max_latency="3x",
+        max_flops="1.5x",
+        max_latency="9x",
         training=TrainingPlan(epochs=1, batch_size=100),
     )
     bench = load_bench(settings.model, settings.data)

@@ -10,11 +10,9 @@ import itertools
 import random
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from functools import cache
 
 import numpy as np
 from optuna.trial import FrozenTrial, TrialState
-from threadpoolctl import ThreadpoolController
 
 from placement_search.layout import Layout, parse_layout
 from placement_search.modules import MODULE_TYPES
@@ -111,11 +109,7 @@ class Guided:
         if n_own < len(FIRST) and self._greedy:
             yield from in_order(self._setting, question, self._greedy, generator)
             return
-        # Small matrices: beside trainings, threads that wait for each other take a hundred times
-        # as long as one alone (docs/decisions/0007-threads.md).
-        with _controller().limit(limits=1, user_api="blas"):
-            candidates = self._candidates(question, generator)
-        for candidate in candidates:
+        for candidate in self._candidates(question, generator):
             yield Proposal.of(self._setting.encoding, *candidate)
 
     def _candidates(self, question: Question, generator: random.Random) -> list[Candidate]:
@@ -203,12 +197,6 @@ class Guided:
             starts = sorted(gains, key=gains.__getitem__, reverse=True)[:N_BEST]
             fresh = []
         return sorted(gains, key=gains.__getitem__, reverse=True)[:N_PROPOSED]
-
-
-@cache
-def _controller() -> ThreadpoolController:
-    """Of the libraries for linear algebra that are loaded when it is first asked for."""
-    return ThreadpoolController()
 
 
 def candidate_of(trial: FrozenTrial) -> Candidate:

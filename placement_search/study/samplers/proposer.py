@@ -3,6 +3,8 @@
 import random
 from collections.abc import Container
 
+from threadpoolctl import threadpool_limits
+
 from placement_search.errors import StudyError
 from placement_search.space.encoding import Encoding
 from placement_search.study.samplers.sampler import Proposal, Question, Sampler, Setting
@@ -17,6 +19,10 @@ class SpaceExhaustedError(StudyError):
 
 class Proposer:
     """Never proposes a layout twice.
+
+    A sampler thinks in one thread of linear algebra. Its matrices are small, and beside trainings
+    threads that wait for each other take a hundred times as long as one alone
+    (docs/decisions/0007-threads.md).
 
     Args:
         setting: What the sampler works on.
@@ -37,9 +43,10 @@ class Proposer:
         Raises:
             SpaceExhaustedError: If no new layout turned up.
         """
-        for proposal in self._sampler.proposals(question):
-            if proposal.id not in seen:
-                return proposal
+        with threadpool_limits(1, user_api="blas"):
+            for proposal in self._sampler.proposals(question):
+                if proposal.id not in seen:
+                    return proposal
         for attempt in range(N_DRAWN):
             seed = self._setting.seed_of(question.number, "draw", attempt)
             proposal = drawn(self._setting.encoding, random.Random(seed))  # noqa: S311

@@ -14,7 +14,6 @@ from placement_search.study.samplers import guided
 from placement_search.study.samplers.candidates import Candidate, random_candidates
 from placement_search.study.samplers.gradient_guided import first_choices, greedy_layouts
 from placement_search.study.samplers.guided import most_telling, observations
-from placement_search.study.samplers.sampler import Question
 from tests.study.samplers.asking import (
     ENCODING,
     closeness,
@@ -46,26 +45,6 @@ def test_the_first_layouts_are_the_proxies_choices() -> None:
     assert found[: len(first)] == first
     assert set(found[:6]) <= set(greedy)
     assert not set(found[6:]) <= set(greedy)
-
-
-def test_a_proposal_thinks_in_one_thread_and_gives_the_others_back() -> None:
-    """Small matrices wait for threads that trainings beside them keep busy."""
-    controller = guided._controller()
-    before = controller.info()
-    during: list[int] = []
-
-    class Watching(guided.Guided):
-        def _candidates(self, question: Question, generator: random.Random) -> list[Candidate]:
-            during.extend(
-                each["num_threads"] for each in controller.info() if each["user_api"] == "blas"
-            )
-            return super()._candidates(question, generator)
-
-    known = searched(SETTING, "random", 9)
-    next(Watching(SETTING).proposals(Question(len(known), known)))
-
-    assert set(during) == {1}
-    assert controller.info() == before
 
 
 def test_with_a_cost_the_first_layouts_have_all_sizes() -> None:
