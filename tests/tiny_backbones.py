@@ -7,7 +7,7 @@ differ between examples.
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import pytest
 import torch
@@ -128,5 +128,7 @@ def saved_vit(folder: Path) -> str:
     For searches whose scores do not matter: their trainings take no time.
     """
     images = IMAGE | {"image_size": 16, "patch_size": 8}
-    tiny("ViT", bare=True, **images).graph.model.save_pretrained(folder)
+    cast("transformers.ViTModel", tiny("ViT", bare=True, **images).graph.model).save_pretrained(
+        folder
+    )
     return str(folder)
