@@ -4,17 +4,9 @@ import random
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-import optuna
-from optuna.study import StudyDirection
-from optuna.trial import FrozenTrial, TrialState
-
+from benchmarks.lone_search import LoneSearch
 from benchmarks.placements.world import World
-from placement_search.layout import Layout
-from placement_search.space.encoding import Encoding
-from placement_search.study import records
-from placement_search.study.samplers import SAMPLERS
-from placement_search.study.samplers.proposer import Proposer, SpaceExhaustedError
-from placement_search.study.samplers.sampler import Question, Setting, distributions
+from placement_search.study.samplers.proposer import SpaceExhaustedError
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,43 +46,20 @@ def replay(world: World, sampler: str, seed: int, n_trials: int, concurrency: in
         concurrency: How far the sampler's knowledge lags.
     """
     space = world.space()
-    encoding = Encoding(space)
-    setting = Setting(encoding, seed, (StudyDirection.MAXIMIZE,), world.proxies, concurrency)
-    proposer = Proposer(setting, SAMPLERS[sampler](setting))
+    search = LoneSearch(space, world.proxies, sampler, seed, concurrency)
     luck = random.Random(seed)  # noqa: S311 - reproducible, not secret
-    trials: list[FrozenTrial] = []
-    seen: set[str] = set()
     worths: list[float] = []
     scores: list[float] = []
-    while len(trials) < min(n_trials, world.n_layouts):
-        known = trials[: max(0, len(trials) - concurrency + 1)]
+    while len(worths) < min(n_trials, world.n_layouts):
         try:
-            question = Question(len(trials), known, trials[len(known) :])
-            layout = proposer.propose(question, seen).layout
+            layout = search.propose()
         except SpaceExhaustedError:
             break
+        space.tried.add(layout)
         scores.append(world.observed(layout, luck))
         worths.append(world.worth(layout))
-        seen.add(layout.id)
-        space.tried.add(layout)
-        trials.append(_told(encoding, layout, scores[-1]))
+        search.tell(layout, scores[-1])
     return Replay(tuple(worths), tuple(scores))
-
-
-def _told(encoding: Encoding, layout: Layout, score: float) -> FrozenTrial:
-    """The trial as a study holds it."""
-    return optuna.create_trial(
-        state=TrialState.COMPLETE,
-        value=score,
-        params=encoding.encode(layout),
-        distributions=distributions(encoding),
-        intermediate_values={1: score},
-        user_attrs={
-            records.ROLE: records.SEARCHED,
-            records.LAYOUT: layout.notation,
-            records.LAYOUT_ID: layout.id,
-        },
-    )
 
 
 def median_trials(replays: Sequence[Replay], enough: float) -> float:

@@ -55,7 +55,7 @@ class World:
     ) -> None:
         self.task = task
         self.proxies = proxies
-        self._open = _space(n_nodes, at_most)
+        self._open = open_space(n_nodes, at_most)
         scores: dict[Layout, list[float]] = {}
         for row in sorted(rows, key=lambda row: (row.layout, row.replicate)):
             layout = parse_layout(row.layout, MODULE_TYPES)
@@ -89,7 +89,8 @@ class World:
         return self._tabled[layout].worth
 
 
-def _space(n_nodes: int, at_most: int) -> SearchSpace:
+def open_space(n_nodes: int, at_most: int) -> SearchSpace:
+    """All layouts of up to so many connections, with the protocol's module."""
     file = SpaceFile.model_validate({
         "schema_version": 1,
         "name": "tabled",
