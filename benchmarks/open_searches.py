@@ -50,8 +50,9 @@ INTRODUCTION = """
 
 Made by `{command}`. Every proposal of one to six connections was trained, 4 epochs, one seed. *Best
 so far* is the layout with the best validation score among the first trials: its validation and its
-test score, mean over {n_seeds} searches and their standard deviation. *Proposed* is the mean
-validation score of all proposals from the eleventh on. The last line has {n_sets} random sets of
+test score, mean over {n_seeds} searches and their standard deviation (`gradient-guided` proposes the
+same whatever the seed). *Proposed* is the mean validation score of all proposals from the eleventh
+on. The last line has {n_sets} random sets of
 the tabular benchmark: the mean of all, and the one of them with the best validation score.
 """
 
@@ -266,6 +267,7 @@ def main() -> None:
     command = (
         f"python -m benchmarks.open_searches --tasks {' '.join(given.tasks)} --samplers "
         f"{' '.join(given.samplers)} --seeds {given.seeds} --trials {given.trials}"
+        + (f" --out {given.out}" if given.out else "")
     )
     text = page(outcomes, command)
     print(text)
