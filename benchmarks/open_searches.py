@@ -5,8 +5,8 @@ r"""Samplers that search sets freely, with real trainings, as no table can answe
 A replay lets a search choose among the sets that are tabled. Here it may propose any layout of one
 to six connections of the embedded backbone, and each is trained as the table's are (4 epochs, seed
 0), so the scores of both can be compared. A layout that any search has trained before is not
-trained again. Every training is a line of `runs/open-searches/TASK/SAMPLER-SEED.jsonl` as soon as
-it has ended; the same command goes on.
+trained again. Every training is a line of `reports/samplers/open/TASK/SAMPLER-SEED.jsonl` as soon
+as it has ended; the same command goes on.
 """
 
 import argparse
@@ -42,7 +42,7 @@ from placement_search.study.search import load_bench
 from placement_search.study.seeds import derive_seed
 from placement_search.tasks.settings import DataSettings
 
-JOURNALS = Path("runs/open-searches")
+JOURNALS = Path("reports/samplers/open")
 LOOKED_AT = (10, 20, 30)
 """Trials after which the best so far is told."""
 INTRODUCTION = """
@@ -50,10 +50,10 @@ INTRODUCTION = """
 
 Made by `{command}`. Every proposal of one to six connections was trained, 4 epochs, one seed. *Best
 so far* is the layout with the best validation score among the first trials: its validation and its
-test score, mean over {n_seeds} searches and their standard deviation (`gradient-guided` proposes the
-same whatever the seed). *Proposed* is the mean validation score of all proposals from the eleventh
-on. The last line has {n_sets} random sets of
-the tabular benchmark: the mean of all, and the one of them with the best validation score.
+test score, mean over {n_seeds} searches and their standard deviation; `gradient-guided` proposes
+the same whatever the seed. *Proposed* is the mean validation score of all proposals from the
+eleventh on. The last line has {n_sets} random sets of the tabular benchmark: the mean of all, and
+the one of them with the best validation score.
 """
 
 
