@@ -6,13 +6,18 @@ import optuna
 from optuna.study import StudyDirection
 from optuna.trial import FrozenTrial, TrialState
 
-from placement_search.layout import Layout
 from placement_search.space.encoding import Encoding
 from placement_search.space.search_space import SearchSpace
 from placement_search.study import records
 from placement_search.study.samplers import SAMPLERS
 from placement_search.study.samplers.proposer import Proposer
-from placement_search.study.samplers.sampler import Question, Scores, Setting, distributions
+from placement_search.study.samplers.sampler import (
+    Proposal,
+    Question,
+    Scores,
+    Setting,
+    distributions,
+)
 
 
 class LoneSearch:
@@ -34,16 +39,16 @@ class LoneSearch:
         seed: int,
         concurrency: int = 1,
     ) -> None:
-        self._encoding = Encoding(space)
-        directions = (StudyDirection.MAXIMIZE,)
-        setting = Setting(self._encoding, seed, directions, proxies, concurrency)
+        encoding = Encoding(space)
+        setting = Setting(encoding, seed, (StudyDirection.MAXIMIZE,), proxies, concurrency)
         self._proposer = Proposer(setting, SAMPLERS[sampler](setting))
+        self._distributions = distributions(encoding)
         self._concurrency = concurrency
         self._trials: list[FrozenTrial] = []
         self._seen: set[str] = set()
 
-    def propose(self) -> Layout:
-        """A layout that is new to the search.
+    def propose(self) -> Proposal:
+        """A layout that is new to the search, and the numbers that mean it.
 
         Raises:
             SpaceExhaustedError: If no new one turned up.
@@ -51,22 +56,27 @@ class LoneSearch:
         trials = self._trials
         known = trials[: max(0, len(trials) - self._concurrency + 1)]
         question = Question(len(trials), known, trials[len(known) :])
-        return self._proposer.propose(question, self._seen).layout
+        return self._proposer.propose(question, self._seen)
 
-    def tell(self, layout: Layout, score: float) -> None:
-        """What a layout scored; it is the next trial, as a study holds it."""
-        self._seen.add(layout.id)
+    def tell(self, proposal: Proposal, score: float | None) -> None:
+        """What a proposal scored; it is the next trial, as a study holds it.
+
+        Args:
+            proposal: As it was proposed.
+            score: None where the training gave none.
+        """
+        self._seen.add(proposal.id)
         self._trials.append(
             optuna.create_trial(
-                state=TrialState.COMPLETE,
+                state=TrialState.FAIL if score is None else TrialState.COMPLETE,
                 value=score,
-                params=self._encoding.encode(layout),
-                distributions=distributions(self._encoding),
-                intermediate_values={1: score},
+                params=proposal.params,
+                distributions=self._distributions,
+                intermediate_values={} if score is None else {1: score},
                 user_attrs={
                     records.ROLE: records.SEARCHED,
-                    records.LAYOUT: layout.notation,
-                    records.LAYOUT_ID: layout.id,
+                    records.LAYOUT: proposal.layout.notation,
+                    records.LAYOUT_ID: proposal.id,
                 },
             )
         )

@@ -1,28 +1,31 @@
 r"""Samplers that search sets freely, with real trainings, as no table can answer.
 
-    python -m benchmarks.open_searches --tasks digits-location digits-count --out reports/samplers
+    python -m benchmarks.open_searches --tasks digits-location digits-count
 
 A replay lets a search choose among the sets that are tabled. Here it may propose any layout of one
 to six connections of the embedded backbone, and each is trained as the table's are (4 epochs, seed
-0), so the scores of both can be compared. A layout that any search has trained before is not
-trained again. Every training is a line of `reports/samplers/open/TASK/SAMPLER-SEED.jsonl` as soon
-as it has ended; the same command goes on.
+0), so the scores of both can be compared. What another search of the task has trained is taken over
+where it is there in time. Every training is a line of `OUT/open/TASK/SAMPLER-SEED.jsonl` as soon as
+it has ended, and the same command goes on. The first line says what the others hang on: where that
+has changed, the file has to be moved away first.
 """
 
 import argparse
+import hashlib
 import itertools
-import statistics
-from collections.abc import Iterator, Mapping, Sequence
+import json
+import shlex
+from collections.abc import Iterator, Mapping
 from contextlib import closing
 from dataclasses import asdict, dataclass
 from functools import cache
 from pathlib import Path
-from typing import Self
 
 import optuna
 
 from benchmarks.journal import append, read
 from benchmarks.lone_search import LoneSearch
+from benchmarks.open_page import LOOKED_AT, Outcome, Trained, best_of, page
 from benchmarks.placements.build import SEED
 from benchmarks.placements.errors import TableError, plain_errors
 from benchmarks.placements.maps import MAPS
@@ -32,96 +35,73 @@ from benchmarks.placements.world import open_space
 from benchmarks.samplers import Source, one_thread_pool, tabled_task
 from placement_search.backbones.settings import ModelSettings
 from placement_search.engine.in_process import InProcessEngine
-from placement_search.engine.in_turn import in_turn
+from placement_search.engine.in_turn import NO_SCORE, in_turn
 from placement_search.evaluation.evaluate import Evaluation
 from placement_search.evaluation.workbench import Workbench
 from placement_search.layout import Layout, parse_layout
 from placement_search.modules import MODULE_TYPES
-from placement_search.study.samplers import NEED_SWITCHES, SAMPLERS
+from placement_search.study.samplers import NEED_SWITCHES, SAMPLERS, version_of
+from placement_search.study.samplers.sampler import Proposal, Scores
 from placement_search.study.search import load_bench
 from placement_search.study.seeds import derive_seed
 from placement_search.tasks.settings import DataSettings
 
-JOURNALS = Path("reports/samplers/open")
-LOOKED_AT = (10, 20, 30)
-"""Trials after which the best so far is told."""
-INTRODUCTION = """
-# Samplers that search sets freely
-
-Made by `{command}`. Every proposal of one to six connections was trained, 4 epochs, one seed. *Best
-so far* is the layout with the best validation score among the first trials: its validation and its
-test score, mean over {n_seeds} searches and their standard deviation; `gradient-guided` proposes
-the same whatever the seed. *Proposed* is the mean validation score of all proposals from the
-eleventh on. The last line has {n_sets} random sets of the tabular benchmark: the mean of all, and
-the one of them with the best validation score.
-"""
+OUT = Path("reports/samplers")
+"""Folder of the page and of the journals."""
 
 
 @dataclass(frozen=True, slots=True)
 class Trial:
-    """One training of a search.
+    """One proposal of a search and what came of it.
 
     Args:
         layout: Notation.
-        validation: Score.
-        test: Score, which no sampler is told.
+        params: The numbers that meant it.
+        scores: On validation and test split; None where the training gave none.
     """
 
     layout: str
-    validation: float
-    test: float
+    params: Mapping[str, float | int]
+    scores: tuple[float, float] | None
+
+    @property
+    def proposal(self) -> Proposal:
+        """As it was proposed."""
+        return Proposal(parse_layout(self.layout, MODULE_TYPES), dict(self.params))
 
 
 @dataclass(frozen=True, slots=True)
 class Job:
-    """One search."""
+    """One search.
+
+    Args:
+        task: An embedded one.
+        sampler: Its name.
+        seed: The search's.
+        n_trials: How many.
+        out: Folder of the journals.
+    """
 
     task: str
     sampler: str
     seed: int
     n_trials: int
+    out: Path = OUT
 
     @property
     def journal(self) -> Path:
         """Where its trials are kept."""
-        return JOURNALS / self.task / f"{self.sampler}-{self.seed}.jsonl"
+        return self.out / "open" / self.task / f"{self.sampler}-{self.seed}.jsonl"
 
     @property
     def trials(self) -> list[Trial]:
         """Those that it has so far, no more than are asked for."""
-        return [Trial(**row) for row in read(self.journal)][: self.n_trials]
-
-
-@dataclass(frozen=True, slots=True)
-class Outcome:
-    """What searches of one sampler found on a task.
-
-    Args:
-        searches: Their trials, search by search.
-    """
-
-    searches: tuple[tuple[Trial, ...], ...]
-
-    @classmethod
-    def of(cls, jobs: Sequence[Job]) -> Self:
-        """From what was kept."""
-        return cls(tuple(tuple(job.trials) for job in jobs))
-
-    def best(self, n_trials: int) -> list[Trial]:
-        """Of each search the trial with the best validation score among the first ones."""
-        return [
-            max(trials[:n_trials], key=lambda trial: trial.validation) for trials in self.searches
-        ]
-
-    def test(self, n_trials: int) -> float:
-        """Mean test score of those."""
-        return statistics.fmean(trial.test for trial in self.best(n_trials))
+        return _trials_in(self.journal)[: self.n_trials]
 
     @property
-    def proposed(self) -> float | None:
-        """Mean validation score of what was proposed after the first ten; None for nothing."""
-        late = [t.validation for trials in self.searches for t in trials[LOOKED_AT[0] :]]
-        return statistics.fmean(late) if late else None
+    def trained(self) -> tuple[Trained, ...]:
+        """Those of them that have scores."""
+        return tuple(Trained(each.layout, *each.scores) for each in self.trials if each.scores)
 
 
 @cache
@@ -131,96 +111,87 @@ def bench_of(task: str) -> Workbench:
 
 
 def run(job: Job) -> Job:
-    """Search until the trials are there; goes on where it stopped."""
+    """Search until the trials are there; goes on where it stopped.
+
+    Raises:
+        TableError: If the journal hangs on something else than this search does.
+    """
     optuna.logging.set_verbosity(optuna.logging.ERROR)
     _, proxies = tabled_task(Source(TABLE, MAPS), job.task)
-    search = LoneSearch(
-        open_space(len(next(iter(proxies.values()))), SIZES[1]), proxies, job.sampler, job.seed
-    )
-    for trial in job.trials:
-        search.tell(parse_layout(trial.layout, MODULE_TYPES), trial.validation)
-    known = _trained(job.task)
-    for _ in range(len(job.trials), job.n_trials):
-        layout = search.propose()
-        trial = known.get(layout.notation) or _train(job.task, layout)
-        append(job.journal, asdict(trial))
-        search.tell(layout, trial.validation)
+    _begin(job, proxies)
+    n_nodes = len(next(iter(proxies.values())))
+    search = LoneSearch(open_space(n_nodes, SIZES[1]), proxies, job.sampler, job.seed)
+    trials = job.trials
+    for trial in trials:
+        search.tell(trial.proposal, trial.scores and trial.scores[0])
+    for _ in range(len(trials), job.n_trials):
+        proposal = search.propose()
+        known = _trained_for(job)
+        layout = proposal.layout
+        scores = known[layout.notation] if layout.notation in known else _train(job.task, layout)
+        append(job.journal, asdict(Trial(layout.notation, proposal.params, scores)))
+        search.tell(proposal, scores and scores[0])
     return job
 
 
-def _trained(task: str) -> Mapping[str, Trial]:
-    """What searches have trained, by layout."""
-    rows = itertools.chain.from_iterable(
-        read(path) for path in sorted((JOURNALS / task).glob("*.jsonl"))
-    )
-    return {row["layout"]: Trial(**row) for row in rows}
+def _begin(job: Job, proxies: Mapping[str, Scores]) -> None:
+    """Write the first line, or compare it."""
+    bench = bench_of(job.task)
+    hangs_on = {
+        "sampler": job.sampler,
+        "sampler_version": version_of(job.sampler),
+        "seed": job.seed,
+        "backbone": bench.backbone.facts.fingerprint,
+        "data": bench.task.fingerprint,
+        "proxies": hashlib.sha256(json.dumps(proxies, sort_keys=True).encode()).hexdigest()[:16],
+        "epochs": SHORT.epochs,
+    }
+    lines = read(job.journal)
+    if not lines:
+        append(job.journal, hangs_on)
+    elif lines[0] != hangs_on:
+        changed = [name for name, value in hangs_on.items() if lines[0].get(name) != value]
+        raise TableError(
+            f"a search goes on with what it began with; {job.journal} has another "
+            f"{' and '.join(changed)}; move it away to search anew"
+        )
 
 
-def _train(task: str, layout: Layout) -> Trial:
+def _trials_in(journal: Path) -> list[Trial]:
+    rows = read(journal)[1:]
+    return [Trial(row["layout"], row["params"], _pair(row["scores"])) for row in rows]
+
+
+def _pair(scores: list[float] | None) -> tuple[float, float] | None:
+    return None if scores is None else (scores[0], scores[1])
+
+
+def _trained_for(job: Job) -> dict[str, tuple[float, float] | None]:
+    """What searches of the task have trained so far, by layout."""
+    journals = sorted(job.journal.parent.glob("*.jsonl"))
+    return {trial.layout: trial.scores for path in journals for trial in _trials_in(path)}
+
+
+def _train(task: str, layout: Layout) -> tuple[float, float] | None:
     asked = Evaluation(layout, derive_seed(SEED, layout.id, 0), SHORT, is_final=True)
     with closing(InProcessEngine(bench_of(task), 1)) as engine:
         ((_, card),) = in_turn(engine, [asked])
+    if isinstance(card, NO_SCORE):
+        return None
     if isinstance(card, Exception):
         raise card
-    return Trial(layout.notation, card.score, float(card.test_score or 0.0))
+    if card.test_score is None:
+        raise ValueError(f"a final reads the test split; that of {layout.notation} did not")
+    return card.score, card.test_score
 
 
-def page(outcomes: Mapping[tuple[str, str], Outcome], command: str) -> str:
-    """All outcomes in Markdown, by task and sampler, the best first.
-
-    Args:
-        outcomes: By task and sampler.
-        command: What made them.
-    """
-    tasks = dict.fromkeys(task for task, _ in outcomes)
-    sets = {task: _random_sets(task) for task in tasks}
-    n_seeds = {len(each.searches) for each in outcomes.values()}
-    n_sets = {len(each) for each in sets.values()}
-    listed = [" or ".join(map(str, sorted(each))) for each in (n_seeds, n_sets)]
-    lines = [INTRODUCTION.format(command=command, n_seeds=listed[0], n_sets=listed[1]).strip()]
-    for task in tasks:
-        lines += [
-            "",
-            f"## `{task}`",
-            "",
-            "| sampler | proposed | "
-            + " | ".join(f"best after {n}: validation | test" for n in LOOKED_AT)
-            + " |",
-            "| --- | ---: |" + " ---: | ---: |" * len(LOOKED_AT),
-        ]
-        own = [(each, sampler) for (of, sampler), each in outcomes.items() if of == task]
-        own.sort(key=lambda pair: pair[0].test(LOOKED_AT[-1]), reverse=True)
-        lines += [_line(name, each) for each, name in own]
-        best = max(sets[task], key=lambda trial: trial.validation, default=None)
-        if best is not None:
-            mean = statistics.fmean(trial.validation for trial in sets[task])
-            lines.append(
-                f"| {len(sets[task])} random sets, tabled | {mean:.4f} |" + " | |" * 2
-                + f" {best.validation:.4f} | {best.test:.4f} |"
-            )  # fmt: skip
-    return "\n".join([*lines, ""])
-
-
-def _line(sampler: str, outcome: Outcome) -> str:
-    proposed = "" if outcome.proposed is None else f"{outcome.proposed:.4f}"
-    cells = [sampler, proposed]
-    for n in LOOKED_AT:
-        best = outcome.best(n)
-        for values in ([t.validation for t in best], [t.test for t in best]):
-            spread = f" ± {statistics.stdev(values):.4f}" if len(values) > 1 else ""
-            cells.append(f"{statistics.fmean(values):.4f}{spread}")
-    return f"| {' | '.join(cells)} |"
-
-
-def _random_sets(task: str) -> list[Trial]:
+def _random_sets(task: str) -> list[Trained]:
     """The tabled sets of several connections, trained as long with the first seed."""
-    rows = rows_of_one_backbone(TABLE, None)
     return [
-        Trial(row.layout, row.validation, row.test)
-        for row in rows
-        if row.task == task and row.epochs == SHORT.epochs and row.replicate == 0
-        and "+" in row.layout
-    ]  # fmt: skip
+        Trained(row.layout, row.validation, row.test)
+        for row in rows_of_one_backbone(TABLE, None)
+        if (row.task, row.epochs, row.replicate) == (task, SHORT.epochs, 0) and "+" in row.layout
+    ]
 
 
 def jobs_of(given: argparse.Namespace) -> Iterator[Job]:
@@ -237,11 +208,11 @@ def jobs_of(given: argparse.Namespace) -> Iterator[Job]:
         if getattr(given, option) < 1:
             raise TableError(f"--{option} must be at least 1, got {getattr(given, option)}")
     for seed, task, sampler in itertools.product(range(given.seeds), given.tasks, given.samplers):
-        yield Job(task, sampler, seed, given.trials)
+        yield Job(task, sampler, seed, given.trials, given.out)
 
 
 def main() -> None:
-    """Search, print, and write what was asked for."""
+    """Search, print, and write the page."""
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
@@ -251,29 +222,29 @@ def main() -> None:
     add("--seeds", type=int, default=3, help="searches of each sampler")
     add("--trials", type=int, default=LOOKED_AT[-1], help="of each search")
     add("--workers", type=int, default=2, help="processes")
-    add("--out", type=Path, help="folder for the page, open.md")
+    add("--out", type=Path, default=OUT, help="folder of the page, open.md, and the journals")
     given = parser.parse_args()
     with plain_errors():
         jobs = list(jobs_of(given))
         with one_thread_pool(given.workers) as pool:
             for job in pool.imap_unordered(run, jobs):
-                best = Outcome((tuple(job.trials),)).best(job.n_trials)[0]
+                best = best_of(job.trained)
                 print(f"{job.task:16} {job.sampler:16} seed {job.seed}: validation "
                       f"{best.validation:.4f}, test {best.test:.4f}", flush=True)  # fmt: skip
-    pairs = itertools.product(given.tasks, given.samplers)
+    command = shlex.join([
+        *("python", "-m", "benchmarks.open_searches", "--tasks", *given.tasks),
+        *("--samplers", *given.samplers, "--seeds", str(given.seeds)),
+        *("--trials", str(given.trials), "--out", str(given.out)),
+    ])  # fmt: skip
     outcomes = {
-        pair: Outcome.of([job for job in jobs if (job.task, job.sampler) == pair]) for pair in pairs
+        (task, sampler): Outcome(
+            tuple(job.trained for job in jobs if (job.task, job.sampler) == (task, sampler))
+        )
+        for task, sampler in itertools.product(given.tasks, given.samplers)
     }
-    command = (
-        f"python -m benchmarks.open_searches --tasks {' '.join(given.tasks)} --samplers "
-        f"{' '.join(given.samplers)} --seeds {given.seeds} --trials {given.trials}"
-        + (f" --out {given.out}" if given.out else "")
-    )
-    text = page(outcomes, command)
+    text = page(outcomes, {task: _random_sets(task) for task in given.tasks}, command)
     print(text)
-    if given.out:
-        given.out.mkdir(parents=True, exist_ok=True)
-        (given.out / "open.md").write_text(text, encoding="utf-8")
+    (given.out / "open.md").write_text(text, encoding="utf-8")
 
 
 if __name__ == "__main__":

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from benchmarks.lone_search import LoneSearch
 from benchmarks.placements.world import World
+from placement_search.layout import Layout
 from placement_search.study.samplers.proposer import SpaceExhaustedError
 
 
@@ -45,20 +46,20 @@ def replay(world: World, sampler: str, seed: int, n_trials: int, concurrency: in
         n_trials: How many.
         concurrency: How far the sampler's knowledge lags.
     """
-    space = world.space()
-    search = LoneSearch(space, world.proxies, sampler, seed, concurrency)
+    tried: set[Layout] = set()
+    search = LoneSearch(world.space(tried), world.proxies, sampler, seed, concurrency)
     luck = random.Random(seed)  # noqa: S311 - reproducible, not secret
     worths: list[float] = []
     scores: list[float] = []
     while len(worths) < min(n_trials, world.n_layouts):
         try:
-            layout = search.propose()
+            proposal = search.propose()
         except SpaceExhaustedError:
             break
-        space.tried.add(layout)
-        scores.append(world.observed(layout, luck))
-        worths.append(world.worth(layout))
-        search.tell(layout, scores[-1])
+        tried.add(proposal.layout)
+        scores.append(world.observed(proposal.layout, luck))
+        worths.append(world.worth(proposal.layout))
+        search.tell(proposal, scores[-1])
     return Replay(tuple(worths), tuple(scores))
 
 

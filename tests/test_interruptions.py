@@ -13,15 +13,16 @@ import pytest
 from tests.tiny_backbones import saved_vit
 
 ARGUMENTS = [
-    "--data", "digits", "--space", "long_range", "--n-trials", "18", "--n-random", "3",
-    "--finalists", "1", "--seeds", "2", "--epochs", "12", "--batch-size", "30", "--quiet",
+    "--data", "digits", "--space", "long_range", "--n-random", "3", "--finalists", "1",
+    "--seeds", "2", "--epochs", "12", "--batch-size", "30", "--quiet",
     "--train-size", "120", "--validation-size", "60",
 ]  # fmt: skip
+N_TRIALS, ENDLESS = 18, 1000
 
 SCORED = """select count(*) from trial_intermediate_values join trials using (trial_id)
     where trials.number between 11 and 15 and trials.state = 'RUNNING'"""
 STOPS = (
-    (signal.SIGINT, "select count(*) from trials where number = 3"),
+    (signal.SIGINT, "select count(*) from trials where number > 4 and state = 'RUNNING'"),
     (signal.SIGKILL, SCORED),
     (signal.SIGKILL, "select count(*) > 3 from study_user_attributes where key like 'final%'"),
 )
@@ -29,15 +30,21 @@ STOPS = (
 of a proposed layout, in the finals."""
 
 
-def start(folder: Path) -> subprocess.Popen[str]:
+@pytest.fixture
+def model(tmp_path: Path) -> str:
+    """A tiny backbone's folder."""
+    return saved_vit(tmp_path / "model")
+
+
+def start(folder: Path, model: str, n_trials: int = N_TRIALS) -> subprocess.Popen[str]:
     """The search as a user starts it, listening to Ctrl-C.
 
     Tests that run as a job in the background ignore it, and what they start would inherit that;
     a handler of their own is not inherited.
     """
     command = [sys.executable, "-m", "placement_search", "search", *ARGUMENTS]
-    command += ["--model", saved_vit(folder.parent / "model")]
-    options = ["--storage", f"sqlite:///{folder}/s.db", "--out", f"{folder}/out"]
+    options = ["--model", model, "--n-trials", str(n_trials)]
+    options += ["--storage", f"sqlite:///{folder}/s.db", "--out", f"{folder}/out"]
     before = signal.signal(signal.SIGINT, signal.default_int_handler)
     try:
         return subprocess.Popen(
@@ -84,14 +91,16 @@ def _without_times(values: dict[str, object]) -> dict[str, object]:
 
 
 @pytest.mark.slow
-def test_stopped_and_killed_searches_end_like_an_undisturbed_one(tmp_path: Path) -> None:
+def test_stopped_and_killed_searches_end_like_an_undisturbed_one(
+    tmp_path: Path, model: str
+) -> None:
     """Ctrl-C among the baselines, kill -9 among the search's trials and again in the finals."""
     (tmp_path / "whole").mkdir()
     (tmp_path / "parts").mkdir()
-    assert finish(start(tmp_path / "whole"))[0] == 0
+    assert finish(start(tmp_path / "whole", model))[0] == 0
 
     for stop, query in STOPS:
-        process = start(tmp_path / "parts")
+        process = start(tmp_path / "parts", model)
         wait_for(process, tmp_path / "parts", query)
         process.send_signal(stop)
         code, err = finish(process)
@@ -102,17 +111,17 @@ def test_stopped_and_killed_searches_end_like_an_undisturbed_one(tmp_path: Path)
         else:
             assert code == -signal.SIGKILL
 
-    assert finish(start(tmp_path / "parts"))[0] == 0
+    assert finish(start(tmp_path / "parts", model))[0] == 0
     assert result(tmp_path / "parts") == result(tmp_path / "whole")
 
 
 @pytest.mark.slow
-def test_a_second_search_on_the_same_storage_is_refused(tmp_path: Path) -> None:
+def test_a_second_search_on_the_same_storage_is_refused(tmp_path: Path, model: str) -> None:
     """One coordinator at a time: the second one says so and leaves the first alone."""
-    first = start(tmp_path)
+    first = start(tmp_path, model, ENDLESS)
     wait_for(first, tmp_path, "select count(*) from trials where state = 'RUNNING'")
 
-    code, err = finish(start(tmp_path))
+    code, err = finish(start(tmp_path, model, ENDLESS))
     first.kill()
     finish(first)
 

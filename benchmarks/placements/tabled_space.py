@@ -3,6 +3,7 @@
 import dataclasses
 import random
 from collections.abc import Iterator, Sequence
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field
 from itertools import islice
 from typing import Self
@@ -59,10 +60,11 @@ class Pool:
 class TabledSpace(SearchSpace):
     """A space of tabled layouts, as one search sees it.
 
-    Choices that make up no tabled layout mean the nearest one that the search has not tried, as
-    choices that break a rule mean the nearest that do not. So all samplers search the same closed
-    space: those that draw numbers come upon the tabled layout next to what they drew, those that
-    weigh candidates weigh tabled ones.
+    Choices that make up no tabled layout, a wish, mean the nearest one that the search has not
+    tried and that no other wish of it means, as choices that break a rule mean the nearest that do
+    not. So samplers that draw numbers and greedy choices come upon the tabled layout next to what
+    they wished, and samplers that weigh candidates weigh tabled ones. Closed is what samplers ask:
+    `layout_of`, `contains`, `random_layout`, `neighbours` and `n_layouts`.
 
     Args:
         pool: What is tabled, all of it within the open space.
@@ -70,23 +72,38 @@ class TabledSpace(SearchSpace):
     """
 
     pool: Pool
-    tried: set[Layout] = field(default_factory=set, compare=False)
+    tried: AbstractSet[Layout] = field(compare=False)
+    _meant: dict[Layout, Layout] = field(default_factory=dict, init=False, compare=False)
 
     @classmethod
-    def within(cls, space: SearchSpace, pool: Pool) -> Self:
+    def within(cls, space: SearchSpace, pool: Pool, tried: AbstractSet[Layout]) -> Self:
         """The part of a space that is tabled."""
-        given = {each.name: getattr(space, each.name) for each in dataclasses.fields(space)}
-        made = {each.name for each in dataclasses.fields(space) if not each.init}
-        return cls(**{name: value for name, value in given.items() if name not in made}, pool=pool)
+        of_space = [each.name for each in dataclasses.fields(space) if each.init]
+        return cls(**{name: getattr(space, name) for name in of_space}, pool=pool, tried=tried)
+
+    @property
+    def n_layouts(self) -> int:
+        """How many are tabled."""
+        return len(self.pool.layouts)
 
     def contains(self, layout: Layout) -> bool:
         """Whether the layout is tabled."""
         return layout in self.pool.known
 
     def layout_of(self, chosen: Sequence[Choice]) -> Layout:
-        """The layout of these choices, or the nearest tabled one that is new."""
+        """The layout of these choices, or the tabled one that they mean."""
         wished = super().layout_of(chosen)
-        return wished if wished in self.pool.known else next(self._near(wished), wished)
+        if wished in self.pool.known:
+            return wished
+        if wished not in self._meant:
+            self._meant[wished] = self._nearest(wished)
+        return self._meant[wished]
+
+    def _nearest(self, wished: Layout) -> Layout:
+        """New and meant by no other wish; where there is none left new, and at last any."""
+        near, taken = list(self._near(wished)), set(self._meant.values())
+        unmeant = (each for each in near if each not in taken)
+        return next(unmeant, near[0] if near else next(self.pool.by_distance(wished)))
 
     def random_layout(self, generator: random.Random) -> Layout:
         """A size, then a tabled layout of it, new ones as long as there are any."""

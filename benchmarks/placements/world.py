@@ -2,6 +2,7 @@
 
 import random
 from collections.abc import Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 
 import numpy as np
@@ -76,9 +77,15 @@ class World:
         """What each layout is worth, the best first."""
         return sorted((each.worth for each in self._tabled.values()), reverse=True)
 
-    def space(self) -> TabledSpace:
-        """The space of one search."""
-        return TabledSpace.within(self._open, self._pool)
+    def space(self, tried: AbstractSet[Layout]) -> SearchSpace:
+        """The space of one search: the open one where all of it is tabled, else a closed one.
+
+        Args:
+            tried: What the search has tried, which grows with it.
+        """
+        if self.n_layouts == self._open.n_layouts:
+            return self._open
+        return TabledSpace.within(self._open, self._pool, tried)
 
     def observed(self, layout: Layout, generator: random.Random) -> float:
         """The score of one training, by one of its seeds."""

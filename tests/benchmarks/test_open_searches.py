@@ -1,78 +1,98 @@
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
 from benchmarks import open_searches
 from benchmarks.journal import read
-from benchmarks.open_searches import Job, Outcome, Trial, page, run
+from benchmarks.open_page import Outcome, Trained, best_of, page
+from benchmarks.open_searches import Job, run
+from benchmarks.placements.errors import TableError
 from placement_search.layout import Layout
 
-TRIALS = [Trial("1>1", 0.7, 0.6), Trial("1>2", 0.9, 0.5), Trial("1>3", 0.8, 0.9)]
+TRAINED = (Trained("1>1", 0.7, 0.6), Trained("1>2+3>3", 0.9, 0.5), Trained("1>3", 0.8, 0.9))
 
 
 @pytest.fixture
-def trained(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> list[str]:
-    """Layouts that were trained, whose score is their size; journals in a fresh folder."""
-    monkeypatch.setattr(open_searches, "JOURNALS", tmp_path)
+def trained(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """Layouts that were trained, which score by where they write; the first to node 3 fails."""
+    facts = SimpleNamespace(fingerprint="a backbone")
+    bench = SimpleNamespace(
+        backbone=SimpleNamespace(facts=facts), task=SimpleNamespace(fingerprint="examples")
+    )
+    monkeypatch.setattr(open_searches, "bench_of", lambda _: bench)
     asked = list[str]()
 
-    def train(task: str, layout: Layout) -> Trial:
+    def train(task: str, layout: Layout) -> tuple[float, float] | None:
         del task
         asked.append(layout.notation)
-        return Trial(layout.notation, len(layout.connections) / 10, 0.5)
+        targets = [connection.target for connection in layout.connections]
+        return None if 3 in targets else (sum(targets) / 100, 0.5)
 
     monkeypatch.setattr(open_searches, "_train", train)
     return asked
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("sampler", ["random", "gradient-guided"])
+@pytest.mark.parametrize("sampler", ["random", "gradient-guided", "tpe", "guided"])
 def test_a_search_goes_on_where_it_stopped(
     trained: list[str], tmp_path: Path, sampler: str
 ) -> None:
     """As if it had not, and trains nothing again."""
-    whole = run(Job("digits", sampler, 0, 6)).trials
-    journal = tmp_path / "digits" / f"{sampler}-0.jsonl"
-    lines = journal.read_text().splitlines(keepends=True)
-    journal.write_text("".join(lines[:2]))
+    job = Job("digits", sampler, 0, 16, tmp_path)
+    whole = run(job).trials
+    lines = job.journal.read_text().splitlines(keepends=True)
+    job.journal.write_text("".join(lines[:13]))
     trained.clear()
 
-    assert run(Job("digits", sampler, 0, 6)).trials == whole
+    assert run(job).trials == whole
     assert len(trained) == 4
-    assert len(read(journal)) == 6
+    assert len(read(job.journal)) == 17
 
 
 @pytest.mark.slow
-def test_what_another_search_has_trained_is_not_trained_again(trained: list[str]) -> None:
+def test_what_another_search_has_trained_is_not_trained_again(
+    trained: list[str], tmp_path: Path
+) -> None:
     """The proxies' greedy choices are the same whatever the seed."""
-    first = run(Job("digits", "gradient-guided", 0, 4))
-    again = run(Job("digits", "gradient-guided", 1, 4))
+    first = run(Job("digits", "gradient-guided", 0, 4, tmp_path))
+    again = run(Job("digits", "gradient-guided", 1, 4, tmp_path))
 
     assert again.trials == first.trials
     assert len(trained) == 4
 
 
+@pytest.mark.slow
+def test_what_hangs_on_something_else_is_refused(
+    trained: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A sampler of another version would go on with trials that it never proposed."""
+    job = Job("digits", "random", 0, 2, tmp_path)
+    run(job)
+    monkeypatch.setattr(open_searches, "version_of", lambda _: 99)
+
+    with pytest.raises(TableError, match=r"random-0.jsonl has another sampler_version; move it"):
+        run(job)
+    assert len(trained) == 2
+
+
 def test_the_best_is_chosen_by_validation_and_told_by_test() -> None:
     """The test score takes no part in the choice."""
-    outcome = Outcome((tuple(TRIALS),))
-
-    assert outcome.best(1) == [TRIALS[0]]
-    assert outcome.best(3) == [TRIALS[1]]
-    assert outcome.test(3) == 0.5
+    assert best_of(TRAINED).test == 0.5
+    assert Outcome((TRAINED, TRAINED[2:])).best(2) == [TRAINED[1], TRAINED[2]]
 
 
-def test_the_page_has_the_best_sampler_first_and_the_tabled_sets_last(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    """With the command that made it."""
-    monkeypatch.setattr(open_searches, "_random_sets", lambda _: TRIALS)
-    worse, better = Outcome((tuple(TRIALS),)), Outcome((tuple(TRIALS[2:]),))
-    text = page({("digits", "random"): worse, ("digits", "guided"): better}, "the command")
-    table = [line for line in text.splitlines() if line.startswith("| ")][2:]
+def test_the_page_has_the_best_sampler_first_and_says_what_random_sets_score() -> None:
+    """With the command that made it, and no trials that nobody asked for."""
+    worse, better = Outcome((TRAINED,)), Outcome((TRAINED[2:],))
+    outcomes = {("digits", "random"): worse, ("digits", "guided"): better}
+    lines = page(outcomes, {"digits": TRAINED}, "the command").splitlines()
+    table = [line for line in lines if line.startswith("| ")]
 
-    assert "Made by `the command`" in text
-    assert [line.split("|")[1].strip() for line in table] == [
-        "guided", "random", "3 random sets, tabled",
+    assert "Made by `the command`." in lines
+    assert [line.split("|")[1].strip() for line in table] == ["sampler", "---", "guided", "random"]
+    assert [word for word in table[0].split("|") if "after" in word] == [
+        " best after 3: validation ", " best after 3: test ",
     ]  # fmt: skip
-    assert table[0].endswith("| 0.8000 | 0.9000 |")
-    assert table[2].endswith("| 0.9000 | 0.5000 |")
+    assert table[2].endswith("| 0.8000 | 0.9000 |")
+    assert any(line.startswith("- 1 those of 2 connections, tabled") for line in lines)

@@ -237,7 +237,7 @@ def test_what_is_tabled_is_answered_by_its_own_score() -> None:
     layout = parse_layout("7>1:bottleneck(rank=8)", MODULE_TYPES)
     known = World(TASK, [row_of(layout, r) for r in range(3)], {}, N_NODES)
 
-    assert known.space().contains(layout)
+    assert known.space(set()).contains(layout)
     assert known.worth(layout) == pytest.approx(score_of(layout) + 0.001)
     assert known.observed(layout, random.Random(0)) in {  # noqa: S311
         score_of(layout) + 0.001 * replicate for replicate in range(3)

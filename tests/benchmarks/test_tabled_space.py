@@ -1,4 +1,6 @@
 import random
+from collections.abc import Sequence
+from dataclasses import replace
 
 import pytest
 
@@ -27,8 +29,18 @@ ROWS = [row_of(layout) for layout in [*ALONE, *SETS]]
 PROXIES = {"fisher": [[1.0 + s + t for t in NODES] for s in NODES]}
 
 
-def space() -> TabledSpace:
-    return World("made-up", ROWS, PROXIES, N_NODES).space()
+def space(rows: Sequence[Row] = ROWS) -> tuple[TabledSpace, set[Layout]]:
+    """A closed space, and what has been tried in it."""
+    tried = set[Layout]()
+    closed = World("made-up", rows, PROXIES, N_NODES).space(tried)
+    assert isinstance(closed, TabledSpace)
+    return closed, tried
+
+
+def meant(closed: TabledSpace, notation: str) -> Layout:
+    chosen = closed.chosen(layout(notation))
+    assert chosen is not None
+    return closed.layout_of(chosen)
 
 
 def layout(notation: str) -> Layout:
@@ -38,7 +50,7 @@ def layout(notation: str) -> Layout:
 
 def test_whatever_numbers_are_drawn_a_tabled_layout_comes() -> None:
     """Of all sizes."""
-    encoding, generator = Encoding(space()), random.Random(0)  # noqa: S311
+    encoding, generator = Encoding(space()[0]), random.Random(0)  # noqa: S311
     drawn = [
         encoding.decode({
             gene.name: generator.random() if gene.n_values is None
@@ -53,23 +65,39 @@ def test_whatever_numbers_are_drawn_a_tabled_layout_comes() -> None:
 
 
 def test_what_is_not_tabled_means_the_nearest_that_is_new() -> None:
-    """Asked for again and again, ever other layouts come."""
-    alone = World("made-up", ROWS[: len(ALONE)], {}, N_NODES)
-    closed, found = alone.space(), []
-    open_choices = closed.chosen(layout("3>3+3>4"))
-    assert open_choices is not None
-    for _ in range(3):
-        found.append(closed.layout_of(open_choices))
-        closed.tried.add(found[-1])
+    """Of two connections next to each other, one of both."""
+    closed, tried = space(ROWS[: len(ALONE)])
+    tried.add(layout("3>3"))
 
-    assert set(found[:2]) == {layout("3>3"), layout("3>4")}
-    assert len(set(found)) == 3
+    assert meant(closed, "3>3+3>4") == layout("3>4")
+    assert closed.contains(layout("3>4"))
+    assert not closed.contains(layout("3>3+3>4"))
+
+
+def test_every_wish_means_a_layout_of_its_own_and_keeps_it() -> None:
+    """Greedy choices that are alike do not become one."""
+    closed, tried = space(ROWS[: len(ALONE)])
+    wishes = ["3>3+3>4", "3>3+4>3", "3>4+4>3", "3>3+3>4+4>3"]
+    found = [meant(closed, wish) for wish in wishes]
+    tried.update(found)
+
+    assert len(set(found)) == 4
+    assert [meant(closed, wish) for wish in wishes] == found
+
+
+def test_when_all_has_been_tried_a_tabled_layout_comes_still() -> None:
+    """A sampler is told that it had it, as in an open space that has been seen whole."""
+    closed, tried = space([row_of(each) for each in SETS])
+    tried.update(SETS)
+
+    assert meant(closed, "3>3") in SETS
+    assert closed.random_layout(random.Random(0)) in SETS  # noqa: S311
 
 
 def test_a_tabled_layout_means_itself_though_it_was_tried() -> None:
-    """So that a sampler learns that it has had it, as in an open space."""
-    closed = space()
-    closed.tried.add(SETS[0])
+    """So that a sampler learns that it has had it."""
+    closed, tried = space()
+    tried.add(SETS[0])
     chosen = closed.chosen(SETS[0])
 
     assert chosen is not None
@@ -78,9 +106,10 @@ def test_a_tabled_layout_means_itself_though_it_was_tried() -> None:
 
 def test_candidates_are_tabled_and_new() -> None:
     """Random ones as well as neighbours."""
-    closed, generator = space(), random.Random(0)  # noqa: S311
+    closed, tried = space()
+    generator = random.Random(0)  # noqa: S311
     start = random_candidates(closed, generator, 1)[0]
-    closed.tried.update(SETS[:30])
+    tried.update(SETS[:30])
     found = {each.layout for each in random_candidates(closed, generator, 100)}
     near = [each.layout for each in neighbours_of(closed, start, generator, 12)]
 
@@ -89,17 +118,19 @@ def test_candidates_are_tabled_and_new() -> None:
     assert set(near) <= {*ALONE, *SETS[30:]} - {start.layout}
 
 
-def test_another_search_begins_with_nothing_tried() -> None:
-    """Though it is of the same world."""
-    world = World("made-up", ROWS, PROXIES, N_NODES)
-    world.space().tried.update(SETS)
+def test_a_space_that_is_tabled_whole_is_the_open_one() -> None:
+    """Moves and draws are those of a real search."""
+    whole = World("made-up", ROWS, PROXIES, N_NODES, at_most=1)
+    lacking = World("made-up", ROWS[1:], PROXIES, N_NODES, at_most=1)
 
-    assert not world.space().tried
+    assert not isinstance(whole.space(set()), TabledSpace)
+    assert isinstance(lacking.space(set()), TabledSpace)
 
 
-@pytest.mark.parametrize("sampler", ["random", "gradient-guided"])
+@pytest.mark.parametrize("sampler", ["random", "gradient-guided", "tpe"])
 def test_every_trial_is_another_tabled_layout(sampler: str) -> None:
-    """Until all have been tried."""
-    few = World("made-up", [row_of(each) for each in SETS], PROXIES, N_NODES)
+    """Until all have been tried: then their scores are those of the table."""
+    rows = [replace(row_of(each), validation=n / 100) for n, each in enumerate(SETS)]
+    few = World("made-up", rows, PROXIES, N_NODES)
 
-    assert len(replay(few, sampler, 0, 100).worths) == len(SETS)
+    assert sorted(replay(few, sampler, 0, 100).worths, reverse=True) == few.worths

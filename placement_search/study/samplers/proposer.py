@@ -3,7 +3,7 @@
 import random
 from collections.abc import Container
 
-from threadpoolctl import threadpool_limits
+from threadpoolctl import ThreadpoolController
 
 from placement_search.errors import StudyError
 from placement_search.space.encoding import Encoding
@@ -20,9 +20,8 @@ class SpaceExhaustedError(StudyError):
 class Proposer:
     """Never proposes a layout twice.
 
-    A sampler thinks in one thread of linear algebra. Its matrices are small, and beside trainings
-    threads that wait for each other take a hundred times as long as one alone
-    (docs/decisions/0007-threads.md).
+    A sampler thinks in one thread: its matrices are small, and beside trainings threads that wait
+    for each other take several times as long (docs/decisions/0007-threads.md).
 
     Args:
         setting: What the sampler works on.
@@ -32,6 +31,7 @@ class Proposer:
     def __init__(self, setting: Setting, sampler: Sampler) -> None:
         self._setting = setting
         self._sampler = sampler
+        self._threads = ThreadpoolController()
 
     def propose(self, question: Question, seen: Container[str]) -> Proposal:
         """A layout whose id is not in ``seen``.
@@ -43,7 +43,7 @@ class Proposer:
         Raises:
             SpaceExhaustedError: If no new layout turned up.
         """
-        with threadpool_limits(1, user_api="blas"):
+        with self._threads.limit(limits=1):
             for proposal in self._sampler.proposals(question):
                 if proposal.id not in seen:
                     return proposal
