@@ -17,17 +17,19 @@ TITLES = {"singles": "single connections", "sets": "one to six connections"}
 INTRODUCTION = """
 # Samplers, replayed on measured layouts
 
-Made by `{command}`. Nothing is trained: the space that is searched holds what the tabular benchmark
-(`benchmarks/placements`) holds and nothing else. `guided` chooses among that; the numbers that
-Optuna's samplers draw, and greedy choices, mean the nearest tabled layout that is new. Single
-connections are all tabled, so there that makes no difference. *Trials* is the median over the seeds
-until one layout within 1 % of the table's best was tried, quartiles in brackets, *never* for not
-within {n_trials}. *Regret* is the best score less that of the layout that scored best so far, mean
-over the seeds. The yardsticks are random search, and exhaustive search in random order, whose mean
-number of trials is (layouts + 1) / (close ones + 1). The thin grey line of the picture is its
-expected regret: after k trials they are k layouts drawn without replacement, so the i-th best of n
-is their best with probability C(n - i, k - 1) / C(n, k). That is exact where a layout is observed
-to score what it is worth, as with one seed each.
+Made by `{command}`.
+
+Nothing is trained. Single connections are all tabled (`benchmarks/placements`), so there a search
+is a real one. Of sets it may choose what is tabled and nothing else: what samplers draw, and greedy
+choices, mean the nearest tabled set that is new, each another one; the random candidates and small
+changes that `guided` weighs are tabled ones. *Trials* is the median over the seeds until one layout
+within 1 % of the table's best was tried, quartiles in brackets, *never* for not within {n_trials}.
+*Regret* is the best score less that of the layout that scored best so far, mean over the seeds. The
+yardsticks are random search, and exhaustive search in random order, whose mean number of trials is
+(layouts + 1) / (close ones + 1). The thin grey line of the picture is its expected regret: after k
+trials they are k layouts drawn without replacement, so the i-th best of n is their best with
+probability C(n - i, k - 1) / C(n, k). That is exact where a layout is observed to score what it is
+worth, as with one seed each.
 """
 
 
