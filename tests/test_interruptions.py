@@ -105,11 +105,11 @@ def test_stopped_and_killed_searches_end_like_an_undisturbed_one(
         process.send_signal(stop)
         code, err = finish(process)
         if stop is signal.SIGINT:
-            assert code == 1
+            assert code == 1, err
             assert "The same command again goes on" in err
             assert "Traceback" not in err
         else:
-            assert code == -signal.SIGKILL
+            assert code == -signal.SIGKILL, err
 
     assert finish(start(tmp_path / "parts", model))[0] == 0
     assert result(tmp_path / "parts") == result(tmp_path / "whole")
@@ -125,5 +125,5 @@ def test_a_second_search_on_the_same_storage_is_refused(tmp_path: Path, model: s
     first.kill()
     finish(first)
 
-    assert code == 2
+    assert code == 2, err
     assert "another search is running" in err
