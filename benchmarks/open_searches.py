@@ -26,24 +26,22 @@ import optuna
 from benchmarks.journal import append, read
 from benchmarks.lone_search import LoneSearch
 from benchmarks.open_page import LOOKED_AT, Outcome, Trained, best_of, page
-from benchmarks.placements.build import SEED
+from benchmarks.placements.build import training_of
 from benchmarks.placements.errors import TableError, plain_errors
 from benchmarks.placements.maps import MAPS
-from benchmarks.placements.protocol import SHORT, SIZES, TASKS
+from benchmarks.placements.protocol import SHORT, SIZES, TASKS, Run
 from benchmarks.placements.table import TABLE, rows_of_one_backbone
 from benchmarks.placements.world import open_space
 from benchmarks.samplers import Source, one_thread_pool, tabled_task
 from placement_search.backbones.settings import ModelSettings
 from placement_search.engine.in_process import InProcessEngine
 from placement_search.engine.in_turn import NO_SCORE, in_turn
-from placement_search.evaluation.evaluate import Evaluation
 from placement_search.evaluation.workbench import Workbench
 from placement_search.layout import Layout, parse_layout
 from placement_search.modules import MODULE_TYPES
 from placement_search.study.samplers import NEED_SWITCHES, SAMPLERS, version_of
 from placement_search.study.samplers.sampler import Proposal, Scores
 from placement_search.study.search import load_bench
-from placement_search.study.seeds import derive_seed
 from placement_search.tasks.settings import DataSettings
 
 OUT = Path("reports/samplers")
@@ -173,9 +171,8 @@ def _trained_for(job: Job) -> dict[str, tuple[float, float] | None]:
 
 
 def _train(task: str, layout: Layout) -> tuple[float, float] | None:
-    asked = Evaluation(layout, derive_seed(SEED, layout.id, 0), SHORT, is_final=True)
     with closing(InProcessEngine(bench_of(task), 1)) as engine:
-        ((_, card),) = in_turn(engine, [asked])
+        ((_, card),) = in_turn(engine, [training_of(Run(layout, 0, SHORT))])
     if isinstance(card, NO_SCORE):
         return None
     if isinstance(card, Exception):

@@ -113,15 +113,7 @@ class Builder:
 
     def _train(self, task: str, stage: int, runs: Sequence[Run], deadline: float) -> bool:
         bench = self._benches[task]
-        requests = [
-            Evaluation(
-                run.layout,
-                derive_seed(SEED, run.layout.id, run.replicate),
-                run.plan,
-                is_final=True,
-            )
-            for run in runs
-        ]
+        requests = [training_of(run) for run in runs]
         started, n_done = time.perf_counter(), 0
         with closing(self._engine(bench)) as engine:
             for index, outcome in in_turn(engine, requests):
@@ -148,6 +140,12 @@ class Builder:
         row = Row.of(self._owners[task], run, outcome)
         self._held[task].add(row.key)
         append(self._journal(task), asdict(row))
+
+
+def training_of(run: Run) -> Evaluation:
+    """How a run of the table is trained."""
+    seed = derive_seed(SEED, run.layout.id, run.replicate)
+    return Evaluation(run.layout, seed, run.plan, is_final=True)
 
 
 def names_of(data: Sequence[str]) -> list[str]:
