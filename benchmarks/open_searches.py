@@ -27,7 +27,7 @@ from benchmarks.journal import append, read
 from benchmarks.lone_search import LoneSearch
 from benchmarks.open_page import LOOKED_AT, Outcome, Trained, best_of, page
 from benchmarks.placements.build import training_of
-from benchmarks.placements.errors import TableError, plain_errors
+from benchmarks.placements.errors import TableError, check_counts, plain_errors
 from benchmarks.placements.maps import MAPS
 from benchmarks.placements.protocol import SHORT, SIZES, TASKS, Run
 from benchmarks.placements.table import TABLE, rows_of_one_backbone
@@ -201,9 +201,7 @@ def jobs_of(given: argparse.Namespace) -> Iterator[Job]:
         for name in getattr(given, option):
             if name not in known:
                 raise TableError(f"--{option} takes {', '.join(known)}; got {name!r}")
-    for option in ("seeds", "trials", "workers"):
-        if getattr(given, option) < 1:
-            raise TableError(f"--{option} must be at least 1, got {getattr(given, option)}")
+    check_counts(given, "seeds", "trials", "workers")
     for seed, task, sampler in itertools.product(range(given.seeds), given.tasks, given.samplers):
         yield Job(task, sampler, seed, given.trials, given.out)
 

@@ -49,6 +49,7 @@ class Result:
         regrets: Best score less that of the incumbent, mean over seeds, after some trials.
         curve: The same after each trial.
         random_order: The same, expected of exhaustive search in random order.
+        made_from: Digest of all that the result hangs on; empty where nobody wrote it down.
     """
 
     task: str
@@ -62,6 +63,12 @@ class Result:
     regrets: tuple[float, ...]
     curve: tuple[float, ...]
     random_order: tuple[float, ...] = ()
+    made_from: str = ""
+
+    @property
+    def what(self) -> tuple[str, str, str]:
+        """Which searches it is of: task, space and sampler."""
+        return self.task, self.space, self.sampler
 
 
 def random_order(worths: Sequence[float], n_trials: int) -> tuple[float, ...]:

@@ -7,9 +7,13 @@ For each task and sampler: the median over seeds of the number of trials until o
 that scored best so far is worth after 10, 20 and 40 trials, against the best there is. Nothing is
 trained. A table of other tasks: ``--table my-table.parquet --maps my-maps.parquet``. Spaces:
 ``singles`` of single connections, and ``sets`` of one to six, where enough are tabled.
+
+With ``--out`` the same command goes on where it stopped: a result that stands in ``results.json``
+is taken from there if its scores, proxies, seeds, trials and the sampler's version are the same.
 """
 
 import argparse
+import hashlib
 import json
 import multiprocessing
 import shlex
@@ -26,8 +30,9 @@ from pathlib import Path
 import numpy as np
 import optuna
 import torch
+from pydantic import TypeAdapter, ValidationError
 
-from benchmarks.placements.errors import TableError, plain_errors
+from benchmarks.placements.errors import TableError, check_counts, plain_errors
 from benchmarks.placements.maps import MAPS, read_maps
 from benchmarks.placements.protocol import SHORT, SIZES
 from benchmarks.placements.table import TABLE, Row, rows_of_one_backbone
@@ -37,8 +42,9 @@ from benchmarks.replay import Replay, median_trials, replay
 from placement_search.errors import nearest
 from placement_search.layout import parse_layout
 from placement_search.modules import MODULE_TYPES
+from placement_search.output_files import make_folder, write_whole
 from placement_search.own_process import environment
-from placement_search.study.samplers import SAMPLERS
+from placement_search.study.samplers import SAMPLERS, version_of
 from placement_search.study.samplers.sampler import Scores
 
 CLOSE = 0.99
@@ -56,6 +62,9 @@ NOT_REPLAYED = {
 """Samplers that are left out, and why."""
 ONE_THREAD = {"OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1", "MKL_NUM_THREADS": "1"}
 """Of each process: several on fewer cores make small matrices a hundred times as slow."""
+RESULTS = "results.json"
+"""File of the results, within the folder of the page."""
+_RESULTS = TypeAdapter(list[Result])
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,8 +154,19 @@ def run(job: Job) -> Replay:
     return replay(world, job.sampler, job.seed, job.n_trials)
 
 
-def result_of(world: World, job: Job, replays: Sequence[Replay]) -> Result:
+def made_from(world: World, jobs: Sequence[Job]) -> str:
+    """Digest of all that the result of some searches of one sampler hangs on."""
+    first = jobs[0]
+    parts = (
+        *(world.fingerprint, first.sampler, version_of(first.sampler)),
+        *(first.n_trials, [job.seed for job in jobs], optuna.__version__),
+    )
+    return hashlib.sha256(json.dumps(parts).encode()).hexdigest()[:16]
+
+
+def result_of(world: World, jobs: Sequence[Job], replays: Sequence[Replay]) -> Result:
     """What many seeds of one sampler on one world came to."""
+    job = jobs[0]
     best = world.worths[0]
     enough = CLOSE * best
     until = [each.trials_until(enough) for each in replays]
@@ -167,6 +187,7 @@ def result_of(world: World, job: Job, replays: Sequence[Replay]) -> Result:
         regrets=tuple(curve[min(n, length) - 1] for n in LOOKED_AT),
         curve=curve,
         random_order=random_order(world.worths, job.n_trials),
+        made_from=made_from(world, jobs),
     )
 
 
@@ -186,13 +207,50 @@ def one_thread_pool(workers: int) -> Iterator[Pool]:
         yield pool
 
 
-def results(jobs: Sequence[Sequence[Job]], workers: int) -> Iterator[Result]:
-    """The results of groups of jobs, one group after another."""
+def results(
+    jobs: Sequence[Sequence[Job]], workers: int, held: Sequence[Result] = ()
+) -> Iterator[Result]:
+    """The results of groups of jobs, one group after another.
+
+    Args:
+        jobs: The searches, a group for each result.
+        workers: Processes.
+        held: Results from before; one that hangs on the same is not made again.
+    """
+    known = {each.made_from: each for each in held}
+    keys = [made_from(_world(group), group) for group in jobs]
+    new = _replayed(
+        [group for group, key in zip(jobs, keys, strict=True) if key not in known], workers
+    )
+    for key in keys:
+        yield known[key] if key in known else next(new)
+
+
+def _replayed(jobs: Sequence[Sequence[Job]], workers: int) -> Iterator[Result]:
     with one_thread_pool(workers) as pool:
         for group in jobs:
-            first = group[0]
-            world = world_of(first.source, first.task, first.space)
-            yield result_of(world, first, pool.map(run, group, chunksize=1))
+            yield result_of(_world(group), group, pool.map(run, group, chunksize=1))
+
+
+def _world(jobs: Sequence[Job]) -> World:
+    return world_of(jobs[0].source, jobs[0].task, jobs[0].space)
+
+
+def read_results(path: Path) -> list[Result]:
+    """Results that were written before; none where there is no such file.
+
+    Raises:
+        TableError: If the file holds something else.
+    """
+    if not path.is_file():
+        return []
+    try:
+        return _RESULTS.validate_json(path.read_bytes())
+    except ValidationError as error:
+        raise TableError(
+            f"results of replays go on in {path}, which holds something else "
+            f"(mistakes: {error.error_count()}); move it away, or name another folder by --out"
+        ) from error
 
 
 def line_of(result: Result) -> str:
@@ -277,12 +335,7 @@ def _check(given: argparse.Namespace) -> None:
             raise TableError(
                 f"--samplers takes samplers of search; got {name!r}{nearest(name, known)}"
             )
-    for option in ("seeds", "trials", "workers"):
-        if getattr(given, option) < 1:
-            raise TableError(
-                f"--{option} must be at least 1, got {getattr(given, option)}; leave it out for "
-                "the default"
-            )
+    check_counts(given, "seeds", "trials", "workers")
 
 
 def main() -> None:
@@ -293,20 +346,24 @@ def main() -> None:
         command = command_of(given, list(dict.fromkeys(group[0].task for group in jobs)))
         print(f"{command}\nmedian trials until within 1 % of the best, quartiles, regret of the "
               f"incumbent after {LOOKED_AT} trials")  # fmt: skip
+        held = read_results(given.out / RESULTS) if given.out else []
         found = []
-        for result in results(jobs, given.workers):
+        for result in results(jobs, given.workers, held):
             found.append(result)
             print(line_of(result), flush=True)
             if given.out:
-                _write(found, given, command)
+                _keep(found, held, given.out)
+        if given.out:
+            write_whole(given.out / "samplers.md", page(found, LOOKED_AT, given.trials, command))
+            write_whole(given.out / "regret.svg", curves(found))
 
 
-def _write(found: Sequence[Result], given: argparse.Namespace, command: str) -> None:
-    given.out.mkdir(parents=True, exist_ok=True)
-    written = [asdict(each) for each in found]
-    (given.out / "results.json").write_text(json.dumps(written) + "\n")
-    (given.out / "samplers.md").write_text(page(found, LOOKED_AT, given.trials, command))
-    (given.out / "regret.svg").write_text(curves(found))
+def _keep(found: Sequence[Result], held: Sequence[Result], folder: Path) -> None:
+    """Write results down, with those from before of other tasks, spaces or samplers."""
+    new = {each.what for each in found}
+    kept = [*found, *(each for each in held if each.what not in new)]
+    make_folder(folder)
+    write_whole(folder / RESULTS, json.dumps([asdict(each) for each in kept]) + "\n")
 
 
 if __name__ == "__main__":

@@ -20,7 +20,7 @@ from itertools import islice
 from pathlib import Path
 
 from benchmarks.journal import append
-from benchmarks.placements.errors import TableError, plain_errors
+from benchmarks.placements.errors import TableError, check_counts, plain_errors
 from benchmarks.placements.maps import MAPS, add_maps
 from benchmarks.placements.protocol import TASKS, Run, stages
 from benchmarks.placements.table import (
@@ -230,10 +230,7 @@ def _check(given: argparse.Namespace) -> None:
             "a table and its maps go together, and one of them is the shipped one: "
             f"got --table {given.table} with --maps {given.maps}; name both or neither"
         )
-    for option in ("workers", "stages"):
-        value = getattr(given, option)
-        if value is not None and value < 1:
-            raise TableError(f"--{option} must be at least 1, got {value}; leave it out")
+    check_counts(given, "workers", "stages")
 
 
 if __name__ == "__main__":

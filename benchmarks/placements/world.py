@@ -1,5 +1,7 @@
 """A tabled task as a search sees it: a space of layouts, and an answer for every proposal."""
 
+import hashlib
+import json
 import random
 from collections.abc import Mapping, Sequence
 from collections.abc import Set as AbstractSet
@@ -71,6 +73,13 @@ class World:
     def n_layouts(self) -> int:
         """Layouts that the table holds."""
         return len(self._tabled)
+
+    @property
+    def fingerprint(self) -> str:
+        """Digest of the scores and proxies that a search meets here."""
+        scores = sorted((layout.notation, each.observed) for layout, each in self._tabled.items())
+        text = json.dumps([scores, self.proxies], sort_keys=True)
+        return hashlib.sha256(text.encode()).hexdigest()[:16]
 
     @property
     def worths(self) -> list[float]:

@@ -12,6 +12,7 @@ from placement_search.backbones.families import Pooling
 from placement_search.backbones.loading import load_backbone
 from placement_search.backbones.settings import ModelSettings
 from placement_search.engine.engine import Engine
+from placement_search.engine.heedful import CtrlC, HeedfulEngine
 from placement_search.errors import StudyError
 from placement_search.evaluation.pooling import PoolingChoice
 from placement_search.evaluation.workbench import GIB, Workbench
@@ -174,7 +175,7 @@ def search(
         progress.advance(note)
     progress.finish()
     counted = ingredients.bench.profile.of(Work.STUDY)
-    with sole_coordinator(settings.storage), quiet_optuna(), counted:
+    with sole_coordinator(settings.storage), quiet_optuna(), counted, CtrlC() as ctrl_c:
         ingredients, latency = _within_latency(settings, ingredients)
         study = _open_study(settings, ingredients)
         keep_latency(study, latency)
@@ -184,7 +185,8 @@ def search(
             _store_proxy_map(study, ingredients.bench, settings.seed, progress)
         if settings.sampler in NEED_SWITCHES:
             store_switches(study, ingredients.bench, ingredients.space, settings, progress)
-        with closing(engine_for(settings, ingredients.space, ingredients.bench)) as engine:
+        engine_asked = engine_for(settings, ingredients.space, ingredients.bench)
+        with closing(HeedfulEngine(engine_asked, ctrl_c)) as engine:
             trials = _trials(study, settings, ingredients, progress)
             budget = SearchBudget(settings.n_trials, settings.max_steps, settings.max_seconds)
             Coordinator(study, trials, engine, progress).run(budget)

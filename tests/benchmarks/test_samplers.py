@@ -3,6 +3,7 @@ import os
 import re
 import statistics
 import sys
+from collections.abc import Iterator
 from dataclasses import asdict, replace
 from pathlib import Path
 
@@ -15,7 +16,9 @@ from benchmarks.journal import append
 from benchmarks.placements.maps import MAPS
 from benchmarks.placements.protocol import SHORT, random_sets, single_connections
 from benchmarks.placements.table import Row, pack, read_rows
+from benchmarks.placements.world import World
 from benchmarks.regrets import Result, curves, page, random_order
+from benchmarks.replay import Replay
 from benchmarks.samplers import MIN_LAYOUTS, NOT_REPLAYED, ONE_THREAD, one_thread_pool, spaces_of
 from placement_search.layout import Layout
 from placement_search.study.samplers import NEED_SWITCHES
@@ -141,6 +144,59 @@ def test_the_page_names_the_command_that_made_it(
         "`python -m benchmarks.samplers --seeds 7 --trials 100 --tasks made-up --spaces singles "
         f"sets --samplers tpe random --table {table} --maps {maps} --out {tmp_path}`"
     ) in (tmp_path / "samplers.md").read_text()
+
+
+def test_replays_go_on_where_they_stopped(
+    table: Path, maps: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """What hangs on the same is not made again; other seeds are; other samplers' are kept."""
+    made: list[str] = []
+
+    def replayed(jobs: list[list[samplers.Job]], _: int) -> Iterator[Result]:
+        for group in jobs:
+            made.append(f"{group[0].sampler} {len(group)}")
+            world = samplers.world_of(group[0].source, group[0].task, group[0].space)
+            replays = [Replay((0.5,), (0.5,)) for _ in group]
+            yield samplers.result_of(world, group, replays)
+
+    monkeypatch.setattr(samplers, "_replayed", replayed)
+    options = ("--table", table, "--maps", maps, "--spaces", "singles", "--out", tmp_path)
+    run(monkeypatch, *options, "--samplers", "tpe", "random", "--seeds", "2")
+    run(monkeypatch, *options, "--samplers", "tpe", "qmc", "--seeds", "2")
+    run(monkeypatch, *options, "--samplers", "tpe", "--seeds", "3")
+
+    assert made == ["tpe 2", "random 2", "qmc 2", "tpe 3"]
+    kept = {each.sampler: each.n_seeds for each in samplers.read_results(tmp_path / "results.json")}
+    assert kept == {"tpe": 3, "random": 2, "qmc": 2}
+
+
+def test_a_score_that_changed_makes_a_result_anew() -> None:
+    """So does a proxy, and nothing else than what a search meets."""
+    proxies = {"depth": [[0.0] * N_NODES] * N_NODES}
+    world = World("made-up", SINGLES, proxies, N_NODES, 1)
+    same = World("made-up", SINGLES[::-1], proxies, N_NODES, 1)
+    better = [replace(SINGLES[0], validation=0.9), *SINGLES[1:]]
+
+    assert same.fingerprint == world.fingerprint
+    assert World("made-up", better, proxies, N_NODES, 1).fingerprint != world.fingerprint
+    assert World("made-up", SINGLES, {}, N_NODES, 1).fingerprint != world.fingerprint
+
+
+def test_results_that_are_none_are_left_alone(
+    table: Path,
+    maps: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    tmp_path: Path,
+) -> None:
+    """A file that holds something else is said to, and not overwritten."""
+    (tmp_path / "results.json").write_text("[1]")
+    with pytest.raises(SystemExit) as left:
+        run(monkeypatch, "--table", table, "--maps", maps, "--out", tmp_path)
+
+    assert left.value.code == 2
+    assert "which holds something else (mistakes: 1); move it away" in capsys.readouterr().err
+    assert (tmp_path / "results.json").read_text() == "[1]"
 
 
 RESULT = Result("a", "sets", "tpe", 99, 1, 5, 3.0, (1.0, None), (0.1,) * 3, (0.2, 0.1), (0.3, 0.2))

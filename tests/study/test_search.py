@@ -1,6 +1,7 @@
 """What a search checks before it writes anything."""
 
 import logging
+import signal
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -18,6 +19,7 @@ from placement_search.study.records import TrialEnd
 from placement_search.study.search import load_ingredients, search
 from placement_search.study.settings import SearchSettings
 from placement_search.study.storage import held_study
+from tests.pressed_keys import PressedInDestructor
 from tests.tiny_task import tiny_bench
 
 
@@ -159,3 +161,28 @@ def test_the_check_of_a_sampler_is_silent(
         logger.removeHandler(teller)
 
     assert heard == []
+
+
+class PressCtrlC(Silence):
+    """Has Ctrl-C pressed within a destructor when the first trial has ended."""
+
+    def advance(self, line: str) -> None:
+        """Press."""
+        if line.startswith("trial 0:"):
+            PressedInDestructor()
+
+
+@pytest.mark.slow
+def test_ctrl_c_that_python_drops_stops_a_search(
+    settings: SearchSettings, bench: Workbench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """And the same search goes on afterwards."""
+    monkeypatch.setattr("sys.unraisablehook", lambda _: None)
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    try:
+        with pytest.raises(KeyboardInterrupt):
+            search(replace(settings, n_trials=9), PressCtrlC(), bench=bench)
+    finally:
+        signal.signal(signal.SIGINT, before)
+
+    assert len(search(replace(settings, n_trials=9), bench=bench).trials) == 9
