@@ -3,7 +3,7 @@
     python -m scripts.real_data --model FOLDER --data FOLDER
 
 ``--model`` is a folder with all-MiniLM-L6-v2, ``--data`` holds one folder of Parquet files per set.
-Searches go on where they were stopped; reports and the table go to ``--out``.
+Searches go on where they were stopped; reports go to ``--out``, with a table of all that lie there.
 """
 
 import argparse
@@ -16,6 +16,8 @@ import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
+
+from placement_search.output_files import make_folder, write_whole
 
 MODEL = "all-MiniLM-L6-v2"
 TEXTS, IMAGES = ("trec6", "sst2", "subj"), ("mnist", "omniglot_alphabet", "cifar10")
@@ -113,7 +115,7 @@ def as_gain(gain: Mapping[str, float]) -> str:
     return f"{gain['mean']:+.3f}, {gain['low']:+.3f} to {gain['high']:+.3f}"
 
 
-def table(names: Sequence[str], work: Path) -> str:
+def table(names: Sequence[str], reports: Path) -> str:
     """All sets in one Markdown table, then what was found in each."""
     lines = [
         "| set | layout | parameters | test accuracy, 5 seeds | the found one is | seconds |",
@@ -121,7 +123,7 @@ def table(names: Sequence[str], work: Path) -> str:
     ]
     found = ["", "| set | found layout | pooling |", "| --- | --- | --- |"]
     for name in names:
-        report = json.loads((work / name / "report" / "report.json").read_text(encoding="utf-8"))
+        report = json.loads((reports / name / "report.json").read_text(encoding="utf-8"))
         known = rows(report)
         for row in ROWS:
             if row in known:
@@ -151,14 +153,12 @@ def main() -> None:
     link(given.work / "data", given.data)
     for name in given.only:
         search(name, given.work)
-    done = [n for n in (*TEXTS, *IMAGES) if (given.work / n / "report" / "report.json").is_file()]
-    given.out.mkdir(parents=True, exist_ok=True)
-    for name in done:
+    for name in given.only:
+        make_folder(given.out / name)
         for part in ("report.md", "report.json"):
-            text = (given.work / name / "report" / part).read_text(encoding="utf-8")
-            (given.out / name).mkdir(exist_ok=True)
-            (given.out / name / part).write_text(text, encoding="utf-8")
-    (given.out / "table.md").write_text(table(done, given.work), encoding="utf-8")
+            write_whole(given.out / name / part, (given.work / name / "report" / part).read_bytes())
+    done = [n for n in (*TEXTS, *IMAGES) if (given.out / n / "report.json").is_file()]
+    write_whole(given.out / "table.md", table(done, given.out))
     sys.stdout.write(f"wrote {given.out / 'table.md'}{os.linesep}")
 
 
