@@ -80,13 +80,14 @@ def _plan(
         settings = _as_settings(model, data, options)
         from placement_search.study.checks import check_settings
         from placement_search.study.outline import outline
-        from placement_search.study.search import load_bench
+        from placement_search.study.search import load_bench, say_precision
 
         # Before minutes of loading.
         check_settings(settings)
         with StderrProgress(is_quiet=is_quiet) as progress:
             progress.start("model and data", 1)
             bench = load_bench(settings.model, settings.data, memory=settings.memory)
+            say_precision(settings.model, bench, progress)
             progress.start("short trainings", 1)
             made = outline(settings, bench, sample)
             progress.finish()

@@ -8,6 +8,7 @@ from optuna.samplers import RandomSampler
 from optuna.study import StudyDirection
 
 from placement_search.adapted.frozen import Place
+from placement_search.backbones.devices import precision_note
 from placement_search.backbones.families import Pooling
 from placement_search.backbones.loading import load_backbone
 from placement_search.backbones.settings import ModelSettings
@@ -174,6 +175,7 @@ def search(
     for note in notes:
         progress.advance(note)
     progress.finish()
+    say_precision(settings.model, ingredients.bench, progress)
     counted = ingredients.bench.profile.of(Work.STUDY)
     with sole_coordinator(settings.storage), quiet_optuna(), counted, CtrlC() as ctrl_c:
         ingredients, latency = _within_latency(settings, ingredients)
@@ -195,6 +197,13 @@ def search(
             if settings.n_finalists:
                 _hold_finals(study, settings, ingredients.space, engine, progress)
         return read_study(study, settings.storage)
+
+
+def say_precision(model: ModelSettings, bench: Workbench, progress: Progress) -> None:
+    """Tell of a precision that is slow where the backbone runs."""
+    note = precision_note(bench.backbone.device, model.dtype)
+    if note:
+        progress.say(note)
 
 
 def _within_latency(

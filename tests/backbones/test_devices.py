@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from placement_search.backbones.devices import device_named, dtype_named
+from placement_search.backbones.devices import device_named, dtype_named, precision_note
 from placement_search.backbones.loading import load_backbone
 from placement_search.backbones.settings import ModelSettings
 from placement_search.errors import BackboneError
@@ -50,3 +50,21 @@ def test_an_unknown_dtype_is_refused() -> None:
     with pytest.raises(BackboneError, match=r"unknown dtype 'float16'.*bfloat16"):
         load_backbone(ModelSettings(dtype="float16"))
     assert dtype_named("bfloat16") is torch.bfloat16
+
+
+@pytest.mark.parametrize(
+    ("device", "dtype", "capability", "is_told"),
+    [
+        ("cpu", "bfloat16", "AVX2", True),
+        ("cpu", "bfloat16", "AVX512", False),
+        ("cpu", "float32", "AVX2", False),
+        ("cuda:0", "bfloat16", "AVX2", False),
+    ],
+)
+def test_a_precision_that_is_slow_here_is_told(
+    monkeypatch: pytest.MonkeyPatch, device: str, dtype: str, capability: str, *, is_told: bool
+) -> None:
+    """Before minutes become hours, with the cure."""
+    monkeypatch.setattr(torch.backends.cpu, "get_cpu_capability", lambda: capability)
+
+    assert ("--dtype float32" in precision_note(torch.device(device), dtype)) is is_told
