@@ -66,8 +66,9 @@ def search(
         float | None,
         typer.Option(
             min=0,
-            help="Begin no more trials once the search has taken so long, e.g. 3600, all its runs "
-            "together, finals left out; which trial is the last then depends on the machine.",
+            help="Begin no more trials once they have taken so long, e.g. 3600, all runs together. "
+            "Frozen states and proxy map before them, and the finals after them, which may take "
+            "longer, are not counted. Which trial is the last then depends on the machine.",
         ),
     ] = None,
     max_steps: Annotated[
@@ -75,7 +76,8 @@ def search(
         typer.Option(
             min=1,
             help="Begin no more trials once they have taken so many training steps, pruned ones "
-            "too, finals left out; what comes first of --n-trials, this and --max-seconds counts.",
+            "too, and those of switches, but not of finals; what comes first of --n-trials, this "
+            "and --max-seconds counts.",
         ),
     ] = None,
     sampler: Annotated[

@@ -43,6 +43,11 @@ class Finalist:
         return self.trial.name
 
     @property
+    def size(self) -> tuple[int, float]:
+        """What makes a layout smaller than another: parameters, then FLOPs in tenths."""
+        return self.trial.n_adapter_parameters, round(self.cards[0].costs.flops_factor, 1)
+
+    @property
     def validation_scores(self) -> list[float]:
         """One score per seed."""
         return [card.score for card in self.cards]
@@ -120,8 +125,10 @@ def find_answer(record: StudyRecord) -> Answer | None:
 
     The choice reads validation scores of fresh seeds alone. Among the layouts that space and
     budget admit, by measured latency too, and that were retrained at least twice, it takes the one
-    with the fewest parameters whose mean is within one standard error of the best mean; baselines
-    that are admitted, random ones too, may be the answer.
+    with the fewest parameters whose mean is within one standard error of the best mean. Of equally
+    small ones it is that with fewer FLOPs, in tenths of the bare backbone's, so that a second pass
+    has to be worth it, then the one with the better mean. Baselines that are admitted, random ones
+    too, may be the answer.
     """
     finalists = [f for f in read_finalists(record) if len(f.cards) >= MIN_SEEDS]
     admitted = [finalist for finalist in finalists if finalist.is_admitted]
@@ -130,7 +137,7 @@ def find_answer(record: StudyRecord) -> Answer | None:
     best, sign = admitted[0], record.definition.sign
     floor = sign * best.validation.mean - standard_error(best.validation_scores)
     near = [finalist for finalist in admitted if sign * finalist.validation.mean >= floor]
-    chosen = min(near, key=lambda f: (f.trial.n_adapter_parameters, -sign * f.validation.mean))
+    chosen = min(near, key=lambda f: (*f.size, -sign * f.validation.mean))
     ours, is_picked = against(chosen, record), is_random(chosen.trial)
     random = random_gain(record, chosen.trial, ours, is_picked=is_picked)
     return Answer(chosen, best, tuple(_comparisons(record, chosen, finalists, random)), random)

@@ -19,6 +19,8 @@ from placement_search.study.search_budget import Spent
 from placement_search.study.trial_rows import TrialRows
 
 FINISHED = (TrialState.COMPLETE, TrialState.PRUNED, TrialState.FAIL)
+NOT_ADMITTED = "outside the space or its budget"
+"""Name of the constraint that only baselines may break, as references."""
 
 Params = dict[str, float | int]
 
@@ -106,13 +108,18 @@ class Ledger:
         return self._completed(Trial(self._study, self._ids[number]))
 
     def _completed(self, trial: Trial) -> FrozenTrial:
-        """Write the numbers of a queued layout into its trial, where they do not stand yet."""
+        """Write the numbers of a queued layout into its trial, where they do not stand yet.
+
+        One that the space does not admit breaks a constraint, so that to Optuna it is not the best.
+        """
         if trial.user_attrs[records.IS_ELIGIBLE]:
             for name, wanted in self._distributions.items():
                 if isinstance(wanted, FloatDistribution):
                     trial.suggest_float(name, wanted.low, wanted.high)
                 elif isinstance(wanted, IntDistribution):
                     trial.suggest_int(name, wanted.low, wanted.high)
+        elif not trial.constraints:
+            trial.set_constraint(NOT_ADMITTED, 1.0)
         written = self._storage.get_trial(self._ids[trial.number])
         self._trials[trial.number] = written
         return written

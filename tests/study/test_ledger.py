@@ -1,5 +1,6 @@
 """The ledger writes an ordinary Optuna study, and knows what it wrote."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import optuna
@@ -139,3 +140,21 @@ def test_scores_of_an_interrupted_run_stand(tmp_path: Path) -> None:
     second.report(0, 2, 0.75)
 
     assert study_in(tmp_path).get_trials()[0].intermediate_values == {1: 0.25, 2: 0.75}
+
+
+def test_a_reference_outside_the_space_is_never_optunas_best_trial(tmp_path: Path) -> None:
+    """However good it is: it breaks a constraint, also after an interruption, and others do not."""
+    outside = entry("everywhere")
+    outside.attributes[records.IS_ELIGIBLE] = False
+    study = study_in(tmp_path)
+    ledger = Ledger(study, DISTRIBUTIONS)
+    ledger.queue([Entry({}, outside.attributes), entry("queued")])
+    ledger.take()
+    again = Ledger(study, DISTRIBUTIONS)
+    again.resume(0)
+    again.complete(0, CARD, 2.0)
+    again.take()
+    again.complete(1, replace(CARD, score=0.4), 2.0)
+
+    assert study.best_trial.number == 1
+    assert [bool(trial.constraints) for trial in study.trials] == [True, False]
