@@ -49,6 +49,9 @@ ROWS = (
     "full fine-tuning",
 )
 
+VERDICTS = {"no different": "not told apart"}
+"""What reports of earlier versions called what is called otherwise now."""
+
 
 def command(name: str) -> list[str]:
     """The search on one set, to be run where the links lie."""
@@ -91,7 +94,7 @@ def rows(report: Mapping[str, Any]) -> dict[str, tuple[int, str, str, float]]:
         table[row] = (
             against["n_adapter_parameters"],
             as_estimate(against["test"]),
-            f"{against['verdict']} ({as_gain(against['gain'])})",
+            f"{VERDICTS.get(against['verdict'], against['verdict'])} ({as_gain(against['gain'])})",
             median_seconds(trainings(report, row)),
         )
     return table

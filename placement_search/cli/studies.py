@@ -12,9 +12,10 @@ from placement_search.cli.options import (
     StudyOption,
     exit_codes,
 )
-from placement_search.cli.output import Row, print_facts, print_rows
+from placement_search.cli.output import Cell, Row, print_facts, print_rows
 
 if TYPE_CHECKING:
+    from placement_search.study.answer import Answer
     from placement_search.study.records import StudyRecord, TrialRecord
 
 
@@ -49,7 +50,7 @@ def trials(
 
         record = load_record(storage, study_name)
         rest = [trial for trial in record.trials if trial.card is None]
-        rows = [_trial_row(trial) for trial in [*record.ranking, *rest]]
+        rows = [_trial_row(trial, form) for trial in [*record.ranking, *rest]]
         print_rows(rows[: limit or None], form, title=f"study {record.name}")
 
 
@@ -77,19 +78,7 @@ def best(
         if record.definition.cost:
             print_rows(_front_rows(record, trial), form, title=f"Pareto front of {record.name}")
             return
-        facts: dict[str, str | int | float | bool | None] = {
-            "layout": trial.layout,
-            "layout_id": trial.layout_id,
-            "trial": trial.number,
-            "role": trial.role,
-            "n_adapter_parameters": trial.n_adapter_parameters,
-            "search_score": trial.score,
-            "is_final": answer is not None,
-            "validation": answer.chosen.validation.mean if answer else None,
-            "test": answer.chosen.test.mean if answer else None,
-            "n_seeds": answer.chosen.test.n if answer else 0,
-        }
-        print_facts(facts, form)
+        print_facts(_best_facts(trial, answer), form)
 
 
 def _status_facts(record: "StudyRecord") -> Row:
@@ -105,6 +94,49 @@ def _status_facts(record: "StudyRecord") -> Row:
         "incumbent": incumbent.layout if incumbent else None,
         "incumbent_score": incumbent.score if incumbent else None,
         "command": record.command,
+    }
+
+
+def _best_facts(trial: "TrialRecord", answer: "Answer | None") -> Row:
+    """The layout, what it costs, how it scored, and what its places gained; unknown cells empty."""
+    chosen = answer.chosen if answer else None
+    costs = chosen.costs if chosen else trial.card.costs if trial.card else None
+    validation, test = (chosen.validation, chosen.test) if chosen else (None, None)
+    return {
+        "layout": trial.layout,
+        "layout_id": trial.layout_id,
+        "trial": trial.number,
+        "role": trial.role,
+        "n_adapter_parameters": trial.n_adapter_parameters,
+        "n_flops": costs.n_flops if costs else None,
+        "flops_factor": costs.flops_factor if costs else None,
+        "latency_factor": costs.latency_factor if costs else None,
+        "search_score": trial.score,
+        "is_final": answer is not None,
+        "validation": validation.mean if validation else None,
+        "validation_low": validation.low if validation else None,
+        "validation_high": validation.high if validation else None,
+        "test": test.mean if test else None,
+        "test_low": test.low if test else None,
+        "test_high": test.high if test else None,
+        "n_seeds": test.n if test else 0,
+        **_gain_facts(answer),
+    }
+
+
+def _gain_facts(answer: "Answer | None") -> Row:
+    """The answer's gain over random layouts of its size; where it was not measured, why."""
+    gain = answer.random if answer else None
+    compared = gain.comparison if gain else None
+    return {
+        "gain_over_random": compared.gain.mean if compared else None,
+        "gain_low": compared.gain.low if compared else None,
+        "gain_high": compared.gain.high if compared else None,
+        "verdict": compared.verdict if compared else None,
+        "n_random_layouts": gain.n_layouts if gain else 0,
+        "gain_not_measured": gain.reason or None
+        if gain
+        else "finals were not held or are not complete",
     }
 
 
@@ -127,7 +159,10 @@ def _front_rows(record: "StudyRecord", answer: "TrialRecord") -> list[Row]:
     ]
 
 
-def _trial_row(trial: "TrialRecord") -> Row:
+def _trial_row(trial: "TrialRecord", form: Format) -> Row:
+    admitted: Cell = trial.is_eligible
+    if form is Format.TABLE:
+        admitted = "yes" if trial.is_eligible else "no"
     return {
         "trial": trial.number,
         "score": trial.score,
@@ -136,6 +171,7 @@ def _trial_row(trial: "TrialRecord") -> Row:
         "parameters": trial.n_adapter_parameters,
         "flops_factor": trial.card.costs.flops_factor if trial.card else None,
         "seconds": trial.card.train_seconds if trial.card else None,
+        "admitted": admitted,
         "layout_id": trial.layout_id,
         "layout": trial.layout,
     }

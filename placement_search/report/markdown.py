@@ -7,7 +7,8 @@ from placement_search.report import tables
 from placement_search.report.findings import Findings
 from placement_search.report.front import front_table
 from placement_search.report.primer import PRIMER
-from placement_search.report.proxy_table import proxies_table
+from placement_search.report.proxy_table import COLUMNS_NOTE, proxies_table
+from placement_search.report.proxy_words import proxy_sentences
 from placement_search.report.random_words import interval_sentence, random_sentence
 from placement_search.report.tables import Column, Table
 from placement_search.report.transfers import TITLE, transfer_sentences, transfers_table
@@ -16,7 +17,6 @@ from placement_search.report.words import (
     comparison_sentence,
     headline,
     key_figures,
-    proxy_sentences,
     search_seeds,
 )
 
@@ -70,6 +70,7 @@ def _blocks(findings: Findings) -> Iterator[str]:
     yield tables.ranking_note(findings)
     yield markdown_table(tables.ranking_table(findings))
     yield "## Proxies"
+    yield escaped(COLUMNS_NOTE)
     yield markdown_table(proxies_table(findings))
     yield _list(escaped(sentence) for sentence in proxy_sentences(findings))
     yield from _ends(findings)

@@ -56,7 +56,11 @@ PRIMER: Mapping[str, str] = MappingProxyType(
             "Cost of one forward pass relative to the bare backbone with its head: counted "
             "operations, and measured time."
         ),
-        "proxy": "A score of a connection that is computed from gradients, without training it.",
+        "proxy": (
+            "A score of a connection, or of a whole layout, that is had without training it: from "
+            "gradients, from states alone (feature norm, change diversity), or from the other "
+            "proxies and the scores of this study's trials (combined)."
+        ),
     }
 )
 """Each word with its meaning, in the order in which they explain each other."""

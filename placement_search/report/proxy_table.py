@@ -8,6 +8,13 @@ from placement_search.report.tables import Column, Table
 from placement_search.study.correlations import ProxyCorrelation
 from placement_search.study.map_record import ProxySpread
 
+COLUMNS_NOTE = (
+    "“Of the best tenth” is how much of the truly best tenth of the trials a proxy has in its own; "
+    "“between batches” and “between heads” are how alike disjoint batches of examples, and other "
+    "heads, rank the connections by it: 1 where it makes no difference."
+)
+"""What titles of the table mean that do not say it themselves."""
+
 
 def proxies_table(findings: Findings) -> Table:
     """Each proxy's agreement with the scores, what that says, and how much it depends on chance.

@@ -1,26 +1,113 @@
-"""The report's sentences about proxies beyond their correlations: when to distrust them."""
+"""The report's sentences about proxies: how far to trust them, and when to distrust them."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
+from placement_search.evaluation.estimates import Estimate
 from placement_search.report.findings import Findings
 from placement_search.report.formats import as_interval, as_signed
-from placement_search.study.combined_proxy import COMBINED, TRUST_BOUND
+from placement_search.study.combined_proxy import COMBINED, MIN_TRIALS, TRUST_BOUND
 from placement_search.study.correlations import N_PARAMETERS, ProxyCorrelation
 
 STABLE = 0.8
 """Rank correlation between batches, or heads, below which a proxy is called unstable."""
+FEW_TRIALS = 20
+"""With fewer the words say that intervals are wide."""
+ELSEWHERE = (
+    "The sampler prefers some layouts to others, so these trials are no random draw from the "
+    "space, and a correlation found here need not hold for another task or backbone."
+)
+
+
+def proxy_sentences(findings: Findings) -> list[str]:
+    """How far this study's proxies can be trusted."""
+    known = _known(findings)
+    if not known:
+        return _without_correlations(findings)
+    return [
+        *_best_sentences(known, findings),
+        *distrust_sentences(findings),
+        *_few_sentences(known),
+        ELSEWHERE,
+    ]
+
+
+def closing_proxy_sentences(findings: Findings) -> list[str]:
+    """The same for the end of a search: the highest correlation, then when to distrust it."""
+    known = _known(findings)
+    if not known:
+        return _without_correlations(findings)
+    highest, *doubts = _best_sentences(known, findings)
+    doubts += [*_size_sentences(_shown(findings)), *_few_sentences(known)]
+    return [highest, *(doubts or [ELSEWHERE])]
 
 
 def distrust_sentences(findings: Findings) -> list[str]:
     """What the correlations alone do not say; nothing where there are none."""
-    shown = [each for each in findings.correlations if not each.is_variant and each.correlation]
+    shown = _shown(findings)
     return [
+        *_unfitted_sentences(findings),
         *_combined_sentences(shown),
         *_size_sentences(shown),
         *_place_sentences(shown),
         *_stability_sentences(findings),
         *_variant_sentences(findings),
     ]
+
+
+def _shown(findings: Findings) -> list[ProxyCorrelation]:
+    return [each for each in findings.correlations if not each.is_variant and each.correlation]
+
+
+def _known(findings: Findings) -> dict[str, Estimate]:
+    """The correlations of proxies by name, without what is fitted and what is no proxy."""
+    if findings.record.proxy_map is None:
+        return {}
+    found = {each.proxy: each.correlation for each in _shown(findings) if each.correlation}
+    return {name: each for name, each in found.items() if name not in {N_PARAMETERS, COMBINED}}
+
+
+def _without_correlations(findings: Findings) -> list[str]:
+    if findings.record.proxy_map is None:
+        return ["The study has no proxy map yet."]
+    return [
+        "Too few admitted trials are complete, or too alike, to correlate proxies with.",
+        *_unfitted_sentences(findings),
+    ]
+
+
+def _best_of(known: Mapping[str, Estimate]) -> str:
+    return max(known, key=lambda name: known[name].mean)
+
+
+def _best_sentences(known: Mapping[str, Estimate], findings: Findings) -> Iterator[str]:
+    """The highest correlation, then what there is to say against it."""
+    best = _best_of(known)
+    found = known[best]
+    size = next((p.correlation for p in _shown(findings) if p.proxy == N_PARAMETERS), None)
+    yield (
+        f"The highest correlation is that of {best.replace('_', ' ')}, "
+        f"{as_signed(found.mean)} ({as_interval(found)})."
+    )
+    if found.low <= 0:
+        yield "No proxy's interval lies above zero: trust none of them here."
+    elif size is not None and found.mean <= size.mean:
+        yield (
+            f"The number of parameters alone does as well ({as_signed(size.mean)}), so the "
+            "proxies add nothing to knowing a layout's size."
+        )
+
+
+def _few_sentences(known: Mapping[str, Estimate]) -> Iterator[str]:
+    n_trials = known[_best_of(known)].n
+    if n_trials < FEW_TRIALS:
+        yield f"With {n_trials} trials the intervals are wide; read them with care."
+
+
+def _unfitted_sentences(findings: Findings) -> Iterator[str]:
+    """How many trials the combined proxy lacks, where there are some."""
+    n_trials = sum(trial.is_eligible for trial in findings.record.ranking)
+    if findings.record.proxy_map is not None and 0 < n_trials < MIN_TRIALS:
+        yield f"The combined proxy is not fitted: {n_trials} of {MIN_TRIALS} trials that it needs."
 
 
 def _combined_sentences(shown: Sequence[ProxyCorrelation]) -> Iterator[str]:

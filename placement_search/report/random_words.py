@@ -60,9 +60,9 @@ def against_random(gain: RandomGain, compared: Comparison) -> str:
 
 _OUTCOMES = {
     "better": "Choosing the places paid, the answer is better than random layouts of its size",
-    "no different": (
+    "not told apart": (
         "No gain over random layouts of the same size is shown, the same adapters placed at random "
-        "did as well as far as the interval tells"
+        "may have done as well (the interval does not tell)"
     ),
     "worse": (
         "Choosing the places did harm, the answer is worse than random layouts of its size, one of "

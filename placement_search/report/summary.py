@@ -3,6 +3,7 @@
 from placement_search.evaluation.estimates import Estimate
 from placement_search.report.findings import Findings
 from placement_search.report.latency_words import latency_facts
+from placement_search.report.proxy_words import closing_proxy_sentences
 from placement_search.report.random_words import random_facts, random_sentence
 from placement_search.report.transfers import transfer_facts, transfer_sentences
 from placement_search.report.words import (
@@ -10,7 +11,6 @@ from placement_search.report.words import (
     comparison_sentence,
     headline,
     key_figures,
-    proxy_sentences,
 )
 
 
@@ -28,7 +28,7 @@ def summary_lines(findings: Findings) -> list[str]:
         lines += [f"  {comparison_sentence(c, chosen)}" for c in findings.answer.comparisons]
     lines.append(random_sentence(findings))
     lines += transfer_sentences(findings)
-    return lines + [f"Proxies: {sentence}" for sentence in proxy_sentences(findings)[:2]]
+    return lines + [f"Proxies: {sentence}" for sentence in closing_proxy_sentences(findings)]
 
 
 def summary_facts(findings: Findings) -> dict[str, object]:

@@ -97,8 +97,8 @@ def _worth(transfer: Transfer) -> str:
 
 _OUTCOMES = {
     "better": "Its places carried over, here too they are better than random ones",
-    "no different": (
-        "Its places are worth no more here than random ones as far as the interval tells"
+    "not told apart": (
+        "That its places carried over is not shown, here they are not told apart from random ones"
     ),
     "worse": "Its places did not carry over, here they are worse than random ones",
 }

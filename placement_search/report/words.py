@@ -12,23 +12,18 @@ from placement_search.report.formats import (
     as_share,
     as_signed,
 )
+from placement_search.report.head_words import pay_sentence, rule_sentences
 from placement_search.report.latency_words import latency_sentences, too_slow
-from placement_search.report.proxy_words import distrust_sentences
 from placement_search.study.answer import Answer, Finalist
-from placement_search.study.baselines import HEAD_ONLY
-from placement_search.study.combined_proxy import COMBINED
 from placement_search.study.comparisons import Comparison, Method
-from placement_search.study.correlations import N_PARAMETERS
 from placement_search.study.course import DATA
 from placement_search.study.definition import StudyDefinition
 from placement_search.study.records import SEARCHED, StudyRecord, TrialRecord
 from placement_search.study.starts import is_start
 
-FEW_TRIALS = 20
-
 
 def headline(findings: Findings) -> str:
-    """The whole answer in one sentence."""
+    """The whole answer in a sentence or two; where adapters are not shown to help it says so."""
     if findings.answer is None:
         return _headline_without_finals(findings)
     told = _names_by_verdict(findings.answer)
@@ -39,15 +34,16 @@ def headline(findings: Findings) -> str:
     if chosen.trial.role != SEARCHED:
         what = "a layout from elsewhere" if chosen.trial.is_start else "a baseline"
         start = (
-            f"The answer is {what}, “{chosen.name}” ({size}): nothing that the search proposed "
-            "was both as good and as small"
+            f"The answer is {what}, “{chosen.name}” ({size}): by score and size it comes before "
+            "all that the search proposed"
         )
     else:
         start = f"The search recommends a layout of {size}"
     if not total:
         return f"{start}; there is no baseline among the finalists to compare it with."
     of_all = _compared(findings.answer)
-    return f"{start}. On the test split, against {of_all}, it is {_joined(parts)}."
+    said = f"{start}. On the test split, against {of_all}, it is {_joined(parts)}."
+    return f"{said} {pay_sentence(findings.answer)}".strip()
 
 
 def key_figures(findings: Findings) -> list[tuple[str, str]]:
@@ -69,12 +65,6 @@ def choice_sentences(findings: Findings) -> list[str]:
     if findings.answer is None:
         return latency_sentences(findings) + _without_finals(findings)
     sentences = _how_chosen(findings.answer, findings) + latency_sentences(findings)
-    told = _names_by_verdict(findings.answer)
-    if HEAD_ONLY in told.get("worse", []):
-        sentences.append(
-            "The head alone, without any adapter, is better on the test split: with this backbone, "
-            "these data and this training, adapters did not pay."
-        )
     if findings.has_incomplete_finals:
         sentences.append(
             "The finals are not complete: some finalists lack seeds, so this answer may change. "
@@ -119,48 +109,14 @@ def course_words(asked: StudyDefinition) -> str:
     return ""
 
 
-def proxy_sentences(findings: Findings) -> list[str]:
-    """How far this study's proxies can be trusted."""
-    shown = [p for p in findings.correlations if p.correlation and not p.is_variant]
-    known = {p.proxy: p.correlation for p in shown if p.correlation}
-    size, _ = known.pop(N_PARAMETERS, None), known.pop(COMBINED, None)
-    if findings.record.proxy_map is None:
-        return ["The study has no proxy map yet."]
-    if not known:
-        return ["Too few admitted trials are complete, or too alike, to correlate proxies with."]
-    best = max(known, key=lambda name: known[name].mean)
-    found = known[best]
-    sentences = [
-        (
-            f"The highest correlation is that of {best.replace('_', ' ')}, "
-            f"{as_signed(found.mean)} ({as_interval(found)})."
-        )
-    ]
-    if found.low <= 0:
-        sentences.append("No proxy's interval lies above zero: trust none of them here.")
-    elif size is not None and found.mean <= size.mean:
-        sentences.append(
-            f"The number of parameters alone does as well ({as_signed(size.mean)}), so the "
-            "proxies add nothing to knowing a layout's size."
-        )
-    sentences += distrust_sentences(findings)
-    if found.n < FEW_TRIALS:
-        sentences.append(f"With {found.n} trials the intervals are wide; read them with care.")
-    sentences.append(
-        "The sampler prefers some layouts to others, so these trials are no random draw from the "
-        "space, and a correlation found here need not hold for another task or backbone."
-    )
-    return sentences
-
-
 _COUNTED = {
     "better": "better than",
-    "no different": "no different from",
+    "not told apart": "not told apart from",
     "worse": "worse than",
 }
 _VERDICTS = {
     "better": "Better than",
-    "no different": "No different, as far as the interval tells, from",
+    "not told apart": "Not told apart from",
     "worse": "Worse than",
 }
 
@@ -236,7 +192,8 @@ def _how_chosen(answer: Answer, findings: Findings) -> list[str]:
             f"How it was chosen: the best trials and {others} were retrained with "
             f"{_plural(findings.record.goal.n_seeds, 'fresh seed')} each. Among the {n_admitted} "
             "finalists that space and budget admit, the answer is the one with the fewest "
-            "parameters whose mean validation score lies within one standard error of the best."
+            "parameters whose mean validation score lies within one standard error of the best, of "
+            "equally small ones the one with fewer FLOPs, in tenths of the bare backbone's."
         ),
     ]
     if best is answer.chosen:
@@ -246,6 +203,7 @@ def _how_chosen(answer: Answer, findings: Findings) -> list[str]:
             f"The best mean was {as_estimate(best.validation)} with "
             f"{as_count(best.trial.n_adapter_parameters)} parameters."
         )
+    sentences += rule_sentences(findings)
     if findings.record.definition.is_paired:
         sentences.append(
             "The same seed number shows all of them the examples in the same order, so single "

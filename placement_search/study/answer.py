@@ -85,12 +85,14 @@ class Answer:
         best: The admitted layout with the best mean validation score.
         comparisons: The answer against each baseline, on the test split.
         random: Its gain over random layouts of its size, which is always told.
+        floor: The mean that is one standard error from the best, on the side of worse ones.
     """
 
     chosen: Finalist
     best: Finalist
     comparisons: tuple[Comparison, ...]
     random: RandomGain
+    floor: float
 
 
 MIN_SEEDS = 2
@@ -135,12 +137,13 @@ def find_answer(record: StudyRecord) -> Answer | None:
     if not admitted:
         return None
     best, sign = admitted[0], record.definition.sign
-    floor = sign * best.validation.mean - standard_error(best.validation_scores)
-    near = [finalist for finalist in admitted if sign * finalist.validation.mean >= floor]
+    floor = best.validation.mean - sign * standard_error(best.validation_scores)
+    near = [f for f in admitted if sign * f.validation.mean >= sign * floor]
     chosen = min(near, key=lambda f: (*f.size, -sign * f.validation.mean))
     ours, is_picked = against(chosen, record), is_random(chosen.trial)
     random = random_gain(record, chosen.trial, ours, is_picked=is_picked)
-    return Answer(chosen, best, tuple(_comparisons(record, chosen, finalists, random)), random)
+    comparisons = tuple(_comparisons(record, chosen, finalists, random))
+    return Answer(chosen, best, comparisons, random, floor)
 
 
 def against(finalist: Finalist, record: StudyRecord) -> Against:

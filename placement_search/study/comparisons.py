@@ -40,10 +40,13 @@ class Comparison:
 
     @property
     def verdict(self) -> str:
-        """``better``, ``worse`` or ``no different`` as far as the interval tells."""
+        """``better``, ``worse``, or ``not told apart`` where the interval holds zero.
+
+        That is no claim of equality: either may be the better one.
+        """
         if self.gain.low > 0:
             return "better"
-        return "worse" if self.gain.high < 0 else "no different"
+        return "worse" if self.gain.high < 0 else "not told apart"
 
 
 @dataclass(frozen=True, slots=True)

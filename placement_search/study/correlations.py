@@ -56,8 +56,18 @@ class ProxyCorrelation:
         if self.within is not None and self.within.low > 0 >= self.correlation.low:
             return "predicts where, but only among layouts with the same number of connections"
         if self.correlation.high < 0:
-            return "predicts them the wrong way round"
+            return self._wrong_way
         return "can't be trusted here" if self.correlation.low <= 0 else self._limits
+
+    @property
+    def _wrong_way(self) -> str:
+        """What a correlation below zero says: about places only where it holds within a size."""
+        if self.within is not None and self.within.high >= 0:
+            return (
+                "goes the wrong way with how many connections, not with where: its sign comes from "
+                "size, distrust it"
+            )
+        return "predicts them the wrong way round"
 
     @property
     def _limits(self) -> str:

@@ -105,7 +105,7 @@ def test_a_layout_found_on_one_task_starts_a_study_of_another(
 
     assert result.exit_code == 0
     assert (told["role"], told["study"], told["task"]) == ("start: digits", "small", "digits")
-    assert told["verdict"] in {"better", "worse", "no different"}
+    assert told["verdict"] in {"better", "worse", "not told apart"}
     assert told["is_same_backbone"] is True
     assert facts["gain_over_random"]["is_measured"] is True
     assert f"--start-from {folder}/out/layout" in report["command"]
@@ -145,6 +145,22 @@ def test_trials_come_best_first(storage: str, form: str) -> None:
     assert numbers == sorted(numbers, reverse=True)
 
 
+def test_trials_say_which_are_admitted(storage: str) -> None:
+    """The head alone is a reference; true and false for programs, yes and no for people."""
+    asked = "trials", "--storage", storage, "--format"
+    told = json.loads(invoke(*asked, "json").stdout)
+    rows = list(csv.DictReader(io.StringIO(invoke(*asked, "csv").stdout)))
+    _, titles, *lines = [line.split() for line in invoke(*asked, "table").stdout.splitlines()]
+    place = titles.index("admitted") - len(titles)
+    # Long layouts fold into lines of their own.
+    shown = [words[place] for words in lines if words[0].isdigit()]
+
+    assert {row["role"]: row["admitted"] for row in told}["head only"] is False
+    assert all(row["admitted"] is True for row in told if row["role"] == "search")
+    assert [row["admitted"] for row in rows] == [str(row["admitted"]) for row in told]
+    assert shown == ["yes" if row["admitted"] else "no" for row in told]
+
+
 def test_best_is_the_answer_of_the_finals(storage: str) -> None:
     """It has a test score over the seeds asked for, and keeps the budget."""
     facts = json.loads(invoke("best", "--storage", storage, "--format", "json").stdout)
@@ -152,6 +168,23 @@ def test_best_is_the_answer_of_the_finals(storage: str) -> None:
     assert facts["is_final"]
     assert facts["n_seeds"] == 2
     assert facts["n_adapter_parameters"] <= 1500
+
+
+def test_best_tells_what_the_report_tells(folder: Path, storage: str) -> None:
+    """Intervals, FLOPs, latency and the gain over random layouts."""
+    facts = json.loads(invoke("best", "--storage", storage, "--format", "json").stdout)
+    report = json.loads((folder / "out/report/report.json").read_text())
+    chosen, gain = report["answer"]["chosen"], report["gain_over_random"]
+
+    for split in ("validation", "test"):
+        told = [facts[name] for name in (split, f"{split}_low", f"{split}_high")]
+        assert told == [chosen[split][end] for end in ("mean", "low", "high")]
+    for name in ("n_flops", "flops_factor", "latency_factor"):
+        assert facts[name] == chosen["costs"][name]
+    assert facts["gain_over_random"] == gain["gain"]
+    for name in ("gain_low", "gain_high", "verdict", "n_random_layouts"):
+        assert facts[name] == gain[name]
+    assert (facts["gain_not_measured"] is None) == gain["is_measured"]
 
 
 def test_a_trial_can_be_exported_and_verified(storage: str, tmp_path: Path) -> None:

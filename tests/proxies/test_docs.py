@@ -32,6 +32,7 @@ def test_every_proxy_has_a_row(name: str) -> None:
         ProxyCorrelation("x", ABOVE, top=TopOverlap(AROUND, 5, 0.1, 0.5)),
         ProxyCorrelation("x", AROUND),
         ProxyCorrelation("x", BELOW, within=ABOVE),
+        ProxyCorrelation("x", BELOW, within=AROUND),
         ProxyCorrelation("x", BELOW),
         ProxyCorrelation("x", None),
     ],

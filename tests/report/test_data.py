@@ -33,7 +33,7 @@ def test_the_json_holds_what_the_page_shows(record: StudyRecord) -> None:
     assert data["recommended"] == 5
     assert data["answer"]["chosen"]["test"]["mean"] == pytest.approx(0.64)
     verdicts = [c["verdict"] for c in data["answer"]["comparisons"]]
-    assert verdicts == ["better", "no different", "better", "better"]
+    assert verdicts == ["better", "not told apart", "better", "better"]
     assert data["definition"]["backbone"]["fingerprint"] == "fdbb689264"
     assert data["ends"]["pruned"] == 3
     assert len(data["trials"]) == 30

@@ -35,6 +35,16 @@ def test_the_answer_comes_first(record: StudyRecord) -> None:
     assert record.command in text
 
 
+def test_titles_that_do_not_explain_themselves_are_explained(record: StudyRecord) -> None:
+    """In one line above the table of proxies."""
+    _, _, section = as_markdown(gather_findings(record)).partition("## Proxies\n\n")
+    line, _, table = section.partition("\n\n")
+
+    for title in ("of the best tenth", "between batches", "between heads"):
+        assert f"“{title}”" in line.lower()
+        assert f"| {title} |" in table
+
+
 def test_a_study_of_references_alone_is_told(unfinished: StudyRecord) -> None:
     """Without a layout to recommend the report still has its tables."""
     findings = gather_findings(replace(unfinished, trials=unfinished.trials[:2]))

@@ -5,8 +5,10 @@ from pathlib import Path
 
 import pytest
 
+from placement_search.proxies.layouts import LAYOUT_PROXIES
 from placement_search.report.findings import Findings, gather_findings
 from placement_search.report.page import as_html
+from placement_search.study.combined_proxy import COMBINED
 from placement_search.study.records import StudyRecord
 
 VOID = {"meta", "br", "wbr", "img", "hr", "link", "input"}
@@ -99,6 +101,24 @@ def test_every_section_is_there(page: str) -> None:
     ]
     assert page.count("<figure>") == 6
     assert "no causal effect" in page
+
+
+@pytest.mark.slow
+def test_every_verdict_has_a_colour(page: str) -> None:
+    """A chip's class is its verdict."""
+    chips = re.findall(r'class="chip ([a-z-]+)"', page)
+
+    assert set(chips) == {"better", "not-told-apart"}
+    assert all(f".{chip} {{ color: " in page for chip in chips)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", [*LAYOUT_PROXIES, COMBINED])
+def test_what_is_no_sum_is_told(page: str, name: str) -> None:
+    """Most rows of the table of proxies are sums over connections, these are not."""
+    (said,) = re.findall(r"[^.]* are no sums but score a layout as a whole", page)
+
+    assert name.replace("_", " ") in said
 
 
 @pytest.mark.slow

@@ -2,14 +2,20 @@
 
 from dataclasses import replace
 
+import pytest
+
 from placement_search.evaluation.agreement import TopOverlap
 from placement_search.evaluation.estimates import Estimate
 from placement_search.report.findings import Findings, gather_findings
 from placement_search.report.proxy_table import proxies_table
-from placement_search.report.proxy_words import distrust_sentences
+from placement_search.report.proxy_words import (
+    closing_proxy_sentences,
+    distrust_sentences,
+    proxy_sentences,
+)
 from placement_search.report.summary import summary_lines
 from placement_search.study.combined_proxy import COMBINED
-from placement_search.study.correlations import ProxyCorrelation
+from placement_search.study.correlations import N_PARAMETERS, ProxyCorrelation
 from placement_search.study.map_record import ProxySpread
 from placement_search.study.records import StudyRecord
 
@@ -85,6 +91,53 @@ def test_an_unstable_proxy_is_named(record: StudyRecord) -> None:
 
     assert said.startswith("With another batch of examples")
     assert said.endswith("nuclear norm.")
+
+
+@pytest.mark.parametrize(("n_trials", "said"), [(4, "2"), (22, "15")])
+def test_a_combined_proxy_that_lacks_trials_is_told(
+    record: StudyRecord, n_trials: int, said: str
+) -> None:
+    """How many of the admitted complete ones there are; also where nothing is correlated yet."""
+    findings = gather_findings(replace(record, trials=record.trials[:n_trials], finals=()))
+
+    sentence = f"The combined proxy is not fitted: {said} of 20 trials that it needs."
+    assert sentence in proxy_sentences(findings)
+
+
+def test_a_combined_proxy_is_not_missed_without_map_or_trials(record: StudyRecord) -> None:
+    """Then something else is missing first; and with enough trials it is fitted."""
+    references = replace(record, trials=record.trials[:2], finals=())
+    for study in (record, replace(record, proxy_map=None), references):
+        assert "not fitted" not in " ".join(proxy_sentences(gather_findings(study)))
+
+
+@pytest.mark.parametrize(
+    ("found", "doubts"),
+    [
+        ([ProxyCorrelation("fisher", SURE)], ["The sampler prefers some layouts"]),
+        ([ProxyCorrelation("fisher", NOTHING)], ["No proxy's interval lies above zero"]),
+        (
+            [ProxyCorrelation("fisher", DOUBTFUL), ProxyCorrelation(N_PARAMETERS, SURE)],
+            ["The number of parameters alone does as well"],
+        ),
+        (
+            [ProxyCorrelation("fisher", Estimate(0.7, 0.2, 0.9, 12), within=NOTHING)],
+            ["Among layouts with the same number of connections fisher", "With 12 trials"],
+        ),
+    ],
+)
+def test_a_search_ends_with_when_to_distrust_its_proxies(
+    record: StudyRecord, found: list[ProxyCorrelation], doubts: list[str]
+) -> None:
+    """All that was found against them, or what holds against any; the report has the rest."""
+    findings = findings_of(record, *found)
+    highest, *rest = closing_proxy_sentences(findings)
+
+    assert highest.startswith("The highest correlation is that of fisher")
+    assert [said.startswith(doubt) for said, doubt in zip(rest, doubts, strict=True)] == [True] * (
+        len(doubts)
+    )
+    assert {highest, *rest} <= set(proxy_sentences(findings))
 
 
 def test_a_search_ends_with_a_word_on_its_proxies(record: StudyRecord) -> None:

@@ -42,7 +42,13 @@ def against(record: StudyRecord, level: float) -> Findings:
             0.4,
             "Choosing the places paid, the answer is better than random layouts of its size:",
         ),
-        (0.635, "No gain over random layouts of the same size is shown"),
+        (
+            0.635,
+            (
+                "No gain over random layouts of the same size is shown, the same adapters placed "
+                "at random may have done as well (the interval does not tell):"
+            ),
+        ),
         (0.8, "Choosing the places did harm, the answer is worse than random layouts of its size"),
     ],
 )

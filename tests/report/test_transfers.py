@@ -54,7 +54,10 @@ def test_a_row_tells_there_and_here(findings: Findings) -> None:
     ("level", "outcome"),
     [
         (0.9, "Its places carried over"),
-        (0.5, "Its places are worth no more here than random ones"),
+        (
+            0.5,
+            "That its places carried over is not shown, here they are not told apart from random",
+        ),
         (0.1, "Its places did not carry over"),
     ],
 )

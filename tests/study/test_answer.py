@@ -233,13 +233,13 @@ def test_a_gain_is_the_answers_mean_minus_the_baselines_on_the_test_split() -> N
     [
         (0.01, 0.2, "better"),
         (-0.2, -0.01, "worse"),
-        (-0.1, 0.1, "no different"),
-        (0.0, 0.1, "no different"),
-        (-0.1, 0.0, "no different"),
+        (-0.1, 0.1, "not told apart"),
+        (0.0, 0.1, "not told apart"),
+        (-0.1, 0.0, "not told apart"),
     ],
 )
 def test_the_verdict_is_the_intervals(low: float, high: float, verdict: str) -> None:
-    """A difference that may be nothing is none."""
+    """A difference that may be nothing is not claimed, and neither is that there is none."""
     gain = Estimate((low + high) / 2, low, high, 6)
 
     assert Comparison("x", 0, Estimate(0.5, 0.5, 0.5, 3), gain).verdict == verdict

@@ -20,7 +20,7 @@ def test_the_same_replicates_are_paired() -> None:
     # Two ways of rounding.
     assert (paired.gain.low, paired.gain.high) == pytest.approx(tuple(expected), rel=1e-9)
     assert paired.gain.mean == pytest.approx(welch.gain.mean, rel=1e-9)
-    assert (paired.verdict, welch.verdict) == ("better", "no different")
+    assert (paired.verdict, welch.verdict) == ("better", "not told apart")
 
 
 def test_other_replicates_are_not_paired() -> None:

@@ -19,6 +19,10 @@ from tests.tiny_records import study_record, trial
 
 N_NODES = 6
 SCORES = [0.5, 0.55, 0.53, 0.6, 0.7, 0.65]
+WRONG_BY_SIZE = (
+    "goes the wrong way with how many connections, not with where: its sign comes from size, "
+    "distrust it"
+)
 
 
 def proxy_map(**scores: list[list[float]]) -> ProxyMap:
@@ -190,6 +194,22 @@ def test_a_proxy_that_size_turns_round_is_seen_within_sizes() -> None:
     assert found.correlation is not None
     assert found.correlation.high < 0
     assert found.verdict.startswith("predicts where, but only among layouts with the same number")
+
+
+@pytest.mark.parametrize(
+    ("within", "verdict"),
+    [
+        (None, "predicts them the wrong way round"),
+        (Estimate(-0.5, -0.7, -0.2, 40), "predicts them the wrong way round"),
+        (Estimate(-0.3, -0.6, 0.0, 40), WRONG_BY_SIZE),
+        (Estimate(0.1, -0.2, 0.4, 40), WRONG_BY_SIZE),
+    ],
+)
+def test_a_sign_that_comes_from_size_is_seen_through(within: Estimate | None, verdict: str) -> None:
+    """Below zero as above: what does not hold within a size says nothing of places."""
+    found = ProxyCorrelation("x", Estimate(-0.6, -0.8, -0.3, 50), within=within)
+
+    assert found.verdict == verdict
 
 
 def test_layouts_of_one_size_are_not_split() -> None:

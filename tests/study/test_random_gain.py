@@ -39,10 +39,10 @@ def gain_of(record: StudyRecord) -> RandomGain:
 
 
 @pytest.mark.parametrize(
-    ("level", "verdict"), [(0.5, "better"), (0.71, "no different"), (0.9, "worse")]
+    ("level", "verdict"), [(0.5, "better"), (0.71, "not told apart"), (0.9, "worse")]
 )
 def test_the_gain_has_a_verdict(level: float, verdict: str) -> None:
-    """Better, worse, or no difference that the interval shows."""
+    """Better, worse, or a difference that the interval does not show."""
     gain = gain_of(with_references(*[(level + shift, level) for shift in (0.0, 0.01, 0.02)]))
 
     assert gain.comparison is not None
