@@ -40,6 +40,12 @@ SHARED = tuple(
     if name not in OWN | WRITTEN
 )
 """All others: they mean what they mean to ``search``, and are the same objects."""
+N_SHOWN = 4
+"""Connections of a layout that a line of facts shows."""
+FOR_PROGRAMS = frozenset({
+    "n_layouts", "log10_n_layouts", "is_exact", "min_parameters", "max_parameters",
+})  # fmt: skip
+"""Facts that a table leaves out, since ``size`` and ``parameters_per_layout`` say them."""
 
 
 def _starts(files: Sequence[Path]) -> dict[str, StartLayout]:
@@ -108,23 +114,39 @@ plan = with_bundles(_plan)
 
 def _print(settings: SearchSettings, bench: "Workbench", made: "Outline", form: Format) -> None:
     facts, nodes = _facts(settings, made), _node_rows(bench, made)
-    sample = [_layout_row(each) for each in made.sample]
+    sample, notes = [_layout_row(each) for each in made.sample], _notes(settings, made)
     if form is Format.JSON:
-        print_json({**facts, "sample": sample, "nodes": nodes})
+        print_json({**facts, "notes": notes, "sample": sample, "nodes": nodes})
         return
     if form is Format.CSV:
-        named = [*facts.items(), *(("sample", row["layout"]) for row in sample)]
+        said = [("notes", f"{what}: {note}") for what, note in notes.items()]
+        named = [*facts.items(), *said, *(("sample", row["layout"]) for row in sample)]
         print_rows([{"what": name, "value": value} for name, value in named], form)
         return
-    print_facts(facts, form)
-    for title, rows in (("a sample of its layouts", sample), ("its nodes", nodes)):
+    ends = {"cheap_layout": _short(made.cheap), "dear_layout": _short(made.dear)}
+    shown = {name: fact for name, fact in facts.items() if name not in FOR_PROGRAMS}
+    print_facts({**shown, **ends}, form)
+    noted: list[Row] = [{"what": what, "note": note} for what, note in notes.items()]
+    for title, rows in (
+        ("what there is to say of its trials", noted),
+        ("a sample of its layouts", sample),
+        ("its nodes", nodes),
+    ):
         if rows:
             typer.echo("")
             print_rows(rows, form, title=title)
 
 
+def _notes(settings: SearchSettings, made: "Outline") -> dict[str, str]:
+    """What a search would say of its baselines and layouts from elsewhere, and what limits it."""
+    limit, seconds = settings.max_seconds, made.durations.search
+    is_cut = limit is not None and seconds >= limit
+    cut = {"--max-seconds": "may end the search before the sampler has proposed so many"}
+    return {**made.queue.notes, **(cut if is_cut else {})}
+
+
 def _facts(settings: SearchSettings, made: "Outline") -> Row:
-    space, seconds, extent = made.space, made.durations, made.extent
+    space, seconds, extent, wired = made.space, made.durations, made.extent, made.connections
     log10 = math.log10(extent.n_layouts)
     return {
         "space": space.name,
@@ -137,13 +159,19 @@ def _facts(settings: SearchSettings, made: "Outline") -> Row:
         "n_candidates": len(space.pairs),
         "n_choices": len(space.groups),
         **{f"n_{kind.value}": count for kind, count in made.n_by_kind.items()},
-        "connections_per_layout": _range(extent.sizes, is_exact=extent.is_exact),
+        "choices_per_layout": _range(extent.sizes, is_exact=extent.is_exact),
+        "connections_per_layout": _range((wired.fewest, wired.most), is_exact=wired.is_exact),
         "modules": " ".join(module.notation for module in space.modules),
         "budget": space.budget.describe(),
         "parameters_per_layout": _range(extent.parameters, is_exact=extent.is_exact),
         "min_parameters": extent.parameters[0],
         "max_parameters": extent.parameters[1],
         "n_trials": settings.n_trials,
+        "n_baselines": made.n_baselines,
+        "n_start_from": made.n_starts,
+        "n_proposals": seconds.n_searched,
+        "cheap_layout": made.cheap.layout.notation,
+        "dear_layout": made.dear.layout.notation,
         "seconds_per_trial_cheap": _rounded(seconds.cheap_trial),
         "seconds_per_trial_dear": _rounded(seconds.dear_trial),
         "seconds_preparation": _rounded(seconds.preparation),
@@ -177,6 +205,13 @@ def _range(ends: tuple[int, int], *, is_exact: bool) -> str:
 
 def _rounded(seconds: float) -> float:
     return round(seconds, 3)
+
+
+def _short(sampled: "Sampled") -> str:
+    """The first connections of a layout, and how many more there are."""
+    names = [connection.notation for connection in sampled.layout.connections]
+    more = len(names) - N_SHOWN
+    return "+".join(names[:N_SHOWN]) + (f" and {more} more" if more > 0 else "")
 
 
 def _layout_row(sampled: "Sampled") -> Row:

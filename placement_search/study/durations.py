@@ -39,6 +39,8 @@ class Durations:
     """Estimated seconds, of layouts that train one after another and are never pruned.
 
     Args:
+        n_queued: Trials that begin of those that are queued first.
+        n_searched: Trials that begin of those that the sampler proposes, whatever the seconds.
         cheap_trial: A trial, with all its trainings, of a layout that costs little.
         dear_trial: One of a layout that costs much.
         preparation: Frozen states, once for a study.
@@ -50,6 +52,8 @@ class Durations:
         left_out: What is not counted.
     """
 
+    n_queued: int
+    n_searched: int
     cheap_trial: float
     dear_trial: float
     preparation: float
@@ -150,6 +154,8 @@ def durations(
     test_states = timing.cache_seconds * len(task.test) / (len(task.train) + len(task.validation))
     proxies = _proxy_seconds(settings, timing, ends, n_queued + n_searched)
     return Durations(
+        n_queued=n_queued,
+        n_searched=n_searched,
         cheap_trial=cheap,
         dear_trial=dear,
         preparation=timing.cache_seconds,

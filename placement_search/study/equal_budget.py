@@ -1,10 +1,11 @@
 """Baselines that spend what an answer may: spread evenly, chosen greedily, thin in every layer."""
 
 import random
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from placement_search.layout import Layout, ModuleSpec, ModuleTypes, make_module
+from placement_search.module_type import Scalar, Settings
 from placement_search.places import Places
 from placement_search.space.cost_table import CostTable, Price
 from placement_search.space.module_choices import parameter_price
@@ -30,15 +31,20 @@ GREEDY_PROXY = "numerical_rank"
 SAME_BUDGET = "same budget"
 RANK = "rank"
 """The setting that every-layer baselines lower until they fit."""
+SPARED: Mapping[str, Scalar] = {"norm": False, "scale_per_channel": False, "gate": False}
+"""What a module can do without, first to last, with the value that is without it.
+
+Every-layer baselines do without where no rank fits otherwise.
+"""
 
 
 @dataclass(frozen=True, slots=True)
 class EqualBudget:
-    """Baselines at the budget, and what there was to say of those that were left out.
+    """Baselines at the budget, and what there is to say of them.
 
     Args:
         baselines: First to last.
-        notes: By role, why it is missing.
+        notes: By role, why it is missing, or what it lacks.
     """
 
     baselines: tuple[Baseline, ...]
@@ -51,6 +57,7 @@ def equal_budget_baselines(
     n_nodes: int,
     scores: Sequence[Sequence[float]] | None,
     seed: int = 0,
+    spared: Mapping[str, Scalar] = SPARED,
 ) -> EqualBudget:
     """Baselines that cost at most what an answer may, each by its own rule for the places.
 
@@ -60,10 +67,11 @@ def equal_budget_baselines(
         n_nodes: Nodes of the backbone.
         scores: ``GREEDY_PROXY`` by ``[source][target]``; None where the study has no proxy map.
         seed: That of the random baselines, whose number of connections the spread ones have.
+        spared: What every-layer modules may do without, see `SPARED`.
     """
     number, most = dearest(space)
     thin = [
-        (f"{base}, {SAME_BUDGET}", *_thin(space, number, pairs, types))
+        (f"{base}, {SAME_BUDGET}", *_thin(space, number, pairs, types, spared))
         for base, pairs in every_layer(n_nodes).items()
     ]
     alike = random_of(space, number, most, random.Random(seed))  # noqa: S311 - reproducible
@@ -78,19 +86,24 @@ def equal_budget_baselines(
 
 
 def _thin(
-    space: SearchSpace, number: int, everywhere: Sequence[Pair], types: ModuleTypes
+    space: SearchSpace,
+    number: int,
+    everywhere: Sequence[Pair],
+    types: ModuleTypes,
+    spared: Mapping[str, Scalar],
 ) -> tuple[Layout | None, str]:
     """A layout at all places that a module fits, of the largest rank within the budget; a note."""
     module = space.modules[number]
     pairs, note = where_it_fits(space, module, everywhere)
     if not pairs:
         return None, note
-    thin, reason = thinned(module, pairs, affordable(space), types, space.places)
+    thin, said = thinned(module, pairs, affordable(space), types, space.places, spared)
     if thin is None:
-        return None, f"left out: {reason}"
+        return None, f"left out: {said}"
     layout = wired(pairs, thin)
     excess = space.budget.excess(_table_with(thin, number, space, types).costs(layout))
-    return (None, f"left out: {excess}") if excess else (layout, note)
+    said = "; ".join(filter(None, (note, said)))
+    return (None, f"left out: {excess}") if excess else (layout, said)
 
 
 def _evenly_spread(
@@ -170,29 +183,57 @@ def _in_proportion(
 
 
 def thinned(
-    module: ModuleSpec, pairs: Sequence[Pair], limit: int, types: ModuleTypes, places: Places
+    module: ModuleSpec,
+    pairs: Sequence[Pair],
+    limit: int,
+    types: ModuleTypes,
+    places: Places,
+    spared: Mapping[str, Scalar] = SPARED,
 ) -> tuple[ModuleSpec | None, str]:
     """The module with the largest rank that costs at most ``limit`` parameters at these places.
 
-    Its rank is never raised.
+    Its rank is never raised. Where even rank 1 is too dear it does without one of ``spared`` after
+    another.
 
     Returns:
-        None and the reason where it has no rank, or even rank 1 is too dear.
+        The module, and what it does without; or None and the reason, where it has no rank, or
+        is too dear in any case.
     """
-    kind = types[module.type]
-    full = kind.complete(module.settings)
+    full = types[module.type].complete(module.settings)
     if RANK not in full:
         return None, f"{module.type} has no {RANK} to lower"
-    cost = 0
-    for rank in range(int(full[RANK]), 0, -1):
-        thin = make_module(types, module.type, {**module.settings, RANK: rank}, "a baseline")
-        settings = kind.complete(thin.settings)
-        cost = sum(kind.count(settings, places.at(*pair)) for pair in pairs)
-        cost += kind.count_shared(settings, places.width)
-        if cost <= limit:
-            return thin, ""
     who = "1 connection costs" if len(pairs) == 1 else f"{len(pairs)} connections cost"
-    return None, f"{who} {cost:,} parameters even at rank 1, a layout may have {limit:,}"
+    reasons: list[str] = []
+    for change in _changes(full, spared):
+        given = {**module.settings, **change}
+        for rank in range(int(full[RANK]), 0, -1):
+            thin = make_module(types, module.type, {**given, RANK: rank}, "a baseline")
+            cost = _at_all(thin, pairs, types, places)
+            if cost <= limit:
+                return thin, f"made {_without(change)}: else {reasons[0]}" if change else ""
+        least = " ".join(filter(None, ("even at rank 1", _without(change))))
+        reasons.append(f"{who} {cost:,} parameters {least}, a layout may have {limit:,}")
+    return None, reasons[-1]
+
+
+def _changes(full: Settings, spared: Mapping[str, Scalar]) -> Iterator[dict[str, Scalar]]:
+    """Nothing, then one setting more each time that a module has and can do without."""
+    names = [name for name, value in spared.items() if full.get(name, value) != value]
+    for n in range(len(names) + 1):
+        yield {name: spared[name] for name in names[:n]}
+
+
+def _without(change: Mapping[str, Scalar]) -> str:
+    """What a change does without, in words; nothing where nothing changes."""
+    return f"without {' and '.join(change)}" if change else ""
+
+
+def _at_all(module: ModuleSpec, pairs: Sequence[Pair], types: ModuleTypes, places: Places) -> int:
+    """Parameters of a module at each place, with what its connections share."""
+    kind = types[module.type]
+    settings = kind.complete(module.settings)
+    own = sum(kind.count(settings, places.at(*pair)) for pair in pairs)
+    return own + kind.count_shared(settings, places.width)
 
 
 def spread(n: int, last: int) -> list[int]:

@@ -10,17 +10,13 @@ from dataclasses import dataclass
 
 from placement_search.evaluation.timing import prepare_timing
 from placement_search.evaluation.workbench import Workbench
-from placement_search.layout import Kind, Layout, kind_of, parse_layout
-from placement_search.modules import MODULE_TYPES
-from placement_search.space.cost_table import LayoutCosts
-from placement_search.space.extent import Extent
+from placement_search.layout import Kind, Layout, kind_of
+from placement_search.space.cost_table import LayoutCosts, Price
+from placement_search.space.extent import Extent, extent_of
 from placement_search.space.search_space import SearchSpace
-from placement_search.study.baselines import Baseline, make_baselines, without_repeats
 from placement_search.study.checks import check_sampler, check_settings
 from placement_search.study.durations import Durations, durations
-from placement_search.study.equal_budget import equal_budget_baselines
-from placement_search.study.lora_baseline import lora_baseline
-from placement_search.study.queue import check_starts
+from placement_search.study.queue import Queue, Wanted, check_starts, queue_of
 from placement_search.study.seeds import derive_seed
 from placement_search.study.settings import SearchSettings
 from placement_search.study.spaces import bound_space, measured_latency, study_budget
@@ -35,6 +31,21 @@ class Sampled:
 
 
 @dataclass(frozen=True, slots=True)
+class Connections:
+    """How many connections a layout has, where each of those that come together counts.
+
+    Args:
+        fewest: That a layout has.
+        most: That a layout has.
+        is_exact: Whether there are layouts of both; else no layout has fewer, or more.
+    """
+
+    fewest: int
+    most: int
+    is_exact: bool
+
+
+@dataclass(frozen=True, slots=True)
 class Outline:
     """What a search would be.
 
@@ -42,18 +53,27 @@ class Outline:
         space: The space on the backbone, within its budget.
         n_by_kind: Candidate connections by kind.
         extent: How many layouts it has, and how large they are.
+        connections: How many connections a layout has.
         cheap: A layout that costs little.
         dear: A layout that costs much.
         sample: Random layouts.
+        queue: What is evaluated first; the greedy baseline as a proxy would choose it that is the
+            same everywhere.
+        n_baselines: Trials that begin of its baselines.
+        n_starts: Those that begin of its layouts from elsewhere.
         durations: How long it would take.
     """
 
     space: SearchSpace
     n_by_kind: dict[Kind, int]
     extent: Extent
+    connections: Connections
     cheap: Sampled
     dear: Sampled
     sample: tuple[Sampled, ...]
+    queue: Queue
+    n_baselines: int
+    n_starts: int
     durations: Durations
 
 
@@ -79,16 +99,24 @@ def outline(settings: SearchSettings, bench: Workbench, n_sampled: int) -> Outli
     generator = random.Random(derive_seed(settings.seed, "outline"))  # noqa: S311 - reproducible
     drawn = {(made := space.random_layout(generator)).id: made for _ in range(n_sampled)}
     timing = prepare_timing(bench, settings.training.batch_size)
-    queued = _queued(settings, space, backbone.n_nodes)
-    counts = len(queued), _n_searched(space, extent)
+    queue = _queue(settings, space, backbone.n_nodes)
+    counts = len(queue.layouts), _n_searched(space, extent)
+    times = durations(settings, space, bench, timing, (cheap, dear), counts)
+    # Layouts from elsewhere come after the baselines.
+    n_baselines = sum(each.role not in settings.start_from for each in queue.layouts)
+    n_baselines = min(n_baselines, times.n_queued)
     return Outline(
         space=space,
         n_by_kind={kind: kinds[kind] for kind in Kind},
         extent=extent,
+        connections=_connections(space, extent),
         cheap=Sampled(cheap, space.predicted(cheap)),
         dear=Sampled(dear, space.predicted(dear)),
         sample=tuple(Sampled(made, space.predicted(made)) for made in drawn.values()),
-        durations=durations(settings, space, bench, timing, (cheap, dear), counts),
+        queue=queue,
+        n_baselines=n_baselines,
+        n_starts=times.n_queued - n_baselines,
+        durations=times,
     )
 
 
@@ -117,18 +145,20 @@ def _extremes(space: SearchSpace) -> tuple[Layout, Layout]:
     return min(layouts, key=space.cost), max(layouts, key=space.cost)
 
 
-def _queued(settings: SearchSettings, space: SearchSpace, n_nodes: int) -> list[Baseline]:
-    """What is evaluated first; the greedy choice by a proxy that is the same everywhere."""
-    seed = derive_seed(settings.seed, "baselines")
+def _queue(settings: SearchSettings, space: SearchSpace, n_nodes: int) -> Queue:
+    """What is evaluated first, as far as it is known without a proxy map."""
+    wanted = Wanted(n_nodes, settings.n_random, settings.seed, settings.start_from)
     scores = [[1.0] * n_nodes for _ in range(n_nodes)] if settings.proxy_map else None
-    equal = equal_budget_baselines(space, MODULE_TYPES, n_nodes, scores, seed).baselines
-    lora, _ = lora_baseline(space.places, MODULE_TYPES)
-    made = make_baselines(space, n_nodes, settings.n_random, seed, (*lora, *equal))
-    starts = [
-        Baseline(role, parse_layout(start.layout, MODULE_TYPES))
-        for role, start in settings.start_from.items()
-    ]
-    return without_repeats([*made, *starts])
+    return queue_of(wanted, space, scores)
+
+
+def _connections(space: SearchSpace, extent: Extent) -> Connections:
+    """How many connections layouts have: as many as groups, or as if each cost one parameter."""
+    if len(space.pairs) == len(space.groups):
+        return Connections(*extent.sizes, is_exact=extent.is_exact)
+    one_each = Price((1,) * len(space.table.parameters.modules))
+    counted = extent_of(space.choices, one_each)
+    return Connections(*counted.parameters, is_exact=counted.is_exact)
 
 
 def _n_searched(space: SearchSpace, extent: Extent) -> int | None:

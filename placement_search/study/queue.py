@@ -1,6 +1,6 @@
 """What a study evaluates first: its baselines, then layouts from elsewhere."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from placement_search.errors import LayoutError, StudyError
@@ -14,9 +14,10 @@ from placement_search.study.baselines import (
     make_baselines,
     without_repeats,
 )
-from placement_search.study.definition import StudyDefinition
+from placement_search.study.definition import NEWEST_BASELINES, StudyDefinition
 from placement_search.study.equal_budget import (
     GREEDY_PROXY,
+    SPARED,
     EqualBudget,
     equal_budget_baselines,
 )
@@ -32,23 +33,57 @@ class Queue:
 
     Args:
         layouts: First to last, no two alike.
-        notes: By role, why a layout is missing or can't be the answer.
+        notes: By role, why a layout is missing, what it lacks, or why it can't be the answer.
     """
 
     layouts: tuple[Baseline, ...]
     notes: dict[str, str]
 
 
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """What a queue hangs on beside the space and the proxies.
+
+    Args:
+        n_nodes: Nodes of the backbone.
+        n_random: Random layouts among the baselines.
+        seed: The study's.
+        start_from: Layouts from elsewhere, by role.
+        baseline_set: Which baselines, see `StudyDefinition`.
+    """
+
+    n_nodes: int
+    n_random: int
+    seed: int
+    start_from: Mapping[str, StartLayout]
+    baseline_set: int = NEWEST_BASELINES
+
+
 def make_queue(asked: StudyDefinition, space: SearchSpace, proxy_map: ProxyMap | None) -> Queue:
     """The queue of a study, which depends on its definition and its proxy map alone."""
-    n_nodes, seed = asked.backbone.n_nodes, derive_seed(asked.seed, "baselines")
-    more = _equal_budget(asked, space, proxy_map, seed)
-    lora, lora_notes = _lora(asked, space)
+    scores = proxy_map.scores.get(GREEDY_PROXY) if proxy_map else None
+    wanted = Wanted(
+        asked.backbone.n_nodes, asked.n_random, asked.seed, asked.start_from, asked.baseline_set
+    )
+    return queue_of(wanted, space, scores)
+
+
+def queue_of(wanted: Wanted, space: SearchSpace, scores: Sequence[Sequence[float]] | None) -> Queue:
+    """The queue of a study that there may not be yet.
+
+    Args:
+        wanted: What it hangs on.
+        space: The study's.
+        scores: ``GREEDY_PROXY`` by ``[source][target]``; None where the study has no proxy map.
+    """
+    n_nodes, seed = wanted.n_nodes, derive_seed(wanted.seed, "baselines")
+    more = _equal_budget(wanted, space, scores, seed)
+    lora, lora_notes = _lora(wanted, space)
     further = (*lora, *more.baselines)
-    baselines = make_baselines(space, n_nodes, asked.n_random, seed, further)
+    baselines = make_baselines(space, n_nodes, wanted.n_random, seed, further)
     starts = [
         Baseline(role, parse_layout(start.layout, MODULE_TYPES))
-        for role, start in asked.start_from.items()
+        for role, start in wanted.start_from.items()
     ]
     queued = without_repeats([*baselines, *starts])
     notes = baseline_notes(space, n_nodes) | lora_notes | more.notes
@@ -81,22 +116,18 @@ def check_starts(
 
 
 def _equal_budget(
-    asked: StudyDefinition, space: SearchSpace, proxy_map: ProxyMap | None, seed: int
+    wanted: Wanted, space: SearchSpace, scores: Sequence[Sequence[float]] | None, seed: int
 ) -> EqualBudget:
     """None where the study was made before there were any."""
-    if asked.baseline_set < 2:
+    if wanted.baseline_set < 2:
         return EqualBudget((), {})
-    scores = proxy_map.scores.get(GREEDY_PROXY) if proxy_map else None
-    backbone = asked.backbone
-    n_nodes = backbone.n_nodes
-    return equal_budget_baselines(space, MODULE_TYPES, n_nodes, scores, seed)
+    spared = SPARED if wanted.baseline_set >= 4 else {}
+    return equal_budget_baselines(space, MODULE_TYPES, wanted.n_nodes, scores, seed, spared)
 
 
-def _lora(
-    asked: StudyDefinition, space: SearchSpace
-) -> tuple[tuple[Baseline, ...], dict[str, str]]:
+def _lora(wanted: Wanted, space: SearchSpace) -> tuple[tuple[Baseline, ...], dict[str, str]]:
     """None where the study was made before there was one."""
-    return lora_baseline(space.places, MODULE_TYPES) if asked.baseline_set >= 3 else ((), {})
+    return lora_baseline(space.places, MODULE_TYPES) if wanted.baseline_set >= 3 else ((), {})
 
 
 def _notes(starts: list[Baseline], queued: list[Baseline], space: SearchSpace) -> dict[str, str]:

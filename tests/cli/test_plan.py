@@ -118,12 +118,41 @@ def test_the_plan_as_json(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> No
 
 
 @pytest.mark.slow
+def test_a_plan_says_what_its_trials_are() -> None:
+    """How many are baselines and proposals, which baseline is missing and what the others lack."""
+    result = invoke(*SMALL, "--no-map", "--n-trials", "20", "--format", "json")
+    made = json.loads(result.stdout)
+
+    assert (made["n_baselines"], made["n_start_from"], made["n_proposals"]) == (12, 0, 8)
+    assert made["notes"].keys() == {
+        "every layer, parallel, same budget", "every layer, sequential, same budget",
+        "greedy by numerical rank (GGA)",
+    }  # fmt: skip
+    assert made["cheap_layout"] == "22>24:bottleneck(rank=4)"
+    assert made["dear_layout"].count("bottleneck(rank=4)") == 4
+
+
+@pytest.mark.slow
+def test_a_limit_on_seconds_is_noted_where_it_comes_first() -> None:
+    """Then the sampler proposes less than --n-trials leaves."""
+    options = [*SMALL, "--no-map", "--n-trials", "20", "--format", "json"]
+    short, long = (
+        json.loads(invoke(*options, "--max-seconds", seconds).stdout)["notes"]
+        for seconds in ("0.01", "100000")
+    )
+
+    assert "may end the search" in short["--max-seconds"]
+    assert "--max-seconds" not in long
+
+
+@pytest.mark.slow
 def test_the_plan_as_a_table_and_as_csv() -> None:
-    """Facts a line each."""
+    """Facts a line each; a table leaves out those that it says in words."""
     table = invoke(*SMALL).stdout
     rows = list(csv.DictReader(io.StringIO(invoke(*SMALL, "--format", "csv").stdout)))
 
     assert "block 11, after MLP" in table
+    assert "log10_n_layouts" not in table and "parameters_per_layout" in table
     assert {"n_candidates", "seconds_total", "sample"} <= {row["what"] for row in rows}
 
 

@@ -54,13 +54,84 @@ def test_every_layer_has_the_largest_rank_that_fits() -> None:
         assert {c.module.notation for c in connections} == {"bottleneck(rank=3)"}
 
 
-def test_every_layer_is_left_out_with_a_note_where_rank_1_is_too_dear() -> None:
-    """24 connections of rank 1 cost 7,704; three of rank 8, the dearest layout, 3,672."""
+def test_every_layer_does_without_a_norm_where_rank_1_is_too_dear() -> None:
+    """With it 24 connections of rank 1 cost 7,704 parameters, without it those of rank 2 7,728."""
+    space = bound(space_file(connections={"at_most": 24}), 7703)
+    found = made(space)
+    layouts = {b.role: b.layout for b in found.baselines}
+
+    for role in (PARALLEL, SEQUENTIAL):
+        modules = [c.module.notation for c in layouts[role].connections]
+        assert modules == ["bottleneck(norm=false,rank=1)"] * 24
+        assert found.notes[role] == (
+            "made without norm: else 24 connections cost 7,704 parameters even at rank 1, a layout "
+            "may have 7,703"
+        )
+
+
+def test_a_norm_stays_where_rank_1_fits_with_it() -> None:
+    """Rank 2 without it would fit as well; what the space's modules have comes first."""
+    found = made(bound(space_file(connections={"at_most": 24}), 7728))
+    layouts = {b.role: b.layout for b in found.baselines}
+
+    assert layouts[PARALLEL].connections[0].module.notation == "bottleneck(rank=1)"
+    assert PARALLEL not in found.notes
+
+
+def test_every_layer_is_left_out_with_a_note_where_nothing_fits() -> None:
+    """24 connections of rank 1 cost 4,632 without norms; three of rank 8, the dearest, 3,672."""
     found = made(bound())
 
     assert {PARALLEL, SEQUENTIAL}.isdisjoint(b.role for b in found.baselines)
     assert found.notes.keys() == {PARALLEL, SEQUENTIAL}
-    assert "7,704 parameters even at rank 1, a layout may have 3,672" in found.notes[PARALLEL]
+    assert found.notes[PARALLEL] == (
+        "left out: 24 connections cost 4,632 parameters even at rank 1 without norm, a layout may "
+        "have 3,672"
+    )
+
+
+@pytest.mark.parametrize(
+    ("type_name", "settings", "limit", "thin"),
+    [
+        # In widths of 64: a norm is two, a scale one, a gate one and 1.
+        ("bottleneck", {"scale_per_channel": True}, 257, "scale_per_channel=true"),
+        ("bottleneck", {"scale_per_channel": True, "gate": True}, 258, "gate=true"),
+        ("bottleneck", {"scale_per_channel": True, "gate": True}, 257, ""),
+        ("adamix", {"experts": 2}, 323, "experts=2"),
+        ("arc", {"norm": True}, 129, ""),
+    ],
+)  # fmt: skip
+def test_any_type_does_without_what_it_can_do_without(
+    type_name: str, settings: dict[str, bool | int], limit: int, thin: str
+) -> None:
+    """One setting after another, each only where those before it were not enough."""
+    module = make_module(MODULE_TYPES, type_name, {"rank": 4, **settings}, "here")
+    found, _ = thinned(module, [(0, 1)], limit, MODULE_TYPES, Places(WIDTH))
+
+    assert found is not None
+    kept = set(found.notation.removesuffix(")").split("(")[1].split(","))
+    assert kept - {"norm=false", "rank=1"} == ({thin} if thin else set())
+
+
+def test_a_note_says_what_fits_where_and_what_it_does_without() -> None:
+    """LoRA on queries and values goes around attention alone, and here without its gate."""
+    lora = {"type": "lora", "rank": 4, "linears": "query_value", "gate": True}
+    space = bound(space_file(kinds=["parallel"], modules=[lora]))
+    note = made(space).notes[PARALLEL]
+
+    assert note.startswith("at 12 of 24 places: 1>2:lora(")
+    assert "; made without gate: else 12 connections cost 4,632 parameters even at rank 1" in note
+
+
+def test_studies_of_earlier_sets_do_without_nothing() -> None:
+    """They are left out with the note that they had."""
+    space = bound(space_file(connections={"at_most": 24}), 7703)
+    found = equal_budget_baselines(space, MODULE_TYPES, N_NODES, SCORES, spared={})
+
+    assert {PARALLEL, SEQUENTIAL}.isdisjoint(b.role for b in found.baselines)
+    assert found.notes[PARALLEL] == (
+        "left out: 24 connections cost 7,704 parameters even at rank 1, a layout may have 7,703"
+    )
 
 
 def test_a_rank_is_never_raised() -> None:

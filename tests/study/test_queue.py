@@ -5,7 +5,11 @@ from dataclasses import replace
 import pytest
 
 from placement_search.errors import StudyError
+from placement_search.modules import MODULE_TYPES, count_parameters
 from placement_search.places import Places
+from placement_search.space.budget import Budget
+from placement_search.space.file import read_space
+from placement_search.space.search_space import SearchSpace, bind_space
 from placement_search.study.definition import NEWEST_BASELINES, StudyDefinition
 from placement_search.study.equal_budget import EVENLY_SPREAD, GREEDY, GREEDY_PROXY
 from placement_search.study.lora_baseline import LORA
@@ -17,6 +21,7 @@ from tests.tiny_spaces import WIDTH, bound
 
 MAP = ProxyMap({GREEDY_PROXY: [[1.0] * 25] * 25}, n_examples=8, loss=1.0, seconds=0.1)
 NEW = replace(DEFINITION, baseline_set=NEWEST_BASELINES)
+SAME_BUDGET_ROLES = [f"every layer, {kind}, same budget" for kind in ("parallel", "sequential")]
 
 
 def start(layout: str, task: str = "digits") -> StartLayout:
@@ -60,6 +65,62 @@ def test_the_second_set_has_no_lora() -> None:
     )
 
     assert second == [role for role in third if role != LORA]
+
+
+def extended_on(
+    n_blocks: int, width: int, max_parameters: int
+) -> tuple[StudyDefinition, SearchSpace]:
+    """A new study of the whole space on a backbone of this size."""
+    n_nodes = 2 * n_blocks + 1
+    backbone = replace(NEW.backbone, n_blocks=n_blocks, width=width, n_nodes=n_nodes)
+    space = bind_space(
+        read_space("extended"),
+        MODULE_TYPES,
+        n_nodes=n_nodes,
+        places=Places(width),
+        budget=Budget(max_parameters),
+    )
+    return replace(NEW, backbone=backbone), space
+
+
+@pytest.mark.parametrize(
+    ("n_blocks", "width", "max_parameters", "cost", "dear"),
+    [(12, 64, 6021, 4632, "7,704"), (6, 384, 22_565, 13_836, "23,052")],
+    ids=["embedded at 1 %", "MiniLM at 0.1 %"],
+)
+def test_every_layer_fits_the_usual_budgets(
+    n_blocks: int, width: int, max_parameters: int, cost: int, dear: str
+) -> None:
+    """At rank 1 without norms; else there would be no measure for where an answer puts them."""
+    queue = make_queue(*extended_on(n_blocks, width, max_parameters), MAP)
+    layouts = {each.role: each.layout for each in queue.layouts}
+
+    for role in SAME_BUDGET_ROLES:
+        assert len(layouts[role].connections) == 2 * n_blocks
+        assert count_parameters(layouts[role], Places(width)) == cost
+        assert queue.notes[role] == (
+            f"made without norm: else {2 * n_blocks} connections cost {dear} parameters even at "
+            f"rank 1, a layout may have {max_parameters:,}"
+        )
+
+
+def test_the_third_set_has_every_layer_only_with_norms() -> None:
+    """A study that began with it goes on with its own queue and notes; all others are the same."""
+    asked, space = extended_on(12, 64, 6021)
+    third, newest = (
+        make_queue(replace(asked, baseline_set=number), space, MAP) for number in (3, 4)
+    )
+
+    assert [each.role for each in third.layouts] == [
+        "head only", "every layer, parallel", "every layer, sequential", "last layers",
+        EVENLY_SPREAD, GREEDY, "random 1", "random 2",
+    ]  # fmt: skip
+    assert list(third.layouts) == [
+        each for each in newest.layouts if each.role not in SAME_BUDGET_ROLES
+    ]
+    assert {third.notes[role] for role in SAME_BUDGET_ROLES} == {
+        "left out: 24 connections cost 7,704 parameters even at rank 1, a layout may have 6,021"
+    }
 
 
 def test_random_layouts_are_the_same_in_both_sets() -> None:

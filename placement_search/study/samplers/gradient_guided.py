@@ -2,7 +2,8 @@
 
 import itertools
 import random
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from typing import NamedTuple
 
 from placement_search.layout import Layout
 from placement_search.space.search_space import SearchSpace
@@ -20,8 +21,10 @@ class GradientGuided:
     """Proposes what greedy choice by the proxies gives, and learns nothing from scores.
 
     The largest layouts come first, by each proxy in turn, with each discount; then smaller ones.
-    After them the last connection of each gives way to the next one of its proxy, and so on.
-    Training settings, where the space has any, are drawn.
+    All of them have one module: that of which most connections are allowed, of equal ones the
+    dearest; those of the next one follow, in the same order. After them the last connection of each
+    gives way to the next one of its proxy, and so on. Training settings, where the space has any,
+    are drawn.
 
     Args:
         setting: What it works on.
@@ -47,33 +50,53 @@ class GradientGuided:
 
 
 def every_greedy_layout(setting: Setting) -> Iterator[Layout]:
-    """`greedy_layouts`, then those whose last connection is the next best, and so on."""
-    chosen = _Chosen(setting)
-    for depth in range(len(setting.encoding.space.groups)):
-        yield from _greedy(setting, chosen, depth)
+    """All greedy choices with one module, those with the next one, and so on; see the class.
+
+    Then those whose last connection is the next best, and so on.
+    """
+    space, chosen = setting.encoding.space, _Chosen(setting)
+    ranks = {module: (space.choices.most(module), module) for module in range(len(space.modules))}
+    # A sort leaves those of one module in their order.
+    wishes = sorted(_wishes(setting), key=lambda wish: ranks[wish.module], reverse=True)
+    for depth in range(len(space.groups)):
+        yield from _granted(chosen, wishes, depth)
 
 
 def greedy_layouts(setting: Setting) -> Iterator[Layout]:
-    """Greedy choices of a space by every proxy, largest first; some come more than once."""
-    return _greedy(setting, _Chosen(setting), 0)
+    """Greedy choices by every proxy, the largest first, with modules in turn; some repeat."""
+    return _granted(_Chosen(setting), _wishes(setting))
 
 
-def _greedy(setting: Setting, chosen: "_Chosen", depth: int) -> Iterator[Layout]:
+class _Wish(NamedTuple):
+    """What a greedy choice is made by; see `_Chosen.layout`."""
+
+    name: str
+    gamma: float
+    module: int
+    size: int
+
+
+def _wishes(setting: Setting) -> Iterator[_Wish]:
+    """Every size, the largest first, with each discount, proxy and module, the dearest first."""
     space, proxies = setting.encoding.space, setting.proxies
     known = [name for name in PROXY_ORDER if name in proxies]
     names = [*known, *(name for name in proxies if name not in known)]
-    asked = itertools.product(setting.gammas, names)
-    modules = list(reversed(range(len(space.modules))))
-    for size, (gamma, name), module in itertools.product(_sizes(space), asked, modules):
-        layout = chosen.layout(name, gamma, module, size, depth)
-        if layout is not None:
-            yield layout
+    modules = range(len(space.modules))[::-1]
+    every = itertools.product(_sizes(space), setting.gammas, names, modules)
+    return (_Wish(name, gamma, module, size) for size, gamma, name, module in every)
+
+
+def _granted(chosen: "_Chosen", wishes: Iterable[_Wish], depth: int = 0) -> Iterator[Layout]:
+    """The layouts of those wishes that can be met."""
+    made = (chosen.layout(*wish, depth) for wish in wishes)
+    return (layout for layout in made if layout is not None)
 
 
 def first_choices(setting: Setting, names: Sequence[str]) -> Iterator[Layout]:
-    """A greedy choice by each of some proxies, with module types in turn.
+    """A greedy choice by each of some proxies, with modules in turn, the dearest first.
 
-    They are as large as may be, and where a cost is an objective from the largest to the smallest.
+    A module is a type with its settings, so ranks of one type take turns. The layouts are as large
+    as may be, and where a cost is an objective from the largest to the smallest.
 
     Args:
         setting: Whose space, proxies and first discount.

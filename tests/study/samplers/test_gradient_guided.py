@@ -1,4 +1,5 @@
 from dataclasses import replace
+from itertools import islice
 
 import pytest
 
@@ -6,7 +7,11 @@ from placement_search.layout import parse_layout
 from placement_search.modules import MODULE_TYPES
 from placement_search.space.encoding import Encoding
 from placement_search.study.greedy import GAMMA, greedy_pairs
-from placement_search.study.samplers.gradient_guided import first_choices, greedy_layouts
+from placement_search.study.samplers.gradient_guided import (
+    every_greedy_layout,
+    first_choices,
+    greedy_layouts,
+)
 from tests.study.samplers.asking import (
     ENCODING,
     layouts_of,
@@ -33,7 +38,40 @@ def test_every_proxy_and_size_has_its_turn() -> None:
     assert [len(layout.connections) for layout in found] == [3] * 8 + [2] * 8 + [1] * 8
 
 
-def test_first_choices_take_module_types_in_turn() -> None:
+def test_the_greedy_layouts_that_guided_looks_at_have_modules_in_turn() -> None:
+    """Their order is part of what `guided` proposes, so it may not change."""
+    modules = [layout.connections[0].module for layout in greedy_layouts(setting_of(ENCODING))]
+
+    assert modules == [*reversed(ENCODING.space.modules)] * 12
+
+
+def test_a_module_has_every_size_before_the_next_module_comes() -> None:
+    """Two proxies and two discounts for each size, the largest first, with the dearest module."""
+    found = list(islice(every_greedy_layout(setting_of(ENCODING)), 24))
+    cheap, dear = ENCODING.space.modules
+
+    assert [layout.connections[0].module for layout in found] == [dear] * 12 + [cheap] * 12
+    assert [len(layout.connections) for layout in found] == ([3] * 4 + [2] * 4 + [1] * 4) * 2
+    assert set(found) == set(greedy_layouts(setting_of(ENCODING)))
+
+
+def test_a_search_of_usual_length_comes_to_every_size() -> None:
+    """Of four modules and three sizes; with modules in turn it would know the largest size only."""
+    file = space_file(modules=[{"type": "bottleneck", "rank": [2, 4, 8, 16]}])
+    found = layouts_of(searched(setting_of(Encoding(bound(file))), "gradient-guided", 12))
+
+    assert {layout.count(">") for layout in found} == {1, 2, 3}
+
+
+def test_with_one_module_the_order_is_that_of_earlier_versions() -> None:
+    """By size, discount and proxy."""
+    one = Encoding(bound(space_file(modules=[{"type": "bottleneck", "rank": 4}])))
+    greedy = list(greedy_layouts(setting_of(one)))
+
+    assert list(islice(every_greedy_layout(setting_of(one)), len(greedy))) == greedy
+
+
+def test_first_choices_take_modules_in_turn() -> None:
     """Each proxy's own choice, as large as may be, with another module than the one before."""
     space = ENCODING.space
     asked = ["nuclear_norm", "unknown", "effective_rank"]
@@ -56,11 +94,13 @@ def test_connections_that_come_together_are_chosen_together(changes: dict[str, o
 
 
 def test_choices_keep_the_budget() -> None:
-    """A module that can't be paid for as often as there are connections is left out."""
+    """The module that can be paid for most often comes first, then the dearer one, but once."""
     encoding = Encoding(bound(max_parameters=3 * N_RANK_4))
-    first = layouts_of(searched(setting_of(encoding), "gradient-guided", 1))[0]
+    found = list(islice(every_greedy_layout(setting_of(encoding)), 16))
+    ranks = [layout.notation.count("rank=4") for layout in found]
 
-    assert first.count("rank=4") == 3
+    assert ranks == [3] * 4 + [2] * 4 + [1] * 4 + [0] * 4
+    assert all(encoding.space.contains(layout) for layout in found)
 
 
 def test_it_goes_down_the_rankings_when_its_choices_are_used_up() -> None:
