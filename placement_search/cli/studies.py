@@ -76,7 +76,9 @@ def best(
         if trial is None:
             raise StudyError(f"study {record.name!r} has no complete trial that its space admits")
         if record.definition.cost:
-            print_rows(_front_rows(record, trial), form, title=f"Pareto front of {record.name}")
+            print_rows(
+                _front_rows(record, trial.number), form, title=f"Pareto front of {record.name}"
+            )
             return
         print_facts(_best_facts(trial, answer), form)
 
@@ -140,17 +142,24 @@ def _gain_facts(answer: "Answer | None") -> Row:
     }
 
 
-def _front_rows(record: "StudyRecord", answer: "TrialRecord") -> list[Row]:
+def _front_rows(record: "StudyRecord", answer: int) -> list[Row]:
+    """The front's layouts, with their means over fresh seeds where they were retrained."""
+    from placement_search.study.answer import MIN_SEEDS, read_finalists
     from placement_search.study.front import pareto_front
     from placement_search.study.objective import cost_of
 
     cost = record.definition.cost or ""
+    held = [f for f in read_finalists(record) if len(f.cards) >= MIN_SEEDS]
+    validation = {f.trial.layout_id: f.validation.mean for f in held}
+    test = {f.trial.layout_id: f.test.mean for f in held}
     return [
         {
             "trial": trial.number,
             "score": trial.score,
             cost: cost_of(trial.card, cost) if trial.card else None,
-            "is_answer": trial.number == answer.number,
+            "validation": validation.get(trial.layout_id),
+            "test": test.get(trial.layout_id),
+            "is_answer": trial.number == answer,
             "role": trial.role,
             "layout_id": trial.layout_id,
             "layout": trial.layout,

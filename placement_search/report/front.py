@@ -5,9 +5,15 @@ from matplotlib.ticker import FuncFormatter
 
 from placement_search.report.curves import BASELINE_COLOUR, SEARCHED_COLOUR
 from placement_search.report.findings import Findings
-from placement_search.report.formats import as_count, as_score, trained_notation
+from placement_search.report.formats import (
+    as_count,
+    as_estimate,
+    as_score,
+    trained_notation,
+)
 from placement_search.report.pictures import ACCENT, draw_svg
 from placement_search.report.tables import Column, Table
+from placement_search.study.answer import MIN_SEEDS, Finalist
 from placement_search.study.front import pareto_front
 from placement_search.study.objective import TITLES, cost_of
 from placement_search.study.records import TrialRecord
@@ -18,9 +24,10 @@ def front_table(findings: Findings) -> Table | None:
     cost = findings.record.definition.cost
     if cost is None:
         return None
+    retrained = {f.trial.layout_id: f for f in findings.finalists if len(f.cards) >= MIN_SEEDS}
     rows = [
         (str(t.number), t.role, trained_notation(t), as_score(t.score),
-         as_count(cost_of(t.card, cost)))
+         as_count(cost_of(t.card, cost)), *_in_finals(retrained.get(t.layout_id)))
         for t in pareto_front(findings.record, cost)
         if t.card
     ]  # fmt: skip
@@ -30,8 +37,32 @@ def front_table(findings: Findings) -> Table | None:
         Column("layout", is_code=True),
         Column("score", is_number=True),
         Column(TITLES[cost], is_number=True),
+        Column("validation, retrained", is_number=True),
+        Column("test, retrained", is_number=True),
     )
     return Table(columns, tuple(rows))
+
+
+def front_sentence(findings: Findings) -> str:
+    """How far the front reaches; empty where the score was all."""
+    cost = findings.record.definition.cost
+    cards = [t.card for t in pareto_front(findings.record, cost) if t.card] if cost else []
+    if cost is None or not cards:
+        return ""
+    low, high = (as_count(cost_of(card, cost)) for card in (cards[0], cards[-1]))
+    layouts = "1 layout" if len(cards) == 1 else f"{len(cards)} layouts"
+    return (
+        f"The Pareto front has {layouts}, of {low} to {high} {TITLES[cost]} and validation scores "
+        f"of {as_score(cards[0].score)} to {as_score(cards[-1].score)} in the search; the report "
+        "and placement-search best list them."
+    )
+
+
+def _in_finals(finalist: Finalist | None) -> tuple[str, str]:
+    """Its means over fresh seeds; the search's own score chose it and is luck in part."""
+    if finalist is None:
+        return "", ""
+    return as_estimate(finalist.validation), as_estimate(finalist.test)
 
 
 def draw_front(findings: Findings) -> str | None:

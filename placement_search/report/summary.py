@@ -2,6 +2,7 @@
 
 from placement_search.evaluation.estimates import Estimate
 from placement_search.report.findings import Findings
+from placement_search.report.front import front_sentence
 from placement_search.report.latency_words import latency_facts
 from placement_search.report.proxy_words import closing_proxy_sentences
 from placement_search.report.random_words import random_facts, random_sentence
@@ -26,7 +27,7 @@ def summary_lines(findings: Findings) -> list[str]:
         chosen = findings.answer.chosen
         lines += ["On the test split the answer is:"]
         lines += [f"  {comparison_sentence(c, chosen)}" for c in findings.answer.comparisons]
-    lines.append(random_sentence(findings))
+    lines += [*filter(None, [front_sentence(findings)]), random_sentence(findings)]
     lines += transfer_sentences(findings)
     return lines + [f"Proxies: {sentence}" for sentence in closing_proxy_sentences(findings)]
 

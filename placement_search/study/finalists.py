@@ -11,6 +11,7 @@ from placement_search.layout import parse_layout
 from placement_search.modules import MODULE_TYPES
 from placement_search.study import records
 from placement_search.study.definition import StudyDefinition
+from placement_search.study.front import pareto_front
 from placement_search.study.progress import Progress
 from placement_search.study.records import SEARCHED, StudyRecord, TrialRecord
 from placement_search.study.retraining import retraining
@@ -32,16 +33,24 @@ class Finals:
 def choose_finalists(record: StudyRecord, n_finalists: int) -> list[TrialRecord]:
     """The best ``n_finalists`` trials that a sampler proposed, and every complete other one.
 
+    Where the score is set against a cost those on the Pareto front are the best, by their scores.
     Whoever was a finalist when the study was smaller stays one, and gets as many seeds as the rest.
     Each layout takes part once, so that the test split is read once for it with each seed.
     """
-    proposed = [trial for trial in record.ranking if trial.role == SEARCHED]
+    proposed = [trial for trial in _by_worth(record) if trial.role == SEARCHED]
     given = [trial for trial in record.trials if trial.role != SEARCHED and trial.card]
     held = {final.layout_id for final in record.finals}
     former = [trial for trial in proposed[n_finalists:] if trial.layout_id in held]
     chosen = proposed[:n_finalists] + given + former
     first = {trial.layout_id: trial for trial in reversed(chosen)}
     return [trial for trial in chosen if first[trial.layout_id] is trial]
+
+
+def _by_worth(record: StudyRecord) -> list[TrialRecord]:
+    """The ranking, with what lies on the front before all else where there is a cost."""
+    cost = record.definition.cost
+    front = {trial.number for trial in pareto_front(record, cost)} if cost else set()
+    return sorted(record.ranking, key=lambda trial: trial.number not in front)
 
 
 def run_finals(

@@ -7,9 +7,10 @@ import pytest
 
 from placement_search.report.data import as_json
 from placement_search.report.findings import Findings, gather_findings
-from placement_search.report.front import draw_front, front_table
+from placement_search.report.front import draw_front, front_sentence, front_table
 from placement_search.report.markdown import as_markdown
 from placement_search.report.page import as_html
+from placement_search.report.summary import summary_lines
 from placement_search.study.front import pareto_front
 from placement_search.study.records import StudyRecord
 
@@ -28,7 +29,30 @@ def test_the_table_holds_the_front(findings: Findings) -> None:
     front = pareto_front(findings.record, "parameters")
 
     assert [row[0] for row in table.rows] == [str(trial.number) for trial in front]
-    assert table.columns[-1].title == "trainable parameters of the adapters"
+    assert table.columns[-3].title == "trainable parameters of the adapters"
+
+
+def test_the_table_tells_what_the_finals_said(findings: Findings) -> None:
+    """Means over fresh seeds of what was retrained, and nothing of what was not."""
+    table = front_table(findings)
+    assert table is not None
+    held = {str(f.trial.number) for f in findings.finalists}
+
+    assert {row[0] for row in table.rows if row[-1] and row[-2]} == held & {
+        row[0] for row in table.rows
+    }
+    assert any(row[-1] for row in table.rows)
+
+
+def test_a_search_ends_with_how_far_the_front_reaches(findings: Findings) -> None:
+    """And says nothing of a front where the score was all."""
+    plain = gather_findings(
+        replace(findings.record, definition=replace(findings.record.definition, cost=None))
+    )
+
+    assert front_sentence(findings).startswith("The Pareto front has ")
+    assert front_sentence(findings) in summary_lines(findings)
+    assert front_sentence(plain) == ""
 
 
 @pytest.mark.slow

@@ -35,6 +35,20 @@ def test_the_best_proposals_and_all_baselines_take_part() -> None:
     assert [finalist.number for finalist in chosen] == [2, 0]
 
 
+@pytest.mark.parametrize(("cost", "numbers"), [(None, [1, 2]), ("parameters", [1, 0])])
+def test_with_a_cost_the_front_takes_part_first(cost: str | None, numbers: list[int]) -> None:
+    """A cheap layout that nothing beats comes before a dear one that another beats."""
+    trials = [
+        trial(0, "1>2:bottleneck(rank=1)", 0.6),
+        trial(1, "3>3:bottleneck(rank=8)", 0.8),
+        trial(2, "4>4:bottleneck(rank=8)", 0.7),
+    ]
+    record = study_record(trials)
+    asked = replace(record, definition=replace(record.definition, cost=cost))
+
+    assert [finalist.number for finalist in choose_finalists(asked, 2)] == numbers
+
+
 def test_every_retraining_has_a_seed_of_its_own(study: optuna.Study) -> None:
     """No seed is the search's, none comes twice, and only the first is timed."""
     engine = StubEngine()
