@@ -9,6 +9,7 @@ enough are tabled: how their connections' proxies added up rank them, against th
 """
 
 import argparse
+import itertools
 import shlex
 import statistics
 from collections import Counter
@@ -50,6 +51,10 @@ best tenth of connections that the proxy's own best tenth holds (10 % by chance)
 (2024) report that rank correlates best, better than common norms, and that the correlation varies
 much between tasks.
 """
+SEEDS = """
+Spearman's correlation between two seeds' scores of the same connections, mean over the pairs of
+seeds: how much of a ranking by one training is the place, and how much is luck.
+"""
 MIN_PAIRS = 30
 """Connections from which a task is told of."""
 MIN_SETS = 30
@@ -69,6 +74,45 @@ def single_scores(rows: Sequence[Row]) -> dict[str, dict[Pair, float]]:
         for task, scores in sorted(found.items())
         if len(scores) >= MIN_PAIRS
     }
+
+
+def head_scores(rows: Sequence[Row]) -> dict[str, float]:
+    """By task the mean test score of the head alone after short training."""
+    found: dict[str, list[float]] = {}
+    for row in rows:
+        if row.layout == "none" and row.epochs == SHORT.epochs:
+            found.setdefault(row.task, []).append(row.test)
+    return {task: statistics.fmean(scores) for task, scores in found.items()}
+
+
+def seeds_table(rows: Sequence[Row]) -> str:
+    """How one seed ranks single connections as another does, on both splits; mean over pairs."""
+    found: dict[str, dict[int, dict[str, tuple[float, float]]]] = {}
+    for row in rows:
+        if row.epochs == SHORT.epochs and row.layout.count(">") == 1:
+            seeds = found.setdefault(row.task, {})
+            seeds.setdefault(row.replicate, {})[row.layout] = row.validation, row.test
+    lines = ["| task | seeds | validation split | test split |", "| --- | --- | --- | --- |"]
+    for task, seeds in sorted(found.items()):
+        pairs = list(itertools.combinations(seeds.values(), 2))
+        cells = [_agreement(pairs, split) for split in (0, 1)]
+        lines.append(f"| `{task}` | {len(seeds)} | {cells[0]} | {cells[1]} |")
+    return "\n".join(lines)
+
+
+def _agreement(
+    pairs: Sequence[tuple[Mapping[str, tuple[float, float]], Mapping[str, tuple[float, float]]]],
+    split: int,
+) -> str:
+    """Mean rank correlation over pairs of seeds, of the layouts that both have."""
+    found = []
+    for one, other in pairs:
+        both = [layout for layout in one if layout in other]
+        found.append(
+            rank_correlation([one[x][split] for x in both], [other[x][split] for x in both])
+        )
+    means = [each.mean for each in found if each is not None]
+    return f"{statistics.fmean(means):+.2f}" if means else "-"
 
 
 def set_scores(rows: Sequence[Row]) -> dict[str, dict[Layout, float]]:
@@ -231,11 +275,6 @@ def page(rows: Sequence[Row], maps: Maps, command: str) -> str:
         command: What makes the page.
     """
     scores, sets = single_scores(rows), set_scores(rows)
-    heads = {
-        row.task: row.test
-        for row in rows
-        if row.layout == "none" and row.replicate == 0 and row.epochs == SHORT.epochs
-    }
     seeds = seeds_of(rows)
     parts = [
         "# What single connections score, and which proxy knew",
@@ -244,11 +283,14 @@ def page(rows: Sequence[Row], maps: Maps, command: str) -> str:
         ).strip(),
         "## Kinds",
         "Median over the connections of a kind, then its best one, which is lucky too.",
-        kinds_table(scores, heads),
+        kinds_table(scores, head_scores(rows)),
         "![Test score of every single connection](scores.svg)",
         "## Do tasks agree on the best places?",
         "Spearman's correlation between two tasks' scores of the same connections.",
         agreement_table(scores),
+        "## Do seeds agree on them?",
+        SEEDS.strip(),
+        seeds_table(rows),
         "## Which proxy knew?",
         CLAIM.strip(),
         proxies_table(scores, maps),

@@ -1,11 +1,15 @@
 from dataclasses import replace
 
+import pytest
+
 from benchmarks.placements.findings import (
     MIN_SETS,
     agreement_table,
+    head_scores,
     page,
     proxies_table,
     seeds_of,
+    seeds_table,
     set_scores,
     sets_table,
     single_scores,
@@ -44,6 +48,23 @@ def test_seeds_of_a_connection_are_averaged() -> None:
     both = [*rows("a"), row(0, 0, 1.0, replicate=1)]
 
     assert single_scores(both)["a"][0, 0] == 0.5
+
+
+def test_seeds_of_the_head_alone_are_averaged() -> None:
+    """As those of all that it is compared with."""
+    heads = [
+        replace(row(0, 0, test), layout="none", replicate=n) for n, test in enumerate((0.2, 0.4))
+    ]
+
+    assert head_scores(heads)["a"] == pytest.approx(0.3)
+
+
+def test_seeds_that_rank_places_alike_agree() -> None:
+    """On the test split, by the connections that both have; nothing is said of one seed."""
+    again = [replace(each, replicate=1, test=2 * each.test) for each in rows("a")[1:]]
+
+    assert seeds_table([*rows("a"), *again]).splitlines()[-1].endswith("| 2 | - | +1.00 |")
+    assert seeds_table(rows("a")).splitlines()[-1].endswith("| 1 | - | - |")
 
 
 def test_a_proxy_is_held_against_the_measured_scores() -> None:
