@@ -40,8 +40,6 @@ SHARED = tuple(
     if name not in OWN | WRITTEN
 )
 """All others: they mean what they mean to ``search``, and are the same objects."""
-N_SHOWN = 4
-"""Connections of a layout that a line of facts shows."""
 FOR_PROGRAMS = frozenset({
     "n_layouts", "log10_n_layouts", "is_exact", "min_parameters", "max_parameters",
 })  # fmt: skip
@@ -113,6 +111,8 @@ plan = with_bundles(_plan)
 
 
 def _print(settings: SearchSettings, bench: "Workbench", made: "Outline", form: Format) -> None:
+    from placement_search.report.formats import short_notation
+
     facts, nodes = _facts(settings, made), _node_rows(bench, made)
     sample, notes = [_layout_row(each) for each in made.sample], _notes(settings, made)
     if form is Format.JSON:
@@ -123,7 +123,7 @@ def _print(settings: SearchSettings, bench: "Workbench", made: "Outline", form: 
         named = [*facts.items(), *said, *(("sample", row["layout"]) for row in sample)]
         print_rows([{"what": name, "value": value} for name, value in named], form)
         return
-    ends = {"cheap_layout": _short(made.cheap), "dear_layout": _short(made.dear)}
+    ends = {name: short_notation(str(facts[name])) for name in ("cheap_layout", "dear_layout")}
     shown = {name: fact for name, fact in facts.items() if name not in FOR_PROGRAMS}
     print_facts({**shown, **ends}, form)
     noted: list[Row] = [{"what": what, "note": note} for what, note in notes.items()]
@@ -205,13 +205,6 @@ def _range(ends: tuple[int, int], *, is_exact: bool) -> str:
 
 def _rounded(seconds: float) -> float:
     return round(seconds, 3)
-
-
-def _short(sampled: "Sampled") -> str:
-    """The first connections of a layout, and how many more there are."""
-    names = [connection.notation for connection in sampled.layout.connections]
-    more = len(names) - N_SHOWN
-    return "+".join(names[:N_SHOWN]) + (f" and {more} more" if more > 0 else "")
 
 
 def _layout_row(sampled: "Sampled") -> Row:

@@ -169,9 +169,14 @@ def _front_rows(record: "StudyRecord", answer: int) -> list[Row]:
 
 
 def _trial_row(trial: "TrialRecord", form: Format) -> Row:
+    """What to show of a trial; a table says it in words and shortens long layouts."""
+    from placement_search.report.formats import short_notation
+
     admitted: Cell = trial.is_eligible
+    layout = trial.layout
     if form is Format.TABLE:
         admitted = "yes" if trial.is_eligible else "no"
+        layout = short_notation(layout)
     return {
         "trial": trial.number,
         "score": trial.score,
@@ -182,5 +187,5 @@ def _trial_row(trial: "TrialRecord", form: Format) -> Row:
         "seconds": trial.card.train_seconds if trial.card else None,
         "admitted": admitted,
         "layout_id": trial.layout_id,
-        "layout": trial.layout,
+        "layout": layout,
     }
