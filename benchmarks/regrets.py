@@ -66,9 +66,9 @@ class Result:
     made_from: str = ""
 
     @property
-    def what(self) -> tuple[str, str, str]:
-        """Which searches it is of: task, space and sampler."""
-        return self.task, self.space, self.sampler
+    def what(self) -> tuple[str, str, str, int, int]:
+        """Which searches it is of: task, space, sampler, how many, and how long."""
+        return self.task, self.space, self.sampler, self.n_seeds, len(self.curve)
 
 
 def random_order(worths: Sequence[float], n_trials: int) -> tuple[float, ...]:

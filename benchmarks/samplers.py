@@ -24,6 +24,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from functools import cache
+from importlib.metadata import version
 from multiprocessing.pool import Pool
 from pathlib import Path
 
@@ -62,6 +63,8 @@ NOT_REPLAYED = {
 """Samplers that are left out, and why."""
 ONE_THREAD = {"OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1", "MKL_NUM_THREADS": "1"}
 """Of each process: several on fewer cores make small matrices a hundred times as slow."""
+REPLAYS = 1
+"""Version of how searches are replayed and judged."""
 RESULTS = "results.json"
 """File of the results, within the folder of the page."""
 _RESULTS = TypeAdapter(list[Result])
@@ -155,11 +158,15 @@ def run(job: Job) -> Replay:
 
 
 def made_from(world: World, jobs: Sequence[Job]) -> str:
-    """Digest of all that the result of some searches of one sampler hangs on."""
+    """Digest of what the result of some searches of one sampler hangs on.
+
+    A change of this benchmark's own code that changes results counts `REPLAYS` up.
+    """
     first = jobs[0]
     parts = (
-        *(world.fingerprint, first.sampler, version_of(first.sampler)),
-        *(first.n_trials, [job.seed for job in jobs], optuna.__version__),
+        *(first.task, first.space, world.fingerprint, first.sampler, version_of(first.sampler)),
+        *(first.n_trials, [job.seed for job in jobs], CLOSE, LOOKED_AT, REPLAYS),
+        *(version(package) for package in ("optuna", "numpy", "scikit-learn", "torch")),
     )
     return hashlib.sha256(json.dumps(parts).encode()).hexdigest()[:16]
 
@@ -359,7 +366,7 @@ def main() -> None:
 
 
 def _keep(found: Sequence[Result], held: Sequence[Result], folder: Path) -> None:
-    """Write results down, with those from before of other tasks, spaces or samplers."""
+    """Write results down, with those from before of other tasks, spaces, samplers or lengths."""
     new = {each.what for each in found}
     kept = [*found, *(each for each in held if each.what not in new)]
     make_folder(folder)

@@ -42,6 +42,7 @@ ROWS = (
     "every layer, parallel",
     "every layer, sequential, same budget",
     "every layer, parallel, same budget",
+    "LoRA in every layer",
     "evenly spread",
     "greedy by numerical rank (GGA)",
     "random",
@@ -102,8 +103,13 @@ def rows(report: Mapping[str, Any]) -> dict[str, tuple[int, str, str, float]]:
 
 def trainings(report: Mapping[str, Any], role: str) -> list[Mapping[str, Any]]:
     """The references of that role, or the baselines' finals where there are none."""
-    references = [r for r in report["references"] if r["role"].startswith(role) and r["replicate"]]
-    ids = {t["layout_id"] for t in report["trials"] if t["role"].startswith(role)}
+
+    def is_of(found: str) -> bool:
+        """Random layouts are numbered; of others some begin with another's name."""
+        return found == role or (role == "random" and found.startswith(role))
+
+    references = [r for r in report["references"] if is_of(r["role"]) and r["replicate"]]
+    ids = {t["layout_id"] for t in report["trials"] if is_of(t["role"])}
     return references or [f for f in report["finals"] if f["layout_id"] in ids]
 
 

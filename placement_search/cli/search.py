@@ -66,9 +66,10 @@ def search(
         float | None,
         typer.Option(
             min=0,
-            help="Begin no more trials once they have taken so long, e.g. 3600, all runs together. "
-            "Frozen states and proxy map before them, and the finals after them, which may take "
-            "longer, are not counted. Which trial is the last then depends on the machine.",
+            help="Begin no more trials once they, and training switches, have taken so long, "
+            "e.g. 3600, all runs together. Frozen states and proxy map before them, and the finals "
+            "after them, which may take longer, are not counted. Which trial is the last then "
+            "depends on the machine.",
         ),
     ] = None,
     max_steps: Annotated[

@@ -40,9 +40,15 @@ class CtrlC:
         error: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
-        """Give it back."""
-        if self._is_ours:
+        """Give it back; where nothing else is raised, Ctrl-C that was dropped is.
+
+        Raises:
+            KeyboardInterrupt: If it was pressed.
+        """
+        if self._is_ours and signal.getsignal(signal.SIGINT) == self._press:
             signal.signal(signal.SIGINT, signal.default_int_handler)
+        if kind is None:
+            self.check()
 
     def _press(self, number: int, frame: FrameType | None) -> None:
         self._was_pressed = True
@@ -90,7 +96,12 @@ class HeedfulEngine:
         self._engine.stop(ticket)
 
     def run_fully(self, plan: TrainingPlan, seed: int, *, is_final: bool) -> ScoreCard:
-        """Train the whole backbone, see `Engine`."""
+        """Train the whole backbone, see `Engine`.
+
+        Raises:
+            KeyboardInterrupt: If Ctrl-C was pressed.
+        """
+        self._ctrl_c.check()
         return self._engine.run_fully(plan, seed, is_final=is_final)
 
     def close(self) -> None:

@@ -32,12 +32,20 @@ def proxy_sentences(findings: Findings) -> list[str]:
 
 
 def closing_proxy_sentences(findings: Findings) -> list[str]:
-    """The same for the end of a search: the highest correlation, then when to distrust it."""
+    """For the end of a search: the highest correlation, then the main reasons to distrust it.
+
+    The report has all of them.
+    """
     known = _known(findings)
     if not known:
         return _without_correlations(findings)
     highest, *doubts = _best_sentences(known, findings)
-    doubts += [*_size_sentences(_shown(findings)), *_few_sentences(known)]
+    doubts += [
+        *_unfitted_sentences(findings),
+        *_size_sentences(_shown(findings)),
+        *_stability_sentences(findings),
+        *_few_sentences(known),
+    ]
     return [highest, *(doubts or [ELSEWHERE])]
 
 

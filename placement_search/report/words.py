@@ -192,8 +192,9 @@ def _how_chosen(answer: Answer, findings: Findings) -> list[str]:
             f"How it was chosen: the best trials and {others} were retrained with "
             f"{_plural(findings.record.goal.n_seeds, 'fresh seed')} each. Among the {n_admitted} "
             "finalists that space and budget admit, the answer is the one with the fewest "
-            "parameters whose mean validation score lies within one standard error of the best, of "
-            "equally small ones the one with fewer FLOPs, in tenths of the bare backbone's."
+            "parameters whose mean validation score lies within one standard error of the best; of "
+            "equally small ones the best of those whose FLOPs are the fewest, to within a tenth of "
+            "the bare backbone's."
         ),
     ]
     if best is answer.chosen:

@@ -43,11 +43,6 @@ class Finalist:
         return self.trial.name
 
     @property
-    def size(self) -> tuple[int, float]:
-        """What makes a layout smaller than another: parameters, then FLOPs in tenths."""
-        return self.trial.n_adapter_parameters, round(self.cards[0].costs.flops_factor, 1)
-
-    @property
     def validation_scores(self) -> list[float]:
         """One score per seed."""
         return [card.score for card in self.cards]
@@ -95,6 +90,8 @@ class Answer:
     floor: float
 
 
+ABOUT_AS_MANY = 0.1
+"""FLOPs, in those of the bare backbone, by which layouts may differ and count as equal."""
 MIN_SEEDS = 2
 """Retrainings that a layout needs to be compared: one has no spread."""
 
@@ -128,9 +125,9 @@ def find_answer(record: StudyRecord) -> Answer | None:
     The choice reads validation scores of fresh seeds alone. Among the layouts that space and
     budget admit, by measured latency too, and that were retrained at least twice, it takes the one
     with the fewest parameters whose mean is within one standard error of the best mean. Of equally
-    small ones it is that with fewer FLOPs, in tenths of the bare backbone's, so that a second pass
-    has to be worth it, then the one with the better mean. Baselines that are admitted, random ones
-    too, may be the answer.
+    small ones those fall out that need more FLOPs than another by a tenth of the bare backbone's,
+    since a second pass has to be worth it; then the better mean decides. Baselines that are
+    admitted, random ones too, may be the answer.
     """
     finalists = [f for f in read_finalists(record) if len(f.cards) >= MIN_SEEDS]
     admitted = [finalist for finalist in finalists if finalist.is_admitted]
@@ -139,11 +136,19 @@ def find_answer(record: StudyRecord) -> Answer | None:
     best, sign = admitted[0], record.definition.sign
     floor = best.validation.mean - sign * standard_error(best.validation_scores)
     near = [f for f in admitted if sign * f.validation.mean >= sign * floor]
-    chosen = min(near, key=lambda f: (*f.size, -sign * f.validation.mean))
+    chosen = max(_smallest(near), key=lambda f: sign * f.validation.mean)
     ours, is_picked = against(chosen, record), is_random(chosen.trial)
     random = random_gain(record, chosen.trial, ours, is_picked=is_picked)
     comparisons = tuple(_comparisons(record, chosen, finalists, random))
     return Answer(chosen, best, comparisons, random, floor)
+
+
+def _smallest(near: Sequence[Finalist]) -> list[Finalist]:
+    """Those with the fewest parameters, and of these those whose FLOPs are about the fewest."""
+    fewest = min(f.trial.n_adapter_parameters for f in near)
+    small = [f for f in near if f.trial.n_adapter_parameters == fewest]
+    least = min(f.cards[0].costs.flops_factor for f in small)
+    return [f for f in small if f.cards[0].costs.flops_factor < least + ABOUT_AS_MANY]
 
 
 def against(finalist: Finalist, record: StudyRecord) -> Against:

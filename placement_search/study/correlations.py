@@ -62,18 +62,19 @@ class ProxyCorrelation:
     @property
     def _wrong_way(self) -> str:
         """What a correlation below zero says: about places only where it holds within a size."""
-        if self.within is not None and self.within.high >= 0:
-            return (
-                "goes the wrong way with how many connections, not with where: its sign comes from "
-                "size, distrust it"
-            )
-        return "predicts them the wrong way round"
+        if self.within is None or self.within.high < 0:
+            return "predicts them the wrong way round"
+        if self.within.mean < 0:
+            return "points the wrong way, not shown among layouts of one size: distrust it"
+        return "goes the wrong way with how many connections, not with where: distrust it"
 
     @property
     def _limits(self) -> str:
         """What to keep in mind of a correlation above zero."""
-        if self.within is not None and self.within.low <= 0:
+        if self.within is not None and self.within.mean <= 0:
             return "predicts how many connections, not where: distrust it among layouts of one size"
+        if self.within is not None and self.within.low <= 0:
+            return "predicts the scores, not shown among layouts of one size: distrust it there"
         if self.top is not None and self.top.n_top >= TELLING_TOP and not self.top.beats_chance:
             return "predicts the order, but not which are best"
         return "predicts the scores here"

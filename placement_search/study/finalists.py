@@ -33,11 +33,12 @@ class Finals:
 def choose_finalists(record: StudyRecord, n_finalists: int) -> list[TrialRecord]:
     """The best ``n_finalists`` trials that a sampler proposed, and every complete other one.
 
-    Where the score is set against a cost those on the Pareto front are the best, by their scores.
+    Where the score is set against a cost the best ones are those on the Pareto front, as many
+    along it as may take part, from the dearest to the cheapest.
     Whoever was a finalist when the study was smaller stays one, and gets as many seeds as the rest.
     Each layout takes part once, so that the test split is read once for it with each seed.
     """
-    proposed = [trial for trial in _by_worth(record) if trial.role == SEARCHED]
+    proposed = [trial for trial in _by_worth(record, n_finalists) if trial.role == SEARCHED]
     given = [trial for trial in record.trials if trial.role != SEARCHED and trial.card]
     held = {final.layout_id for final in record.finals}
     former = [trial for trial in proposed[n_finalists:] if trial.layout_id in held]
@@ -46,11 +47,16 @@ def choose_finalists(record: StudyRecord, n_finalists: int) -> list[TrialRecord]
     return [trial for trial in chosen if first[trial.layout_id] is trial]
 
 
-def _by_worth(record: StudyRecord) -> list[TrialRecord]:
-    """The ranking, with what lies on the front before all else where there is a cost."""
+def _by_worth(record: StudyRecord, n: int) -> list[TrialRecord]:
+    """The ranking; with a cost after ``n`` proposals along the front, and the rest of that."""
     cost = record.definition.cost
-    front = {trial.number for trial in pareto_front(record, cost)} if cost else set()
-    return sorted(record.ranking, key=lambda trial: trial.number not in front)
+    if cost is None or not n:
+        return record.ranking
+    front = [t.number for t in reversed(pareto_front(record, cost)) if t.role == SEARCHED]
+    step = max(1.0, (len(front) - 1) / max(1, n - 1))
+    along = {front[round(place * step)] for place in range(min(n, len(front)))}
+    # A sort leaves those that are alike in the order of the ranking.
+    return sorted(record.ranking, key=lambda t: (t.number not in along, t.number not in front))
 
 
 def run_finals(

@@ -170,7 +170,8 @@ class StudyRecord:
         proxy_map: None before it is computed.
         pooling: None before it is chosen.
         notes: What was found in the data, a line each.
-        queue_notes: By role, why a baseline is missing or a layout from elsewhere not admitted.
+        queue_notes: By role, why a baseline is missing, what it does without, or why a layout from
+            elsewhere is not admitted.
         layout_proxies: Scores of whole layouts by layout id and proxy, where they were computed.
         switches: What switches learned; None where none were trained.
         sampler_versions: By the first trial that it proposed for, which version of the sampler

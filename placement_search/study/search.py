@@ -183,8 +183,10 @@ def search(
         keep_latency(study, latency)
         _keep_sampler_version(study, settings, progress)
         _prepare(study, ingredients.bench, settings, progress)
+        ctrl_c.check()
         if settings.proxy_map:
             _store_proxy_map(study, ingredients.bench, settings.seed, progress)
+        ctrl_c.check()
         if settings.sampler in NEED_SWITCHES:
             store_switches(study, ingredients.bench, ingredients.space, settings, progress)
         engine_asked = engine_for(settings, ingredients.space, ingredients.bench)
@@ -246,7 +248,7 @@ def _hold_finals(
 def _trials(
     study: optuna.Study, settings: SearchSettings, ingredients: Ingredients, progress: Progress
 ) -> TrialSetup:
-    """What the study's trials are made of; says why a layout is missing from its queue."""
+    """What the study's trials are made of; says what of its queue is missing or made otherwise."""
     attributes = study.user_attrs
     asked = records.read_definition(study)
     proxy_map = records.read_proxy_map(attributes)

@@ -1,13 +1,14 @@
 """Ctrl-C stops a search between events, also where Python drops it on the way."""
 
 import signal
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from threading import Thread
 from typing import Any
 
 import pytest
 
 from placement_search.engine.heedful import CtrlC, HeedfulEngine
+from placement_search.evaluation.plan import TrainingPlan
 from tests.pressed_keys import PressedInDestructor
 from tests.study.stub_engine import StubEngine
 
@@ -28,14 +29,37 @@ def dropped(monkeypatch: pytest.MonkeyPatch) -> list[Any]:
     return found
 
 
-def test_a_dropped_ctrl_c_stops_before_the_next_events(dropped: list[Any]) -> None:
-    """The engine is not asked for more, which would train on."""
+def press_and(go_on: Callable[[HeedfulEngine], object]) -> None:
+    """Have Ctrl-C dropped, then ask the engine for more."""
     with CtrlC() as ctrl_c:
         engine = HeedfulEngine(StubEngine(), ctrl_c)
         PressedInDestructor()
-        assert dropped == [KeyboardInterrupt]
-        with pytest.raises(KeyboardInterrupt):
-            engine.events()
+        go_on(engine)
+        pytest.fail("it went on")
+
+
+@pytest.mark.parametrize(
+    "go_on",
+    [
+        lambda engine: engine.events(),
+        lambda engine: engine.run_fully(TrainingPlan(epochs=1), 0, is_final=True),
+    ],
+)
+def test_a_dropped_ctrl_c_stops_before_more_is_trained(
+    dropped: list[Any], go_on: Callable[[HeedfulEngine], object]
+) -> None:
+    """Layouts, or the whole backbone, which takes longest."""
+    with pytest.raises(KeyboardInterrupt):
+        press_and(go_on)
+
+    assert dropped == [KeyboardInterrupt]
+
+
+@pytest.mark.usefixtures("dropped")
+def test_a_dropped_ctrl_c_stops_at_the_latest_at_the_end() -> None:
+    """Nobody takes a search that was to stop for a whole one."""
+    with pytest.raises(KeyboardInterrupt), CtrlC():
+        PressedInDestructor()
 
 
 def test_ctrl_c_that_is_not_dropped_stops_at_once() -> None:

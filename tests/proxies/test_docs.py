@@ -33,6 +33,8 @@ def test_every_proxy_has_a_row(name: str) -> None:
         ProxyCorrelation("x", AROUND),
         ProxyCorrelation("x", BELOW, within=ABOVE),
         ProxyCorrelation("x", BELOW, within=AROUND),
+        ProxyCorrelation("x", BELOW, within=Estimate(-0.2, -0.6, 0.2, 50)),
+        ProxyCorrelation("x", ABOVE, within=Estimate(0.2, -0.2, 0.6, 50)),
         ProxyCorrelation("x", BELOW),
         ProxyCorrelation("x", None),
     ],

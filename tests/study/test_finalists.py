@@ -49,6 +49,18 @@ def test_with_a_cost_the_front_takes_part_first(cost: str | None, numbers: list[
     assert [finalist.number for finalist in choose_finalists(asked, 2)] == numbers
 
 
+@pytest.mark.parametrize(
+    ("n", "numbers"), [(0, []), (1, [4]), (2, [4, 0]), (3, [4, 2, 0]), (9, [4, 3, 2, 1, 0])]
+)
+def test_finalists_lie_along_the_whole_front(n: int, numbers: list[int]) -> None:
+    """Its cheap end too: whoever sets the score against a cost asks for what is between."""
+    trials = [trial(rank, f"1>2:bottleneck(rank={rank + 1})", 0.5 + rank / 10) for rank in range(5)]
+    record = study_record(trials)
+    asked = replace(record, definition=replace(record.definition, cost="parameters"))
+
+    assert [finalist.number for finalist in choose_finalists(asked, n)] == numbers
+
+
 def test_every_retraining_has_a_seed_of_its_own(study: optuna.Study) -> None:
     """No seed is the search's, none comes twice, and only the first is timed."""
     engine = StubEngine()
