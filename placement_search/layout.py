@@ -46,6 +46,12 @@ def kind_of(source: int, target: int) -> Kind:
     return Kind.PARALLEL if target == source + 1 else Kind.LONG_RANGE
 
 
+SHOWN_CONNECTIONS = 6
+"""Of a layout that is shown whole."""
+_BETWEEN = re.compile(r"\+(?=\s*\d+\s*>)")
+"""What stands between two connections of a notation."""
+
+
 @dataclass(frozen=True, slots=True, order=True)
 class ModuleSpec:
     """A module type with the settings that its notation writes, sorted by name.
@@ -193,6 +199,14 @@ def make_module(
 _CONNECTION = re.compile(r"(\d+)\s*>\s*(\d+)\s*:\s*(\w+)\s*(?:\(([^()]*)\))?")
 
 
+def shortened(notation: str, at_most: int = SHOWN_CONNECTIONS) -> str:
+    """A layout's notation; where it has more than ``at_most`` connections, of the first alone."""
+    parts = _BETWEEN.split(notation)
+    if len(parts) <= at_most:
+        return notation
+    return f"{'+'.join(parts[: (at_most + 1) // 2])}+… ({len(parts)} connections)"
+
+
 def parse_layout(text: str, types: ModuleTypes) -> Layout:
     """Read a layout's one-line notation; spaces and the order of connections do not matter.
 
@@ -203,7 +217,7 @@ def parse_layout(text: str, types: ModuleTypes) -> Layout:
     first_pass = _parse_first_pass(option.strip(), text) if option else FirstPass.FROZEN
     if body.strip() == "none":
         return Layout()
-    parts = re.split(r"\+(?=\s*\d+\s*>)", body)
+    parts = _BETWEEN.split(body)
     return Layout(tuple(_parse_connection(part.strip(), types) for part in parts), first_pass)
 
 

@@ -64,16 +64,20 @@ MIN_SETS = 30
 def single_scores(rows: Sequence[Row]) -> dict[str, dict[Pair, float]]:
     """By task the mean test score of every single connection after short training."""
     found: dict[str, dict[Pair, list[float]]] = {}
-    for row in rows:
-        connections = parse_layout(row.layout, MODULE_TYPES).connections
-        if row.epochs == SHORT.epochs and len(connections) == 1:
-            pair = connections[0].source, connections[0].target
-            found.setdefault(row.task, {}).setdefault(pair, []).append(row.test)
+    for row in _alone(rows):
+        (connection,) = parse_layout(row.layout, MODULE_TYPES).connections
+        pair = connection.source, connection.target
+        found.setdefault(row.task, {}).setdefault(pair, []).append(row.test)
     return {
         task: {pair: statistics.fmean(each) for pair, each in sorted(scores.items())}
         for task, scores in sorted(found.items())
         if len(scores) >= MIN_PAIRS
     }
+
+
+def _alone(rows: Sequence[Row]) -> list[Row]:
+    """The short trainings of single connections."""
+    return [r for r in rows if r.epochs == SHORT.epochs and r.layout.count(">") == 1]
 
 
 def head_scores(rows: Sequence[Row]) -> dict[str, float]:
@@ -88,10 +92,9 @@ def head_scores(rows: Sequence[Row]) -> dict[str, float]:
 def seeds_table(rows: Sequence[Row]) -> str:
     """How one seed ranks single connections as another does, on both splits; mean over pairs."""
     found: dict[str, dict[int, dict[str, tuple[float, float]]]] = {}
-    for row in rows:
-        if row.epochs == SHORT.epochs and row.layout.count(">") == 1:
-            seeds = found.setdefault(row.task, {})
-            seeds.setdefault(row.replicate, {})[row.layout] = row.validation, row.test
+    for row in _alone(rows):
+        seeds = found.setdefault(row.task, {})
+        seeds.setdefault(row.replicate, {})[row.layout] = row.validation, row.test
     lines = ["| task | seeds | validation split | test split |", "| --- | --- | --- | --- |"]
     for task, seeds in sorted(found.items()):
         pairs = list(itertools.combinations(seeds.values(), 2))
@@ -257,12 +260,8 @@ def score_maps(scores: Mapping[str, Mapping[Pair, float]]) -> str:
 
 def seeds_of(rows: Sequence[Row]) -> str:
     """How many seeds single connections were trained with for short, as the range over them."""
-    alone = [
-        (row.task, row.layout)
-        for row in rows
-        if row.epochs == SHORT.epochs and row.layout.count(">") == 1
-    ]
-    counts = set(Counter(alone).values()) or {0}
+    alone = Counter((row.task, row.layout) for row in _alone(rows))
+    counts = set(alone.values()) or {0}
     return f"{min(counts)}" if len(counts) == 1 else f"{min(counts)} to {max(counts)}"
 
 

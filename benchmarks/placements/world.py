@@ -6,6 +6,7 @@ import random
 from collections.abc import Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 
@@ -74,7 +75,7 @@ class World:
         """Layouts that the table holds."""
         return len(self._tabled)
 
-    @property
+    @cached_property
     def fingerprint(self) -> str:
         """Digest of the scores and proxies that a search meets here."""
         scores = sorted((layout.notation, each.observed) for layout, each in self._tabled.items())

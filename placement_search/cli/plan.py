@@ -15,6 +15,7 @@ from placement_search.cli.output import Row, print_facts, print_json, print_rows
 from placement_search.cli.progress import StderrProgress
 from placement_search.cli.search import search
 from placement_search.evaluation.plan import TrainingPlan
+from placement_search.layout import shortened
 from placement_search.space.extent import Extent
 from placement_search.space.training import TrainingSpace
 from placement_search.study.settings import SearchSettings
@@ -111,8 +112,6 @@ plan = with_bundles(_plan)
 
 
 def _print(settings: SearchSettings, bench: "Workbench", made: "Outline", form: Format) -> None:
-    from placement_search.report.formats import short_notation
-
     facts, nodes = _facts(settings, made), _node_rows(bench, made)
     sample, notes = [_layout_row(each) for each in made.sample], _notes(settings, made)
     if form is Format.JSON:
@@ -123,7 +122,7 @@ def _print(settings: SearchSettings, bench: "Workbench", made: "Outline", form: 
         named = [*facts.items(), *said, *(("sample", row["layout"]) for row in sample)]
         print_rows([{"what": name, "value": value} for name, value in named], form)
         return
-    ends = {name: short_notation(str(facts[name])) for name in ("cheap_layout", "dear_layout")}
+    ends = {name: shortened(str(facts[name])) for name in ("cheap_layout", "dear_layout")}
     shown = {name: fact for name, fact in facts.items() if name not in FOR_PROGRAMS}
     print_facts({**shown, **ends}, form)
     noted: list[Row] = [{"what": what, "note": note} for what, note in notes.items()]

@@ -13,6 +13,7 @@ from placement_search.cli.options import (
     exit_codes,
 )
 from placement_search.cli.output import Cell, Row, print_facts, print_rows
+from placement_search.layout import shortened
 
 if TYPE_CHECKING:
     from placement_search.study.answer import Answer
@@ -144,39 +145,36 @@ def _gain_facts(answer: "Answer | None") -> Row:
 
 def _front_rows(record: "StudyRecord", answer: int) -> list[Row]:
     """The front's layouts, with their means over fresh seeds where they were retrained."""
-    from placement_search.study.answer import MIN_SEEDS, read_finalists
+    from placement_search.study.answer import read_finalists
     from placement_search.study.front import pareto_front
     from placement_search.study.objective import cost_of
 
     cost = record.definition.cost or ""
-    held = [f for f in read_finalists(record) if len(f.cards) >= MIN_SEEDS]
-    validation = {f.trial.layout_id: f.validation.mean for f in held}
-    test = {f.trial.layout_id: f.test.mean for f in held}
+    retrained = {f.trial.layout_id: f for f in read_finalists(record) if f.is_comparable}
+    front = [(trial, retrained.get(trial.layout_id)) for trial in pareto_front(record, cost)]
     return [
         {
             "trial": trial.number,
             "score": trial.score,
             cost: cost_of(trial.card, cost) if trial.card else None,
-            "validation": validation.get(trial.layout_id),
-            "test": test.get(trial.layout_id),
+            "validation": finalist.validation.mean if finalist else None,
+            "test": finalist.test.mean if finalist else None,
             "is_answer": trial.number == answer,
             "role": trial.role,
             "layout_id": trial.layout_id,
             "layout": trial.layout,
         }
-        for trial in pareto_front(record, cost)
+        for trial, finalist in front
     ]
 
 
 def _trial_row(trial: "TrialRecord", form: Format) -> Row:
     """What to show of a trial; a table says it in words and shortens long layouts."""
-    from placement_search.report.formats import short_notation
-
     admitted: Cell = trial.is_eligible
     layout = trial.layout
     if form is Format.TABLE:
         admitted = "yes" if trial.is_eligible else "no"
-        layout = short_notation(layout)
+        layout = shortened(layout)
     return {
         "trial": trial.number,
         "score": trial.score,

@@ -24,13 +24,11 @@ class CtrlC:
 
     def __init__(self) -> None:
         self._was_pressed = False
-        self._is_ours = False
 
     def __enter__(self) -> Self:
         """Take the signal over from Python's own handler."""
         is_main = threading.current_thread() is threading.main_thread()
         if is_main and signal.getsignal(signal.SIGINT) is signal.default_int_handler:
-            self._is_ours = True
             signal.signal(signal.SIGINT, self._press)
         return self
 
@@ -45,7 +43,7 @@ class CtrlC:
         Raises:
             KeyboardInterrupt: If it was pressed.
         """
-        if self._is_ours and signal.getsignal(signal.SIGINT) == self._press:
+        if signal.getsignal(signal.SIGINT) == self._press:
             signal.signal(signal.SIGINT, signal.default_int_handler)
         if kind is None:
             self.check()

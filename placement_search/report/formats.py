@@ -3,13 +3,11 @@
 import math
 
 from placement_search.evaluation.estimates import Estimate
-from placement_search.layout import parse_layout
-from placement_search.modules import MODULE_TYPES
+from placement_search.layout import SHOWN_CONNECTIONS, shortened
 from placement_search.study.records import ReferenceRecord, TrialRecord
 
 UNKNOWN = "–"
 MINUS = "−"
-SHOWN_CONNECTIONS = 6
 
 
 def as_count(value: int) -> str:
@@ -61,13 +59,4 @@ def trained_notation(
     trained: TrialRecord | ReferenceRecord, at_most: int = SHOWN_CONNECTIONS
 ) -> str:
     """The shortened notation of a layout, and how it was trained where the space proposes that."""
-    return trained.training.name_with(short_notation(trained.layout, at_most))
-
-
-def short_notation(notation: str, at_most: int = SHOWN_CONNECTIONS) -> str:
-    """A layout's notation, shortened where it has more than ``at_most`` connections."""
-    connections = parse_layout(notation, MODULE_TYPES).connections
-    if len(connections) <= at_most:
-        return notation
-    first = "+".join(connection.notation for connection in connections[: (at_most + 1) // 2])
-    return f"{first}+… ({len(connections)} connections)"
+    return trained.training.name_with(shortened(trained.layout, at_most))

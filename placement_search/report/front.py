@@ -13,7 +13,7 @@ from placement_search.report.formats import (
 )
 from placement_search.report.pictures import ACCENT, draw_svg
 from placement_search.report.tables import Column, Table
-from placement_search.study.answer import MIN_SEEDS, Finalist
+from placement_search.study.answer import Finalist
 from placement_search.study.front import pareto_front
 from placement_search.study.objective import TITLES, cost_of
 from placement_search.study.records import TrialRecord
@@ -24,7 +24,7 @@ def front_table(findings: Findings) -> Table | None:
     cost = findings.record.definition.cost
     if cost is None:
         return None
-    retrained = {f.trial.layout_id: f for f in findings.finalists if len(f.cards) >= MIN_SEEDS}
+    retrained = {f.trial.layout_id: f for f in findings.finalists if f.is_comparable}
     rows = [
         (str(t.number), t.role, trained_notation(t), as_score(t.score),
          as_count(cost_of(t.card, cost)), *_in_finals(retrained.get(t.layout_id)))

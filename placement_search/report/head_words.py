@@ -2,7 +2,7 @@
 
 from placement_search.report.findings import Findings
 from placement_search.report.formats import as_estimate
-from placement_search.study.answer import MIN_SEEDS, Answer
+from placement_search.study.answer import Answer
 from placement_search.study.baselines import HEAD_ONLY
 
 
@@ -33,7 +33,7 @@ def rule_sentences(findings: Findings) -> list[str]:
         for head in findings.finalists
         if head.trial.role == HEAD_ONLY
         and not head.is_admitted
-        and len(head.cards) >= MIN_SEEDS
+        and head.is_comparable
         and sign * head.validation.mean >= sign * answer.floor
     ]
 

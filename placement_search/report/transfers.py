@@ -1,5 +1,6 @@
 """How layouts from elsewhere did: a table, and a sentence for each."""
 
+from placement_search.layout import shortened
 from placement_search.report.findings import Findings
 from placement_search.report.formats import (
     UNKNOWN,
@@ -8,7 +9,6 @@ from placement_search.report.formats import (
     as_interval,
     as_score,
     as_signed,
-    short_notation,
 )
 from placement_search.report.random_words import against_random
 from placement_search.report.tables import Column, Table
@@ -53,7 +53,7 @@ def _row(transfer: Transfer, n_ranked: int) -> tuple[str, ...]:
     score = as_score(trial.score if trial else None)
     return (
         _origin(transfer),
-        short_notation(transfer.start.layout),
+        shortened(transfer.start.layout),
         as_count(trial.n_adapter_parameters) if trial else UNKNOWN,
         as_score(transfer.start.score),
         as_estimate(finalist.validation) if finalist else score,

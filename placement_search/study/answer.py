@@ -38,6 +38,11 @@ class Finalist:
         return self.trial.is_eligible and not self.is_too_slow
 
     @property
+    def is_comparable(self) -> bool:
+        """Whether it was retrained often enough to be compared; see `MIN_SEEDS`."""
+        return len(self.cards) >= MIN_SEEDS
+
+    @property
     def name(self) -> str:
         """The role where it has one of its own, the layout's notation where it was proposed."""
         return self.trial.name
@@ -129,14 +134,14 @@ def find_answer(record: StudyRecord) -> Answer | None:
     since a second pass has to be worth it; then the better mean decides. Baselines that are
     admitted, random ones too, may be the answer.
     """
-    finalists = [f for f in read_finalists(record) if len(f.cards) >= MIN_SEEDS]
+    finalists = [f for f in read_finalists(record) if f.is_comparable]
     admitted = [finalist for finalist in finalists if finalist.is_admitted]
     if not admitted:
         return None
     best, sign = admitted[0], record.definition.sign
     floor = best.validation.mean - sign * standard_error(best.validation_scores)
     near = [f for f in admitted if sign * f.validation.mean >= sign * floor]
-    chosen = max(_smallest(near), key=lambda f: sign * f.validation.mean)
+    chosen = _smallest(near)[0]
     ours, is_picked = against(chosen, record), is_random(chosen.trial)
     random = random_gain(record, chosen.trial, ours, is_picked=is_picked)
     comparisons = tuple(_comparisons(record, chosen, finalists, random))
@@ -144,7 +149,10 @@ def find_answer(record: StudyRecord) -> Answer | None:
 
 
 def _smallest(near: Sequence[Finalist]) -> list[Finalist]:
-    """Those with the fewest parameters, and of these those whose FLOPs are about the fewest."""
+    """Those with the fewest parameters, of these those whose FLOPs are about the fewest; in order.
+
+    Finalists come with the best mean first, so the first one is the best of them.
+    """
     fewest = min(f.trial.n_adapter_parameters for f in near)
     small = [f for f in near if f.trial.n_adapter_parameters == fewest]
     least = min(f.cards[0].costs.flops_factor for f in small)

@@ -3,6 +3,7 @@ import math
 import pytest
 
 from placement_search.evaluation.estimates import Estimate
+from placement_search.layout import shortened
 from placement_search.report import formats
 
 
@@ -30,5 +31,5 @@ def test_unknown_costs_are_a_dash() -> None:
 def test_long_layouts_are_shortened_and_counted() -> None:
     """A table cell shows the first connections and how many there are."""
     notation = "+".join(f"{node}>{node + 1}:bottleneck(rank=4)" for node in range(9))
-    assert formats.short_notation(notation).endswith("2>3:bottleneck(rank=4)+… (9 connections)")
-    assert formats.short_notation("1>2:bottleneck(rank=4)") == "1>2:bottleneck(rank=4)"
+    assert shortened(notation).endswith("2>3:bottleneck(rank=4)+… (9 connections)")
+    assert shortened("1>2:bottleneck(rank=4)") == "1>2:bottleneck(rank=4)"
