@@ -1,6 +1,7 @@
 """The report's sentences about proxies: how far to trust them, and when to distrust them."""
 
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict
 
 from placement_search.evaluation.estimates import Estimate
 from placement_search.report.findings import Findings
@@ -47,6 +48,20 @@ def closing_proxy_sentences(findings: Findings) -> list[str]:
         *_few_sentences(known),
     ]
     return [highest, *(doubts or [ELSEWHERE])]
+
+
+def proxy_facts(findings: Findings) -> list[dict[str, object]]:
+    """How well each proxy predicted the scores, for programs; variants are in report.json."""
+    return [
+        {
+            "proxy": each.proxy,
+            "correlation": asdict(each.correlation) if each.correlation else None,
+            "within_one_size": asdict(each.within) if each.within else None,
+            "verdict": each.verdict,
+        }
+        for each in findings.correlations
+        if not each.is_variant
+    ]
 
 
 def distrust_sentences(findings: Findings) -> list[str]:

@@ -4,7 +4,7 @@ from placement_search.evaluation.estimates import Estimate
 from placement_search.report.findings import Findings
 from placement_search.report.front import front_sentence
 from placement_search.report.latency_words import latency_facts
-from placement_search.report.proxy_words import closing_proxy_sentences
+from placement_search.report.proxy_words import closing_proxy_sentences, proxy_facts
 from placement_search.report.random_words import random_facts, random_sentence
 from placement_search.report.transfers import transfer_facts, transfer_sentences
 from placement_search.report.words import (
@@ -44,6 +44,7 @@ def summary_facts(findings: Findings) -> dict[str, object]:
         "gain_over_random": random_facts(findings),
         "from_elsewhere": transfer_facts(findings),
         "too_slow": latency_facts(findings),
+        "proxies": proxy_facts(findings),
     }
     if answer is None:
         return facts

@@ -13,7 +13,7 @@ from placement_search.report.proxy_words import (
     distrust_sentences,
     proxy_sentences,
 )
-from placement_search.report.summary import summary_lines
+from placement_search.report.summary import summary_facts, summary_lines
 from placement_search.study.combined_proxy import COMBINED
 from placement_search.study.correlations import N_PARAMETERS, ProxyCorrelation
 from placement_search.study.map_record import ProxySpread
@@ -54,6 +54,32 @@ def test_variants_are_left_to_the_data(record: StudyRecord) -> None:
 
     assert [row[0] for row in proxies_table(findings).rows] == ["fisher"]
     assert any("report.json holds 1 variants" in said for said in distrust_sentences(findings))
+
+
+def test_programs_are_told_how_far_to_trust_each_proxy(record: StudyRecord) -> None:
+    """As the table tells people: agreement, the same within sizes and the verdict; no variants."""
+    findings = findings_of(
+        record,
+        ProxyCorrelation("fisher", SURE, within=NOTHING),
+        ProxyCorrelation("naswot", None),
+        ProxyCorrelation("coverage of fisher", SURE, is_variant=True),
+    )
+
+    assert summary_facts(findings)["proxies"] == [
+        {
+            "proxy": "fisher",
+            "correlation": {"mean": 0.7, "low": 0.5, "high": 0.8, "n": 40},
+            "within_one_size": {"mean": 0.1, "low": -0.2, "high": 0.4, "n": 37},
+            "verdict": "predicts the scores, not shown among layouts of one size: "
+            "distrust it there",
+        },
+        {
+            "proxy": "naswot",
+            "correlation": None,
+            "within_one_size": None,
+            "verdict": "too few trials to tell",
+        },
+    ]
 
 
 def test_the_combined_proxy_is_worth_using_or_not(record: StudyRecord) -> None:
