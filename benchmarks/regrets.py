@@ -12,6 +12,10 @@ COLOURS = ("#0b6fa4", "#c2410c", "#15803d", "#7e22ce", "#a16207", "#be123c", "#0
 SHOWN_TRIALS = 60
 ORDER = "random order"
 """Label of exhaustive search in random order."""
+JUDGED = "guided"
+"""The default, which is to be good in few of the others' trials."""
+AIMS = {"random": 3.0, "tpe": 1.5}
+"""How many times as many trials each of these is to need."""
 TITLES = {"singles": "single connections", "sets": "one to six connections"}
 """What a space holds, by its name."""
 INTRODUCTION = """
@@ -105,6 +109,7 @@ def page(results: Sequence[Result], looked_at: Sequence[int], n_trials: int, com
         command: What made them, with all that they depend on.
     """
     lines = [INTRODUCTION.format(n_trials=n_trials, command=command).strip()]
+    lines += overview(results, n_trials)
     for (task, space), group in grouped(results).items():
         first = group[0]
         whole = (first.n_layouts + 1) / (first.n_close + 1)
@@ -127,6 +132,73 @@ def page(results: Sequence[Result], looked_at: Sequence[int], n_trials: int, com
                 f"| {each.sampler} | {shown_trials(each.trials)} ({low} to {high}) | {regrets} |"
             )
     return "\n".join([*lines, "", "![Regret after each trial](regret.svg)", ""])
+
+
+def overview(results: Sequence[Result], n_trials: int) -> list[str]:
+    """Median trials of each sampler, a table for each space, and whether the default's aim is met.
+
+    Args:
+        results: Of all tasks, spaces and samplers.
+        n_trials: Of each search.
+    """
+    lines = ["", "## Median trials until within 1 % of the best"]
+    for space in dict.fromkeys(each.space for each in results):
+        of_space = [each for each in results if each.space == space]
+        tasks = list(dict.fromkeys(each.task for each in of_space))
+        lines += [
+            "",
+            f"| {TITLES[space]} | " + " | ".join(f"`{task}`" for task in tasks) + " |",
+            "| --- |" + " ---: |" * len(tasks),
+        ]
+        for name in dict.fromkeys(each.sampler for each in of_space):
+            trials = {each.task: each.trials for each in of_space if each.sampler == name}
+            cells = [_median(trials[task], n_trials) if task in trials else "–" for task in tasks]
+            lines.append(f"| {name} | " + " | ".join(cells) + " |")
+    return [*lines, *_aim_lines(results, n_trials)]
+
+
+def _median(trials: float | None, n_trials: int) -> str:
+    return f"> {n_trials}" if trials is None else f"{trials:g}"
+
+
+def _aim_lines(results: Sequence[Result], n_trials: int) -> list[str]:
+    """Where the default needs as few trials as it is meant to; nothing where it was not run."""
+    verdicts = {
+        key: verdict
+        for key, group in grouped(results).items()
+        if (verdict := aim_met({each.sampler: each.trials for each in group}, n_trials)) is not None
+    }
+    if not verdicts:
+        return []
+    missed = [f"`{task}` ({TITLES[space]})" for (task, space), met in verdicts.items() if not met]
+    n_met = len(verdicts) - len(missed)
+    said = (
+        f"`{JUDGED}` is meant to need at most a third of random search's trials and two thirds of "
+        f"TPE's. It does on {n_met} of {len(verdicts)}"
+    )
+    return ["", f"{said}, not on {', '.join(missed)}." if missed else f"{said}."]
+
+
+def aim_met(trials: Mapping[str, float | None], n_trials: int) -> bool | None:
+    """Whether the default needs as few trials as it is meant to.
+
+    A rival that needs more than were run is taken to need one more, which doubts the default.
+
+    Args:
+        trials: Median by sampler; None where most searches never were good enough.
+        n_trials: Of each search.
+
+    Returns:
+        None where the default or a rival is missing.
+    """
+    if not {JUDGED, *AIMS} <= set(trials):
+        return None
+    own = trials[JUDGED]
+    rivals = {name: trials[name] for name in AIMS}
+    return own is not None and all(
+        own * AIMS[name] <= (n_trials + 1 if needed is None else needed)
+        for name, needed in rivals.items()
+    )
 
 
 def _order(result: Result) -> tuple[float, float]:

@@ -17,7 +17,7 @@ from benchmarks.placements.maps import MAPS
 from benchmarks.placements.protocol import SHORT, random_sets, single_connections
 from benchmarks.placements.table import Row, pack, read_rows
 from benchmarks.placements.world import World
-from benchmarks.regrets import Result, curves, page, random_order
+from benchmarks.regrets import Result, aim_met, curves, overview, page, random_order
 from benchmarks.replay import Replay
 from benchmarks.samplers import MIN_LAYOUTS, NOT_REPLAYED, ONE_THREAD, one_thread_pool, spaces_of
 from placement_search.layout import Layout
@@ -205,6 +205,52 @@ RESULT = Result("a", "sets", "tpe", 99, 1, 5, 3.0, (1.0, None), (0.1,) * 3, (0.2
 def test_sets_are_said_to_hold_single_connections_too() -> None:
     """A space is described by what it holds."""
     assert "## `a`, one to six connections" in page([RESULT], (2,), 2, "made so")
+
+
+@pytest.mark.parametrize(
+    ("own", "random", "tpe", "met"),
+    [
+        (5.0, 15.0, 7.5, True),
+        (5.0, 14.5, 15.5, False),
+        (5.0, 40.0, 7.0, False),
+        (13.0, None, None, True),
+        (14.0, None, None, False),
+        (None, None, None, False),
+    ],
+)
+def test_the_default_is_to_need_a_third_of_randoms_trials_and_two_thirds_of_tpes(
+    own: float | None, random: float | None, tpe: float | None, met: bool
+) -> None:
+    """Of a rival that was not there yet after 40 trials no more than 41 is held against it."""
+    assert aim_met({"guided": own, "random": random, "tpe": tpe}, 40) is met
+
+
+def test_no_aim_is_judged_without_a_rival() -> None:
+    """Nor without the default."""
+    assert aim_met({"guided": 1.0, "tpe": 2.0}, 40) is None
+    assert aim_met({"random": 9.0, "tpe": 2.0}, 40) is None
+
+
+def test_the_page_begins_with_the_medians_of_all_tasks() -> None:
+    """A table for each space, and on which of them the default is as good as it is meant to be."""
+    found = [
+        replace(RESULT, task=task, sampler=sampler, trials=trials)
+        for task, trials_of in (("a", (3.0, None, 5.0)), ("b", (3.0, 9.0, 4.0)))
+        for sampler, trials in zip(("guided", "random", "tpe"), trials_of, strict=True)
+    ]
+
+    assert overview(found, 40)[3:] == [
+        "| one to six connections | `a` | `b` |",
+        "| --- | ---: | ---: |",
+        "| guided | 3 | 3 |",
+        "| random | > 40 | 9 |",
+        "| tpe | 5 | 4 |",
+        "",
+        (
+            "`guided` is meant to need at most a third of random search's trials and two thirds "
+            "of TPE's. It does on 1 of 2, not on `b` (one to six connections)."
+        ),
+    ]
 
 
 def test_random_order_regrets_what_all_orders_do_on_average() -> None:
