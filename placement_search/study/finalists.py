@@ -16,6 +16,9 @@ from placement_search.study.progress import Progress
 from placement_search.study.records import SEARCHED, StudyRecord, TrialRecord
 from placement_search.study.retraining import retraining
 
+REACH = 2
+"""Proposals, in finalists, among which one is sought in the place of another that is too slow."""
+
 
 @dataclass(frozen=True, slots=True)
 class Finals:
@@ -35,16 +38,28 @@ def choose_finalists(record: StudyRecord, n_finalists: int) -> list[TrialRecord]
 
     Where the score is set against a cost the best ones are those on the Pareto front, as many
     along it as may take part, from the dearest to the cheapest.
-    Whoever was a finalist when the study was smaller stays one, and gets as many seeds as the rest.
-    Each layout takes part once, so that the test split is read once for it with each seed.
+    In the place of one that was measured to be too slow the next best takes part, as long as it is
+    among twice as many. Whoever was a finalist when the study was smaller, or measurements fewer,
+    stays one, and gets as many seeds as the rest. Each layout takes part once, so that the test
+    split is read once for it with each seed.
     """
     proposed = [trial for trial in _by_worth(record, n_finalists) if trial.role == SEARCHED]
     given = [trial for trial in record.trials if trial.role != SEARCHED and trial.card]
-    held = {final.layout_id for final in record.finals}
-    former = [trial for trial in proposed[n_finalists:] if trial.layout_id in held]
-    chosen = proposed[:n_finalists] + given + former
+    held, slow = {final.layout_id for final in record.finals}, record.too_slow
+    near = proposed[: REACH * n_finalists]
+    best = [trial for trial in near if trial.layout_id not in slow][:n_finalists]
+    former = [trial for trial in proposed if trial.layout_id in held and trial not in best]
+    chosen = best + given + former
     first = {trial.layout_id: trial for trial in reversed(chosen)}
     return [trial for trial in chosen if first[trial.layout_id] is trial]
+
+
+def further_finalists(
+    record: StudyRecord, chosen: Sequence[TrialRecord], n_finalists: int
+) -> list[TrialRecord]:
+    """Who takes part beside those already chosen, now that their latency is known."""
+    done = {trial.layout_id for trial in chosen}
+    return [t for t in choose_finalists(record, n_finalists) if t.layout_id not in done]
 
 
 def _by_worth(record: StudyRecord, n: int) -> list[TrialRecord]:

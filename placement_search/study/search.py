@@ -31,7 +31,7 @@ from placement_search.study.definition import (
     package_versions,
 )
 from placement_search.study.engines import engine_for
-from placement_search.study.finalists import Finals, choose_finalists, run_finals
+from placement_search.study.finalists import Finals, choose_finalists, further_finalists, run_finals
 from placement_search.study.layout_proxies import store_layout_proxies
 from placement_search.study.objective import COSTS, parse_objective
 from placement_search.study.progress import Progress, Silence
@@ -236,12 +236,19 @@ def _hold_finals(
     engine: Engine,
     progress: Progress,
 ) -> None:
-    """Retrain the finalists, and train what their best is compared with."""
+    """Retrain the finalists, and train what their best is compared with.
+
+    Which of them are too slow is known once they are retrained; others then take part as well.
+    """
     record = read_study(study, settings.storage)
     finals = Finals(record.definition, settings.n_seeds)
     chosen = choose_finalists(record, settings.n_finalists)
     run_finals(study, chosen, finals, engine, progress)
     record = read_study(study, settings.storage)
+    while further := further_finalists(record, chosen, settings.n_finalists):
+        progress.say(f"finals: {len(further)} more, in the place of those that are too slow")
+        run_finals(study, further, finals, engine, progress)
+        chosen, record = [*chosen, *further], read_study(study, settings.storage)
     References(study, engine, space, progress).run(record)
 
 

@@ -112,6 +112,26 @@ def test_former_finalists_stay(study: optuna.Study) -> None:
     assert len(engine.requests) == 9
 
 
+@pytest.mark.parametrize(
+    ("slow", "numbers"), [((), [2, 0, 1]), ((2,), [1, 0, 2]), ((1, 2), [0, 2, 1])]
+)
+def test_another_takes_the_place_of_one_that_is_too_slow(
+    slow: tuple[int, ...], numbers: list[int]
+) -> None:
+    """The next best, unless that is too slow too; who was retrained stays to be told of."""
+    trials = [*TRIALS, trial(4, "6>6:bottleneck", 0.5)]
+    retrained = [
+        replace(final, card=replace(final.card, costs=replace(final.card.costs, latency_factor=f)))
+        for number in (1, 2)
+        for f in (1.3 if number in slow else 1.1,)
+        for final in finals(trials[number].layout, (0.6, 0.6))
+    ]
+    record = study_record(trials, retrained)
+    limited = replace(record, definition=replace(DEFINITION, max_latency="1.2x"))
+
+    assert [f.number for f in choose_finalists(limited, 1)] == numbers
+
+
 def test_layouts_from_elsewhere_take_part() -> None:
     """However they scored in the search."""
     started = [*TRIALS, trial(4, "8>1:bottleneck", 0.1, role="start: digits", is_eligible=False)]

@@ -10,12 +10,13 @@ import optuna
 import pytest
 
 from placement_search.errors import PlacementSearchError, SpaceError, StudyError
+from placement_search.evaluation import evaluate
 from placement_search.evaluation.plan import TrainingPlan
 from placement_search.evaluation.workbench import Workbench
 from placement_search.space.cost_table import Price
 from placement_search.study import spaces
 from placement_search.study.progress import Silence
-from placement_search.study.records import TrialEnd
+from placement_search.study.records import SEARCHED, TrialEnd
 from placement_search.study.search import load_ingredients, search
 from placement_search.study.settings import SearchSettings
 from placement_search.study.storage import held_study
@@ -60,6 +61,22 @@ def test_another_latency_is_another_study(
 
     with pytest.raises(StudyError, match="other settings"):
         search(replace(settings, max_latency="1.3x"), bench=bench)
+
+
+@pytest.mark.slow
+def test_finalists_that_are_too_slow_are_replaced(
+    settings: SearchSettings, bench: Workbench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As long as there are others near them; the same command then retrains nothing more."""
+    monkeypatch.setattr(evaluate, "measure_latency_factor", lambda *_: 1.5)
+    slow = replace(settings, max_latency="1.2x", n_trials=14, n_finalists=2, n_seeds=2)
+
+    record = search(slow, bench=bench)
+    retrained = {record.trial_of(final.layout_id).number for final in record.finals}
+    best = [t.number for t in record.ranking if t.role == SEARCHED]
+    assert len(best) > 4
+    assert [n for n in best if n in retrained] == best[:4]
+    assert search(slow, bench=bench).finals == record.finals
 
 
 @pytest.mark.slow
