@@ -17,7 +17,6 @@ from placement_search.cli.options import (
     Format,
     FormatOption,
     ModelPlaceOption,
-    OutOption,
     PickleOption,
     RemoteCodeOption,
     StorageOption,
@@ -31,7 +30,12 @@ from placement_search.cli.progress import StderrProgress
 def report(
     storage: StorageOption = DEFAULTS.storage,
     study_name: StudyOption = None,
-    out: OutOption = None,
+    out: Annotated[
+        Path | None,
+        typer.Option(
+            help="Folder for the report, e.g. reports/first.", show_default="runs/STUDY/report"
+        ),
+    ] = None,
 ) -> None:
     """Write a study's report: report.html, report.md, report.json and trials.csv.
 
@@ -60,7 +64,12 @@ def export(
     data: DataPlaceOption = None,
     device: DeviceOption = None,
     family: FamilyOption = None,
-    out: OutOption = None,
+    out: Annotated[
+        Path | None,
+        typer.Option(
+            help="Folder for the layout, e.g. runs/trial-12.", show_default="runs/STUDY/layout"
+        ),
+    ] = None,
     peft: Annotated[
         Path | None,
         typer.Option(

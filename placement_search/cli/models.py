@@ -15,7 +15,6 @@ from placement_search.cli.options import (
     FamilyOption,
     Format,
     FormatOption,
-    OutOption,
     PickleOption,
     RemoteCodeOption,
     RevisionOption,
@@ -104,7 +103,13 @@ def map_(
         int, typer.Option(min=1, help="Training examples that gradients are summed over.")
     ] = 256,
     seed: SeedOption = DEFAULTS.seed,
-    out: OutOption = None,
+    out: Annotated[
+        Path | None,
+        typer.Option(
+            help="Folder for map.csv and map-spread.csv, e.g. runs/map.",
+            show_default="nothing is written",
+        ),
+    ] = None,
     form: FormatOption = Format.TABLE,
 ) -> None:
     """Score all n² connections by every proxy, and say how stable each proxy is.

@@ -64,9 +64,6 @@ FormatOption = Annotated[Format, typer.Option("--format", help="How to print the
 SeedOption = Annotated[
     int, typer.Option("--seed", min=0, help="Everything random derives from it.")
 ]
-OutOption = Annotated[
-    Path | None, typer.Option("--out", help="Folder for what is written, e.g. runs/first.")
-]
 
 
 @contextmanager

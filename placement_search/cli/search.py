@@ -15,7 +15,6 @@ from placement_search.cli.options import (
     DIFFERS,
     Format,
     FormatOption,
-    OutOption,
     SeedOption,
     StorageOption,
     exit_codes,
@@ -23,6 +22,7 @@ from placement_search.cli.options import (
 from placement_search.cli.output import print_json, print_rows
 from placement_search.cli.progress import StderrProgress
 from placement_search.cli.search_options import (
+    NO_LIMIT,
     FidelityOption,
     GammaOption,
     LatencyLimitOption,
@@ -66,10 +66,11 @@ def search(
         float | None,
         typer.Option(
             min=0,
-            help="Begin no more trials once they, and training switches, have taken so long, "
-            "e.g. 3600, all runs together. Frozen states and proxy map before them, and the finals "
-            "after them, which may take longer, are not counted. Which trial is the last then "
-            "depends on the machine.",
+            help="Begin no more trials once they, and training switches, have taken so many "
+            "seconds, e.g. 3600, all runs together. Frozen states and proxy map before them, and "
+            "the finals after them, which may take longer, are not counted. Which trial is the "
+            "last then depends on the machine.",
+            show_default=NO_LIMIT,
         ),
     ] = None,
     max_steps: Annotated[
@@ -79,6 +80,7 @@ def search(
             help="Begin no more trials once they have taken so many training steps, pruned ones "
             "too, and those of switches, but not of finals; what comes first of --n-trials, this "
             "and --max-seconds counts.",
+            show_default=NO_LIMIT,
         ),
     ] = None,
     sampler: Annotated[
@@ -112,18 +114,23 @@ def search(
         str | None,
         typer.Option(
             help="Most trainable parameters of the adapters: a count, e.g. 5000, "
-            "or a share of the backbone, e.g. 0.5%."
+            "or a share of the backbone, e.g. 0.5%.",
+            show_default=NO_LIMIT,
         ),
     ] = None,
     max_bytes: Annotated[
         str | None,
-        typer.Option(help="Most bytes of adapters and head on disk, e.g. 20KB or 64KiB."),
+        typer.Option(
+            help="Most bytes of adapters and head on disk, e.g. 20KB or 64KiB.",
+            show_default=NO_LIMIT,
+        ),
     ] = None,
     max_flops: Annotated[
         str | None,
         typer.Option(
             help="Most operations of a forward pass, as a factor of the bare backbone's, "
-            "e.g. 1.1x or 110%."
+            "e.g. 1.1x or 110%.",
+            show_default=NO_LIMIT,
         ),
     ] = None,
     max_latency: LatencyLimitOption = None,
@@ -131,14 +138,19 @@ def search(
         int,
         typer.Option(
             min=0,
-            help="Layouts of the search to retrain, beside the baselines, and to test; 0 for none.",
+            help="Layouts of the search to retrain from fresh seeds, beside the baselines, and to "
+            "test; 0 for no finals: the test split is not read, and the best trial is the answer.",
         ),
     ] = DEFAULTS.n_finalists,
-    seeds: Annotated[int, typer.Option(min=2, help="Seeds per finalist.")] = DEFAULTS.n_seeds,
+    seeds: Annotated[
+        int, typer.Option(min=2, help="Retrainings of each finalist, baselines among them.")
+    ] = DEFAULTS.n_seeds,
     n_random: Annotated[
         int,
         typer.Option(
-            min=3, help="Random layouts among the baselines, and of the answer's size beside it."
+            min=3,
+            help="Random layouts among the baselines; as many of the answer's size are trained in "
+            "the end where those have another size, or one of them is the answer.",
         ),
     ] = DEFAULTS.n_random,
     start_from: Annotated[
@@ -161,7 +173,12 @@ def search(
         int, typer.Option(min=1, help="Examples per step.")
     ] = DEFAULTS.training.batch_size,
     learning_rate: Annotated[
-        float, typer.Option(min=1e-8, help="Peak learning rate.")
+        float,
+        typer.Option(
+            min=1e-8,
+            help="Peak of AdamW's learning rate; the default suits the embedded backbone, models "
+            "from the hub usually want less, e.g. 0.003.",
+        ),
     ] = DEFAULTS.training.learning_rate,
     weight_decay: Annotated[
         float, typer.Option(min=0, help="AdamW's weight decay.")
@@ -209,11 +226,17 @@ def search(
     no_map: Annotated[
         bool,
         typer.Option(
-            "--no-map", help="Skip the proxy map, which takes long on backbones of great width."
+            "--no-map",
+            help="Skip the proxy map, which costs a few training steps' time, and all that goes by "
+            "it: guided's beliefs, gradient-guided, the paper's greedy baseline, verdicts on "
+            "proxies. Holds for the whole study.",
         ),
     ] = False,
     gamma: GammaOption = None,
-    out: OutOption = None,
+    out: Annotated[
+        Path | None,
+        typer.Option(help="Folder for report and layout, e.g. mine.", show_default="runs/STUDY"),
+    ] = None,
     form: FormatOption = Format.TABLE,
     quiet: Annotated[bool, typer.Option("--quiet", help="No progress on stderr.")] = False,
     profile: Annotated[

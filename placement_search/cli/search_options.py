@@ -4,6 +4,9 @@ from typing import Annotated
 
 import typer
 
+NO_LIMIT = "no limit"
+"""Shown as the default of limits."""
+
 PrunerOption = Annotated[
     str,
     typer.Option(
@@ -32,7 +35,8 @@ LatencyLimitOption = Annotated[
     typer.Option(
         help="Longest time of a forward pass, as a factor of the bare backbone's, e.g. 1.2x; "
         "predicted for proposals from one measurement of the modules, measured for finalists: "
-        "one that is over it can't be the answer."
+        "one that is over it can't be the answer.",
+        show_default=NO_LIMIT,
     ),
 ]
 GammaOption = Annotated[

@@ -39,7 +39,9 @@ def status(
 def trials(
     storage: StorageOption = DEFAULTS.storage,
     study_name: StudyOption = None,
-    limit: Annotated[int, typer.Option(min=0, help="Rows to show, best first; 0 for all.")] = 0,
+    limit: Annotated[
+        int, typer.Option(min=0, help="Rows to show, best first.", show_default="0, all")
+    ] = 0,
     form: FormatOption = Format.TABLE,
 ) -> None:
     """List a study's trials: complete ones best first, then the others.
