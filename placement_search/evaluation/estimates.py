@@ -99,10 +99,17 @@ def rank_correlation(ours: Sequence[float], theirs: Sequence[float]) -> Estimate
 
 
 def correlation_estimate(rho: float, n: int) -> Estimate:
-    """A rank correlation of ``n`` pairs with the interval of Bonett and Wright (2000)."""
-    # atanh of ±1 is infinite; a perfect correlation keeps a point for its interval.
-    if abs(rho) >= 1:
-        return Estimate(rho, rho, rho, n)
-    half = float(stats.norm.ppf(0.5 + CONFIDENCE / 2)) * math.sqrt((1 + rho**2 / 2) / (n - 3))
-    centre = math.atanh(rho)
-    return Estimate(rho, math.tanh(centre - half), math.tanh(centre + half), n)
+    """A rank correlation of ``n`` pairs with the interval of Bonett and Wright (2000).
+
+    A perfect one has the wide end of the next smaller one's, in which two neighbours change places:
+    by the formula it would have no interval at all.
+
+    Args:
+        rho: The correlation, -1 to 1.
+        n: Pairs, at least five.
+    """
+    next_smaller = 1 - 12 / (n * (n**2 - 1))
+    inner = max(-next_smaller, min(next_smaller, rho))
+    half = float(stats.norm.ppf(0.5 + CONFIDENCE / 2)) * math.sqrt((1 + inner**2 / 2) / (n - 3))
+    low, high = (math.tanh(math.atanh(inner) + end) for end in (-half, half))
+    return Estimate(rho, min(low, rho), max(high, rho), n)

@@ -7,6 +7,7 @@ from statistics import median
 from placement_search.evaluation.estimates import Estimate, mean_estimate, standard_error
 from placement_search.evaluation.score_card import Costs, ScoreCard
 from placement_search.study.comparisons import Against, Comparison
+from placement_search.study.objective import cost_of
 from placement_search.study.random_gain import RandomGain, is_random, random_gain
 from placement_search.study.records import FULL_FINE_TUNING, SEARCHED, StudyRecord, TrialRecord
 
@@ -131,7 +132,8 @@ def find_answer(record: StudyRecord) -> Answer | None:
     budget admit, by measured latency too, and that were retrained at least twice, it takes the one
     with the fewest parameters whose mean is within one standard error of the best mean. Of equally
     small ones those fall out that need more FLOPs than another by a tenth of the bare backbone's,
-    since a second pass has to be worth it; then the better mean decides. Baselines that are
+    since a second pass has to be worth it; then the better mean decides. Where the study sets the
+    score against another cost, the cheapest by that comes before the smallest. Baselines that are
     admitted, random ones too, may be the answer.
     """
     finalists = [f for f in read_finalists(record) if f.is_comparable]
@@ -141,11 +143,19 @@ def find_answer(record: StudyRecord) -> Answer | None:
     best, sign = admitted[0], record.definition.sign
     floor = best.validation.mean - sign * standard_error(best.validation_scores)
     near = [f for f in admitted if sign * f.validation.mean >= sign * floor]
-    chosen = _smallest(near)[0]
+    chosen = _smallest(_cheapest(near, record.definition.cost))[0]
     ours, is_picked = against(chosen, record), is_random(chosen.trial)
     random = random_gain(record, chosen.trial, ours, is_picked=is_picked)
     comparisons = tuple(_comparisons(record, chosen, finalists, random))
     return Answer(chosen, best, comparisons, random, floor)
+
+
+def _cheapest(near: Sequence[Finalist], cost: str | None) -> Sequence[Finalist]:
+    """Those that cost least by what the score is set against; all where the score is all."""
+    if cost is None:
+        return near
+    costs = [cost_of(finalist.cards[0], cost) for finalist in near]
+    return [f for f, each in zip(near, costs, strict=True) if each == min(costs)]
 
 
 def _smallest(near: Sequence[Finalist]) -> list[Finalist]:
@@ -178,7 +188,8 @@ def _comparisons(
     ]
     if random.comparison is not None:
         comparisons.append(random.comparison)
-    elif len(randoms) > 1:
+    elif len(randoms) > 1 and not is_random(chosen.trial):
+        # Where the answer is one of them it was picked as the best, and the rest lie too low.
         # One value per random layout: its seeds share the placement, no independent draws of it.
         size = randoms[0].trial.n_adapter_parameters
         means = [f.test.mean for f in randoms]

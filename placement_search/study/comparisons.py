@@ -19,6 +19,14 @@ class Method(StrEnum):
     WELCH = "Welch"
 
 
+ENOUGH = {Method.PAIRED: 6, Method.WELCH: 8}
+"""Pairs, or values of both sides together, whose order alone tells layouts apart.
+
+By a test of signs six pairs (2 / 2**6 = 0.03, five 0.06), by one of ranks four values on each side
+(2 / 70 = 0.03, three and four 0.06); both two-sided at 0.05.
+"""
+
+
 @dataclass(frozen=True, slots=True)
 class Comparison:
     """A layout, the answer as a rule, against another one on the test split.
@@ -42,11 +50,13 @@ class Comparison:
     def verdict(self) -> str:
         """``better``, ``worse``, or ``not told apart`` where the interval holds zero.
 
-        That is no claim of equality: either may be the better one.
+        That is no claim of equality: either may be the better one. Where all values are equal there
+        is no spread to go by, so they have to be enough that chance would rarely order them so.
         """
-        if self.gain.low > 0:
-            return "better"
-        return "worse" if self.gain.high < 0 else "not told apart"
+        is_point = self.gain.low == self.gain.high
+        if self.gain.low <= 0 <= self.gain.high or (is_point and self.gain.n < ENOUGH[self.method]):
+            return "not told apart"
+        return "better" if self.gain.low > 0 else "worse"
 
 
 @dataclass(frozen=True, slots=True)

@@ -124,6 +124,7 @@ class Coordinator:
             trials.concurrency,
             trials.switches.by_pair if trials.switches else {},
             trials.gammas,
+            trials.course.value,
         )
         self._proposer = Proposer(setting, SAMPLERS[trials.sampler](setting))
         self._course = trials.course

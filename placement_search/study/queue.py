@@ -9,6 +9,7 @@ from placement_search.modules import MODULE_TYPES, check_places
 from placement_search.places import Places
 from placement_search.space.search_space import SearchSpace
 from placement_search.study.baselines import (
+    RANDOM,
     Baseline,
     baseline_notes,
     make_baselines,
@@ -86,7 +87,8 @@ def queue_of(wanted: Wanted, space: SearchSpace, scores: Sequence[Sequence[float
         for role, start in wanted.start_from.items()
     ]
     queued = without_repeats([*baselines, *starts])
-    notes = baseline_notes(space, n_nodes) | lora_notes | more.notes
+    notes = _few_random(baselines, wanted.n_random) | baseline_notes(space, n_nodes)
+    notes |= lora_notes | more.notes
     return Queue(tuple(queued), _notes(starts, queued, space) | notes)
 
 
@@ -128,6 +130,17 @@ def _equal_budget(
 def _lora(wanted: Wanted, space: SearchSpace) -> tuple[tuple[Baseline, ...], dict[str, str]]:
     """None where the study was made before there was one."""
     return lora_baseline(space.places, MODULE_TYPES) if wanted.baseline_set >= 3 else ((), {})
+
+
+def _few_random(baselines: Sequence[Baseline], n_random: int) -> dict[str, str]:
+    """A note where draws from a small space repeated each other or another baseline."""
+    n_new = sum(baseline.role.startswith(RANDOM) for baseline in baselines)
+    if n_new >= n_random:
+        return {}
+    return {
+        RANDOM: f"{n_new} of {n_random}, since the others drew what is a baseline already; the "
+        "missing ones are drawn in the end, of the answer's size, as far as the space has more"
+    }
 
 
 def _notes(starts: list[Baseline], queued: list[Baseline], space: SearchSpace) -> dict[str, str]:

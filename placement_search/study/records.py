@@ -256,8 +256,9 @@ class StudyRecord:
         return self.trials[number]
 
     def trial_of(self, layout_id: str) -> TrialRecord:
-        """The first trial of this layout."""
-        return next(trial for trial in self.trials if trial.layout_id == layout_id)
+        """The first complete trial of this layout; one that failed is the last resort."""
+        found = [trial for trial in self.trials if trial.layout_id == layout_id]
+        return next((trial for trial in found if trial.card), found[0])
 
 
 CARDS = TypeAdapter(ScoreCard)

@@ -25,7 +25,7 @@ from placement_search.study import records
 from placement_search.study.answer import find_answer
 from placement_search.study.definition import StudyDefinition
 from placement_search.study.progress import Progress
-from placement_search.study.random_gain import is_random, random_baselines, size_of
+from placement_search.study.random_gain import Size, is_random, random_baselines, size_of
 from placement_search.study.records import (
     FULL_FINE_TUNING,
     ReferenceRecord,
@@ -107,38 +107,41 @@ class References:
     def _due(self, record: StudyRecord) -> dict[str, list[Layout]]:
         """Random layouts by the id of the layout whose size they have.
 
-        For the answer and for each layout from elsewhere that was retrained; where the baselines or
-        those of another one have its modules and its training already, there are none of its own.
-        An answer that is a random baseline itself has them in any case, see `random_gain`.
+        For the answer and for each layout from elsewhere that was retrained. Random baselines with
+        its modules and its training, or what was drawn for another one, count as its own; only what
+        is missing to as many as the study has random baselines is drawn. An answer that is a random
+        baseline itself has all of them drawn, see `random_gain`.
         """
         answer = find_answer(record)
         ours = [answer.chosen.trial] if answer else []
         starts = [t.finalist.trial for t in find_transfers(record) if t.finalist]
         due: dict[str, list[Layout]] = {}
-        known = [size_of(t) for t in random_baselines(record)]
-        known = known[:1] if all(size == known[0] for size in known) else []
+        held = _baselines_by_size(record)
         for trial in ours + starts:
             layout = parse_layout(trial.layout, MODULE_TYPES)
             size = size_of(trial)
             is_picked = trial in ours and is_random(trial)
-            if layout.connections and (size not in known or is_picked):
-                due[trial.layout_id] = self._draw(record, layout)
-                known.append(size)
+            known = set[str]() if is_picked else held.get(size, set())
+            if layout.connections and len(known - {layout.id}) < record.definition.n_random:
+                drawn = self._draw(record, layout, known)
+                due[trial.layout_id] = drawn
+                held[size] = held.get(size, set()) | {each.id for each in drawn}
         return due
 
-    def _draw(self, record: StudyRecord, layout: Layout) -> list[Layout]:
+    def _draw(self, record: StudyRecord, layout: Layout, known: set[str]) -> list[Layout]:
         """Different random layouts with the modules of ``layout``, one for one, and not itself.
 
-        Fewer than the study's random baselines where the space has no more.
+        Fewer than the study's random baselines where the space has no more, and by those that are
+        ``known`` already.
         """
-        asked = record.definition
+        asked, n_missing = record.definition, record.definition.n_random - len(known - {layout.id})
         generator = random.Random(derive_seed(asked.seed, "alike", layout.id))  # noqa: S311
         drawn: dict[str, Layout] = {}
         if len(layout.connections) > len(self._space.pairs):
             return []
         for _ in range(N_DRAWN):
             made = self._shuffled(layout, generator)
-            if made and made.id != layout.id and len(drawn) < asked.n_random:
+            if made and made.id not in {layout.id, *known} and len(drawn) < n_missing:
                 drawn.setdefault(made.id, made)
         return list(drawn.values())
 
@@ -247,6 +250,15 @@ class References:
         self._study.set_user_attr(reference.key, dumped)
         self._progress.advance(f"{reference.title}: {outcome.score:.4f}")
         return outcome
+
+
+def _baselines_by_size(record: StudyRecord) -> dict[Size, set[str]]:
+    """Ids of the random baselines that are complete, by modules and training."""
+    found: dict[Size, set[str]] = {}
+    for trial in random_baselines(record):
+        layout = parse_layout(trial.layout, MODULE_TYPES)
+        found.setdefault(size_of(trial), set()).add(layout.id)
+    return found
 
 
 def _named(drawn: Sequence[Layout]) -> list[tuple[str, Layout]]:

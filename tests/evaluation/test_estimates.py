@@ -152,8 +152,21 @@ def test_a_monotone_relation_correlates_perfectly(
     # A correlation of ranks computed in float64.
     assert rising.mean == pytest.approx(1, abs=1e-12)
     assert falling.mean == pytest.approx(-1, abs=1e-12)
-    assert rising.low > 0.9
-    assert falling.high < -0.9
+    assert (rising.high, falling.low) == (rising.mean, falling.mean)
+
+
+@pytest.mark.parametrize("n", [5, 8, 40])
+def test_a_perfect_correlation_is_as_unsure_as_the_next_smaller_one(n: int) -> None:
+    """Few pairs lie in order by chance, so they leave a wide interval and no point."""
+    order = [float(index) for index in range(n)]
+    nearly = [*order[:-2], order[-1], order[-2]]
+    perfect, next_smaller = rank_correlation(order, order), rank_correlation(order, nearly)
+
+    assert perfect is not None
+    assert next_smaller is not None
+    # Two ways of rounding.
+    assert perfect.low == pytest.approx(next_smaller.low, rel=1e-9)
+    assert (perfect.low > 0) == (n > 5)
 
 
 @pytest.mark.parametrize(

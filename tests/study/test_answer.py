@@ -7,7 +7,7 @@ from scipy import stats
 from placement_search.evaluation.estimates import Estimate, mean_estimate
 from placement_search.study.answer import Answer, find_answer, read_finalists
 from placement_search.study.comparisons import Comparison
-from placement_search.study.records import FinalRecord, StudyRecord, TrialRecord
+from placement_search.study.records import FinalRecord, StudyRecord, TrialEnd, TrialRecord
 from tests.tiny_records import finals, study_record, trial
 
 SMALL, MIDDLE, LARGE = (f"3>9:bottleneck(rank={rank})" for rank in (1, 4, 16))
@@ -153,13 +153,39 @@ def test_the_choice_does_not_see_the_test_split() -> None:
 
 
 def test_an_admitted_baseline_may_be_the_answer() -> None:
-    """A random layout that wins is recommended, and not compared with itself."""
+    """A random layout that wins is recommended, and not compared with those it was picked from."""
     record = with_random([(0.7, 0.71, 0.72), *[(0.5, 0.51, 0.52)] * 3])
     kept = [final for final in record.finals if final.layout_id != record.trials[0].layout_id]
     answer = answer_of(record.trials, kept)
 
     assert answer.chosen.trial.role.startswith("random")
-    assert [comparison.name for comparison in answer.comparisons] == ["2 random layouts"]
+    assert answer.comparisons == ()
+    assert "drawn apart" in answer.random.reason
+
+
+@pytest.mark.parametrize(
+    ("cost", "chosen"), [(None, "4>1"), ("parameters", "4>1"), ("flops", "1>2")]
+)
+def test_a_cost_that_was_asked_for_decides_among_equals(cost: str | None, chosen: str) -> None:
+    """A second pass of the backbone costs few parameters and many operations."""
+    twice, once = "4>1:bottleneck(rank=4)", "1>2:bottleneck(rank=5)"
+    dear = [
+        replace(f, card=replace(f.card, costs=replace(f.card.costs, n_flops=40_000_000)))
+        for f in finals(twice, (0.80, 0.84, 0.82))
+    ]
+    record = study_record(searched(twice, once), [*dear, *finals(once, (0.80, 0.84, 0.82))])
+    found = find_answer(replace(record, definition=replace(record.definition, cost=cost)))
+
+    assert found is not None
+    assert found.chosen.trial.layout.startswith(chosen)
+
+
+def test_a_finalist_is_known_by_its_complete_trial() -> None:
+    """Not by an earlier one of the same layout that failed and was queued again."""
+    failed = replace(trial(0, SMALL, None), end=TrialEnd.FAILED, reason="loss is not finite")
+    answer = answer_of([failed, trial(1, SMALL)], finals(SMALL, BEST_SCORES))
+
+    assert answer.chosen.trial.number == 1
 
 
 def test_random_layouts_count_once_each() -> None:

@@ -38,6 +38,21 @@ def test_independent_values_are_never_paired() -> None:
     assert comparison.method is Method.WELCH
 
 
+@pytest.mark.parametrize(("n", "is_paired", "verdict"), [
+    (2, True, "not told apart"), (5, True, "not told apart"), (6, True, "better"),
+    (3, False, "not told apart"), (4, False, "better"),
+])  # fmt: skip
+def test_equal_differences_need_enough_seeds_to_tell_layouts_apart(
+    n: int, is_paired: bool, verdict: str
+) -> None:
+    """They have no spread; two seeds that gain one example each would be a sure gain by it."""
+    ours, theirs = (dict.fromkeys(range(n), score) for score in (1.0, 0.75))
+    comparison = Against(ours, 1, is_paired=is_paired).layout("x", 5, theirs)
+
+    assert comparison.gain.low == comparison.gain.high == 0.25
+    assert comparison.verdict == verdict
+
+
 @pytest.mark.parametrize("is_paired", [False, True])
 def test_a_lower_error_is_a_gain(is_paired: bool) -> None:
     """Where less is better, signs turn, in both kinds of interval."""

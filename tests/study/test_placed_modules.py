@@ -181,11 +181,11 @@ def test_random_layouts_like_one_from_elsewhere_fit_too(
     references = References(study, engine, placed(modules=[PLAIN]), Silence())
     layout = parse_layout("0>1:inner(rank=4)+3>9:bottleneck(rank=4)", TYPES)
     record: StudyRecord = with_finals("1>1:bottleneck(rank=4)")
-    drawn = references._draw(record, layout)
+    drawn = references._draw(record, layout, set())
 
     assert len(drawn) == record.definition.n_random
     assert all(not misfits(each, PLACES) for each in drawn)
-    assert references._draw(record, parse_layout("0>1:inner(rank=4)", TYPES))
+    assert references._draw(record, parse_layout("0>1:inner(rank=4)", TYPES), set())
 
 
 def test_none_are_drawn_where_the_space_has_no_place_for_them(
@@ -197,7 +197,7 @@ def test_none_are_drawn_where_the_space_has_no_place_for_them(
     references = References(study, StubEngine(), space, Silence())
     record = with_finals("1>1:bottleneck(rank=4)")
 
-    assert references._draw(record, parse_layout("0>1:inner(rank=4)", TYPES)) == []
+    assert references._draw(record, parse_layout("0>1:inner(rank=4)", TYPES), set()) == []
 
 
 def test_a_start_whose_module_does_not_fit_the_backbone_is_refused(

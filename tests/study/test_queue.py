@@ -17,7 +17,7 @@ from placement_search.study.queue import check_starts, make_queue
 from placement_search.study.records import ProxyMap
 from placement_search.study.starts import StartLayout
 from tests.tiny_records import DEFINITION
-from tests.tiny_spaces import WIDTH, bound
+from tests.tiny_spaces import WIDTH, bound, space_file
 
 MAP = ProxyMap({GREEDY_PROXY: [[1.0] * 25] * 25}, n_examples=8, loss=1.0, seconds=0.1)
 NEW = replace(DEFINITION, baseline_set=NEWEST_BASELINES)
@@ -55,6 +55,24 @@ def test_new_studies_have_more_of_them_before_the_random_ones() -> None:
     assert queue.notes.keys() == {
         "every layer, parallel, same budget", "every layer, sequential, same budget",
     }  # fmt: skip
+
+
+def test_a_small_space_says_how_many_random_layouts_it_gave() -> None:
+    """Draws that repeat each other are left out; references make up for them in the end."""
+    small = bound(
+        space_file(
+            kinds=["sequential"],
+            sources=["3-5"],
+            connections={"at_most": 1},
+            modules=[{"type": "bottleneck", "rank": 4}],
+        )
+    )
+    queue = make_queue(replace(NEW, n_random=9), small, MAP)
+    n_random = sum(each.role.startswith("random") for each in queue.layouts)
+
+    assert n_random < 9
+    assert queue.notes["random"].startswith(f"{n_random} of 9, since the others drew")
+    assert "random" not in make_queue(NEW, bound(), MAP).notes
 
 
 def test_the_second_set_has_no_lora() -> None:

@@ -92,12 +92,27 @@ def test_the_answer_is_compared_with_them(study: optuna.Study) -> None:
     assert answer.comparisons[0].n_adapter_parameters == 100
 
 
-def test_random_baselines_of_its_size_are_enough(study: optuna.Study) -> None:
-    """Nothing is trained where the baselines have the answer's modules already."""
+@pytest.mark.parametrize(("n_baselines", "n_drawn"), [(0, 3), (1, 2), (2, 1), (3, 0), (4, 0)])
+def test_random_baselines_of_its_size_count(
+    study: optuna.Study, n_baselines: int, n_drawn: int
+) -> None:
+    """What a stopped search, a failure or a small space left out is drawn, and no more."""
+    randoms = [
+        trial(n, f"{n}>9:bottleneck(rank=8)+7>7:bottleneck(rank=4)", 0.5, role=f"random {n}")
+        for n in range(1, n_baselines + 1)
+    ]
+    record = with_finals(LARGER)
+    answer = replace(record.trials[1], number=0)
+    held = [final for t in randoms for final in retrained(t.layout, (0.5, 0.51, 0.52))]
+    finals = (*(f for f in record.finals if f.layout_id == answer.layout_id), *held)
+    asked = replace(record.definition, n_random=3)
+    record = replace(record, trials=(answer, *randoms), finals=finals, definition=asked)
     engine = StubEngine()
-    made(study, with_finals("5>9:bottleneck(rank=8)+7>7:bottleneck(rank=4)"), engine)
+    found = find_answer(made(study, record, engine))
 
-    assert engine.requests == []
+    assert len({request.layout.id for request in engine.requests}) == n_drawn
+    assert found is not None
+    assert found.random.n_layouts == n_baselines + n_drawn
 
 
 def test_a_layout_from_elsewhere_has_random_ones_of_its_own_size(study: optuna.Study) -> None:

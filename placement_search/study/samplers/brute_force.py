@@ -58,7 +58,8 @@ def _check_size(space: SearchSpace) -> None:
             "interval; list its values, or take another sampler"
         )
     n_trainings = math.prod(count for count in counts if count)
-    if space.n_layouts is None or space.n_layouts * n_trainings > MAX_LAYOUTS:
+    n_layouts = space.n_layouts
+    if n_layouts is None or n_layouts * n_trainings > MAX_LAYOUTS:
         raise StudyError(
             f"--sampler brute-force takes spaces of at most {MAX_LAYOUTS:,} layouts; "
             f"{space.name!r} has about 10^{space.log10_size + math.log10(n_trainings):.1f}; "
@@ -96,10 +97,11 @@ def _grown(
 
     What is legal stays legal when a choice is dropped, so nothing grows from what is not.
     """
-    if not space.choices.legality.allows(space.choices.picks(chosen)):
+    free = space.choices.free
+    is_short = len(chosen) + len(free) - first < space.choices.at_least
+    if is_short or not space.choices.legality.allows(space.choices.picks(chosen)):
         return
     yield chosen
-    free = space.choices.free
     for index in range(first, len(free)):
         for module in allowed:
             yield from _grown(space, [*chosen, (free[index], module)], allowed, index + 1)

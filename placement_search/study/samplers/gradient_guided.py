@@ -142,7 +142,9 @@ class _Chosen:
         """
         order = self._order(name, gamma, module, size + depth)
         last = size - 1 + depth
-        if last >= len(order):
+        # What is always there gives way to nothing.
+        is_fixed = depth > 0 and size <= len(self._space.choices.always)
+        if is_fixed or last >= len(order):
             return None
         groups = [*order[: size - 1], order[last]]
         # A place that rules forbid gives way to the next one.
@@ -152,9 +154,10 @@ class _Chosen:
     def _order(self, name: str, gamma: float, module: int, length: int) -> list[int]:
         """Greedy choices by a proxy, at least so many where there are; more are made at once."""
         fitting = tuple(self._space.choices.fitting(module))
+        n_all = len(self._space.choices.always) + len(fitting)
         key = name, gamma, fitting
         made = self._made.get(key, [])
-        if length > len(made) and (not made or len(made) < len(fitting)):
+        if length > len(made) and (not made or len(made) < n_all):
             most = max(length, 2 * len(made), self._space.at_most)
             made = self._made[key] = greedy_choice(
                 self._space, self._proxies[name], module, most, gamma

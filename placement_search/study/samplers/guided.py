@@ -211,12 +211,13 @@ def observations(
 ) -> list[Observation]:
     """What the trials of a space say of their layouts.
 
-    A pruned trial's last score counts as if it had gained what the complete ones gained from that
-    report on, in the median, and is doubted by how much they differ in that. Where a cost is an
+    A pruned trial's score counts as if it had gained what the complete ones gained after the same
+    reports, in the median, and is doubted by how much they differ in that. Where a cost is an
     objective too, both are one number by weights that are drawn anew, after ParEGO (Knowles 2006):
     proposal by proposal another part of the Pareto front is looked for.
     """
     complete = [trial for trial in trials if trial.state is TrialState.COMPLETE]
+    gains = _Gains(complete, setting)
     found = []
     costs = []
     for trial in trials:
@@ -225,9 +226,9 @@ def observations(
         candidate = candidate_of(trial)
         if not setting.encoding.space.contains(candidate.layout):
             continue
-        gain, doubt = (
-            (0.0, 0.0) if trial.state is TrialState.COMPLETE else _gain_from(trial, complete)
-        )
+        is_complete = trial.state is TrialState.COMPLETE
+        reports = frozenset(trial.intermediate_values)
+        gain, doubt = (0.0, 0.0) if is_complete else gains.after(reports)
         found.append(Observation(candidate, setting.sign * (trial.values[0] + gain), doubt))
         costs.append(trial.values[1:])
     return _weighed(found, costs, generator) if len(setting.directions) > 1 else found
@@ -257,15 +258,33 @@ def _within_range(values: Array) -> Array:
     return np.asarray((values - values.min()) / spread)
 
 
-def _gain_from(pruned: FrozenTrial, complete: Sequence[FrozenTrial]) -> tuple[float, float]:
-    """What complete trials gained since the report at which one was pruned, and its variance."""
-    last = max(pruned.intermediate_values, default=0)
-    gains: Array = np.array([
-        trial.values[0] - trial.intermediate_values[last]
-        for trial in complete
-        if trial.values and last in trial.intermediate_values
-    ])  # fmt: skip
-    return (float(np.median(gains)), float(gains.var())) if len(gains) else (0.0, 0.0)
+class _Gains:
+    """What complete trials gained after some reports, for those that were pruned after them."""
+
+    def __init__(self, complete: Sequence[FrozenTrial], setting: Setting) -> None:
+        self._complete = [trial for trial in complete if trial.values]
+        self._setting = setting
+        self._known: dict[frozenset[int], tuple[float, float]] = {}
+
+    def after(self, reports: frozenset[int]) -> tuple[float, float]:
+        """The median gain and its variance; nothing where no complete trial has these reports.
+
+        A single one does not show how much they differ; it is doubted by as much as it gained.
+        """
+        if reports not in self._known:
+            self._known[reports] = self._found(reports)
+        return self._known[reports]
+
+    def _found(self, reports: frozenset[int]) -> tuple[float, float]:
+        value_of = self._setting.value_of
+        gains: Array = np.array([
+            trial.values[0] - value_of({each: trial.intermediate_values[each] for each in reports})
+            for trial in self._complete
+            if reports and reports <= trial.intermediate_values.keys()
+        ])  # fmt: skip
+        if len(gains) == 1:
+            return float(gains[0]), float(gains[0] ** 2)
+        return (float(np.median(gains)), float(gains.var())) if len(gains) else (0.0, 0.0)
 
 
 def most_telling(observed: Sequence[Observation]) -> Sequence[Observation]:

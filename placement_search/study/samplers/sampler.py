@@ -22,6 +22,11 @@ Scores = Sequence[Sequence[float]]
 """A proxy's score of every connection, ``[source][target]``, larger for a better place."""
 
 
+def last_score(scores: Mapping[int, float]) -> float:
+    """The score of a trial that is what it reported last."""
+    return scores[max(scores)]
+
+
 @dataclass(frozen=True, slots=True)
 class Setting:
     """What a sampler works on, all through a study.
@@ -35,6 +40,7 @@ class Setting:
             n - concurrency.
         keep: By connection the probability that a switch keeps it; empty where none was trained.
         gammas: Strengths of the discount in greedy choices by the proxies, each within [0, 1].
+        value_of: The score of a trial that has reported so, by number of the report.
     """
 
     encoding: Encoding
@@ -44,6 +50,7 @@ class Setting:
     concurrency: int = 1
     keep: Mapping[Pair, float] = field(default_factory=dict)
     gammas: tuple[float, ...] = DEFAULT_GAMMAS
+    value_of: Callable[[Mapping[int, float]], float] = last_score
 
     @property
     def sign(self) -> int:

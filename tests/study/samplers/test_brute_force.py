@@ -53,6 +53,13 @@ def test_a_large_space_of_few_layouts_is_gone_through() -> None:
     assert len(list(all_layouts(space))) == 2 * (1 + 19)
 
 
+def test_a_space_of_few_large_layouts_is_gone_through() -> None:
+    """Which two of twenty-five to leave out: not through all smaller sets, which are millions."""
+    file = space_file(kinds=["sequential"], connections={"at_least": 23, "at_most": 23})
+
+    assert len(list(all_layouts(bound(file)))) == 2 * 300
+
+
 def test_a_large_space_is_refused_with_its_size() -> None:
     """Nobody waits for millions of trainings."""
     with pytest.raises(StudyError, match=r"'tiny' has about 10\^7\.\d"):

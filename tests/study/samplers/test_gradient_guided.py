@@ -93,6 +93,16 @@ def test_connections_that_come_together_are_chosen_together(changes: dict[str, o
     assert all(space.contains(layout) for layout in found)
 
 
+@pytest.mark.parametrize("always", [["3>4"], ["3>4", "6>6"]], ids=str)
+def test_what_is_always_there_gives_way_to_nothing(always: list[str]) -> None:
+    """When its choices are used up it goes down the rankings of the others, to their last."""
+    space = bound(space_file(always=always, connections={"at_most": len(always) + 1}))
+    found = list(every_greedy_layout(setting_of(Encoding(space))))
+
+    assert all(space.contains(layout) for layout in found)
+    assert len(set(found)) == len(space.modules) * (len(space.choices.free) + 1)
+
+
 def test_choices_keep_the_budget() -> None:
     """The module that can be paid for most often comes first, then the dearer one, but once."""
     encoding = Encoding(bound(max_parameters=3 * N_RANK_4))

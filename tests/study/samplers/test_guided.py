@@ -1,6 +1,7 @@
 import random
 from collections.abc import Callable
 from dataclasses import replace
+from statistics import fmean
 
 import optuna
 import pytest
@@ -109,6 +110,39 @@ def test_a_pruned_score_counts_as_if_it_had_gained_what_others_did() -> None:
 
     assert [round(each.score, 6) for each in found] == [0.7, 0.8, 0.6]
     assert [round(each.doubt, 6) for each in found] == [0, 0, 0.01]
+
+
+def test_a_pruned_mean_of_replicates_is_compared_with_the_same_replicates() -> None:
+    """One hard seed, which all layouts share, is no gain that was still to come."""
+    hard = [0.8, 0.8, 0.8, 0.7, 0.8]
+    complete = [
+        trial([score + n / 100 for score in hard], TrialState.COMPLETE, f"0>{n}:bottleneck(rank=4)")
+        for n in range(1, 4)
+    ]
+    pruned = trial(
+        [score - 0.03 for score in hard[:4]], TrialState.PRUNED, "0>5:bottleneck(rank=4)"
+    )
+    for each in (*complete, pruned):
+        each.values = [fmean(each.intermediate_values.values())]
+    setting = replace(SETTING, value_of=lambda scores: fmean(scores.values()))
+    found = observations([*complete, pruned], setting, random.Random(0))  # noqa: S311
+
+    assert found[-1].score == pytest.approx(fmean(hard) - 0.03)
+
+
+def test_a_gain_that_one_trial_shows_is_doubted() -> None:
+    """It may have been the only one, so it is as unsure as it is large."""
+    found = observations(
+        [
+            trial([0.5, 0.8], TrialState.COMPLETE, "0>1:bottleneck(rank=4)"),
+            trial([0.3], TrialState.PRUNED, "0>3:bottleneck(rank=4)"),
+        ],
+        SETTING,
+        random.Random(0),  # noqa: S311
+    )
+
+    assert found[1].score == pytest.approx(0.6)
+    assert found[1].doubt == pytest.approx(0.09)
 
 
 def test_a_long_search_learns_from_the_best_and_the_latest(
