@@ -139,7 +139,8 @@ def search(
         typer.Option(
             min=0,
             help="Layouts of the search to retrain from fresh seeds, beside the baselines, and to "
-            "test; 0 for no finals: the test split is not read, and the best trial is the answer.",
+            "test; up to twice as many where some are slower than --max-latency. 0 for no finals: "
+            "the test split is not read, and the best trial is exported.",
         ),
     ] = DEFAULTS.n_finalists,
     seeds: Annotated[
@@ -150,7 +151,7 @@ def search(
         typer.Option(
             min=3,
             help="Random layouts among the baselines; as many of the answer's size are trained in "
-            "the end where those have another size, or one of them is the answer.",
+            "the end, as far as the baselines are not such, or one of them is the answer.",
         ),
     ] = DEFAULTS.n_random,
     start_from: Annotated[
@@ -227,9 +228,9 @@ def search(
         bool,
         typer.Option(
             "--no-map",
-            help="Skip the proxy map, which costs a few training steps' time, and all that goes by "
-            "it: guided's beliefs, gradient-guided, the paper's greedy baseline, verdicts on "
-            "proxies. Holds for the whole study.",
+            help="Skip the proxy map, which takes a second on the embedded backbone and about a "
+            "minute on wide ones, and all that goes by it: guided's beliefs, gradient-guided, the "
+            "paper's greedy baseline, verdicts on proxies. Holds for the whole study.",
         ),
     ] = False,
     gamma: GammaOption = None,

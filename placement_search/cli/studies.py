@@ -83,7 +83,7 @@ def best(
                 _front_rows(record, trial.number), form, title=f"Pareto front of {record.name}"
             )
             return
-        print_facts(_best_facts(trial, answer), form)
+        print_facts(_best_facts(record, trial, answer), form)
 
 
 def _status_facts(record: "StudyRecord") -> Row:
@@ -102,7 +102,7 @@ def _status_facts(record: "StudyRecord") -> Row:
     }
 
 
-def _best_facts(trial: "TrialRecord", answer: "Answer | None") -> Row:
+def _best_facts(record: "StudyRecord", trial: "TrialRecord", answer: "Answer | None") -> Row:
     """The layout, what it costs, how it scored, and what its places gained; unknown cells empty."""
     chosen = answer.chosen if answer else None
     costs = chosen.costs if chosen else trial.card.costs if trial.card else None
@@ -125,12 +125,14 @@ def _best_facts(trial: "TrialRecord", answer: "Answer | None") -> Row:
         "test_low": test.low if test else None,
         "test_high": test.high if test else None,
         "n_seeds": test.n if test else 0,
-        **_gain_facts(answer),
+        **_gain_facts(record, answer),
     }
 
 
-def _gain_facts(answer: "Answer | None") -> Row:
+def _gain_facts(record: "StudyRecord", answer: "Answer | None") -> Row:
     """The answer's gain over random layouts of its size; where it was not measured, why."""
+    from placement_search.study.finalists import why_unanswered
+
     gain = answer.random if answer else None
     compared = gain.comparison if gain else None
     return {
@@ -139,9 +141,7 @@ def _gain_facts(answer: "Answer | None") -> Row:
         "gain_high": compared.gain.high if compared else None,
         "verdict": compared.verdict if compared else None,
         "n_random_layouts": gain.n_layouts if gain else 0,
-        "gain_not_measured": gain.reason or None
-        if gain
-        else "finals were not held or are not complete",
+        "gain_not_measured": gain.reason or None if gain else why_unanswered(record),
     }
 
 

@@ -1,7 +1,6 @@
 """What a report says, gathered once from a study's record."""
 
 import statistics
-from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -11,7 +10,7 @@ from placement_search.layout import Layout, parse_layout
 from placement_search.modules import MODULE_TYPES
 from placement_search.study.answer import Answer, Finalist, find_answer, read_finalists
 from placement_search.study.correlations import ProxyCorrelation, proxy_correlations
-from placement_search.study.finalists import choose_finalists
+from placement_search.study.finalists import lacks_seeds
 from placement_search.study.records import ReferenceRecord, StudyRecord, TrialEnd, TrialRecord
 from placement_search.study.transfers import Transfer, find_transfers
 
@@ -101,10 +100,7 @@ class Findings:
     @property
     def has_incomplete_finals(self) -> bool:
         """Whether some layout due for the finals lacks seeds, as after an interruption."""
-        held = Counter(final.layout_id for final in self.record.finals)
-        goal = self.record.goal
-        due = choose_finalists(self.record, goal.n_finalists)
-        return any(held[trial.layout_id] < goal.n_seeds for trial in due)
+        return lacks_seeds(self.record)
 
     @property
     def n_test_reads(self) -> int:

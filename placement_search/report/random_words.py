@@ -3,13 +3,14 @@
 from placement_search.report.findings import Findings
 from placement_search.report.formats import as_interval, as_signed
 from placement_search.study.comparisons import Comparison
+from placement_search.study.finalists import why_unanswered
 from placement_search.study.random_gain import RandomGain, is_random
 
 
 def random_sentence(findings: Findings) -> str:
     """What choosing the places gained over placing the same adapters at random, in one sentence."""
     if findings.answer is None:
-        why = "the finals that would find an answer were not held or are not complete"
+        why = why_unanswered(findings.record)
         return f"The gain over random layouts of the same size was not measured: {why}."
     gain = findings.answer.random
     if gain.comparison is None:

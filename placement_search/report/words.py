@@ -18,6 +18,8 @@ from placement_search.study.answer import Answer, Finalist
 from placement_search.study.comparisons import Comparison, Method
 from placement_search.study.course import DATA
 from placement_search.study.definition import StudyDefinition
+from placement_search.study.finalists import why_unanswered
+from placement_search.study.objective import TITLES
 from placement_search.study.records import SEARCHED, StudyRecord, TrialRecord
 from placement_search.study.starts import is_start
 
@@ -97,7 +99,7 @@ def sampler_words(record: StudyRecord) -> str:
     if not later:
         return ""
     changes = _joined([f"trial {first}" for first in later])
-    return f" (from {changes} on by another version of it, which proposes otherwise)"
+    return f" (from {changes} on by another version of it, which may propose otherwise)"
 
 
 def course_words(asked: StudyDefinition) -> str:
@@ -166,14 +168,13 @@ def _without_finals(findings: Findings) -> list[str]:
     if not n_admitted:
         return ["Only baselines outside the search space are complete; continue the study."]
     if findings.recommended is None:
-        return ["More trials or more --finalists may find one that is fast enough."]
-    reason = "finals were not held or are not complete"
-    if too_slow(findings) and not findings.has_incomplete_finals:
-        reason = "no finalist is fast enough"
+        return ["More trials, or another --max-latency, may find one that is fast enough."]
+    reason = why_unanswered(findings.record)
+    cure = " More --finalists may find one that is." if "fast" in reason else ""
     return [
         (
             f"There is no final answer since {reason}, so the layout shown is the incumbent: the "
-            "admitted trial with the best validation score."
+            f"admitted trial with the best validation score.{cure}"
         ),
         (
             "That score is optimistic: it is the best of "
@@ -191,10 +192,10 @@ def _how_chosen(answer: Answer, findings: Findings) -> list[str]:
         (
             f"How it was chosen: the best trials and {others} were retrained with "
             f"{_plural(findings.record.goal.n_seeds, 'fresh seed')} each. Among the {n_admitted} "
-            "finalists that space and budget admit, the answer is the one with the fewest "
-            "parameters whose mean validation score lies within one standard error of the best; of "
-            "equally small ones the best of those whose FLOPs are the fewest, to within a tenth of "
-            "the bare backbone's."
+            f"finalists that space and budget admit, the answer is the one with the "
+            f"{_fewest(findings)} whose mean validation score lies within one standard error of "
+            "the best; of equally small ones the best of those whose FLOPs are the fewest, to "
+            "within a tenth of the bare backbone's."
         ),
     ]
     if best is answer.chosen:
@@ -215,6 +216,14 @@ def _how_chosen(answer: Answer, findings: Findings) -> list[str]:
         f"after its training: {as_count(findings.n_test_reads)} times in all."
     )
     return sentences
+
+
+def _fewest(findings: Findings) -> str:
+    """What decides among the layouts that are about as good as the best."""
+    cost = findings.record.definition.cost
+    if cost in {None, "parameters"}:
+        return "fewest parameters"
+    return f"fewest {TITLES[str(cost)]}, then the fewest parameters,"
 
 
 def _figures_of_finalist(chosen: Finalist, findings: Findings) -> list[tuple[str, str]]:

@@ -3,8 +3,10 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
+from math import comb
 
 from placement_search.evaluation.estimates import (
+    CONFIDENCE,
     Estimate,
     difference_estimate,
     mean_estimate,
@@ -19,12 +21,8 @@ class Method(StrEnum):
     WELCH = "Welch"
 
 
-ENOUGH = {Method.PAIRED: 6, Method.WELCH: 8}
-"""Pairs, or values of both sides together, whose order alone tells layouts apart.
-
-By a test of signs six pairs (2 / 2**6 = 0.03, five 0.06), by one of ranks four values on each side
-(2 / 70 = 0.03, three and four 0.06); both two-sided at 0.05.
-"""
+ROUNDING = 1e-9
+"""Width of an interval below which all differences were equal, but for the last bits of scores."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,10 +51,19 @@ class Comparison:
         That is no claim of equality: either may be the better one. Where all values are equal there
         is no spread to go by, so they have to be enough that chance would rarely order them so.
         """
-        is_point = self.gain.low == self.gain.high
-        if self.gain.low <= 0 <= self.gain.high or (is_point and self.gain.n < ENOUGH[self.method]):
+        gain = self.gain
+        is_point = gain.high - gain.low < ROUNDING
+        if gain.low <= 0 <= gain.high or (is_point and self._chance_of_order > 1 - CONFIDENCE):
             return "not told apart"
-        return "better" if self.gain.low > 0 else "worse"
+        return "better" if gain.low > 0 else "worse"
+
+    @property
+    def _chance_of_order(self) -> float:
+        """How likely all differences point one way by chance: by a test of signs, or of ranks."""
+        n_orders = (
+            2**self.gain.n if self.method is Method.PAIRED else comb(self.gain.n, self.test.n)
+        )
+        return 2 / n_orders
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,5 +1,6 @@
 """The finals: the best layouts and the baselines retrained over fresh seeds, tested once."""
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -45,7 +46,9 @@ def choose_finalists(record: StudyRecord, n_finalists: int) -> list[TrialRecord]
     """
     proposed = [trial for trial in _by_worth(record, n_finalists) if trial.role == SEARCHED]
     given = [trial for trial in record.trials if trial.role != SEARCHED and trial.card]
-    held, slow = {final.layout_id for final in record.finals}, record.too_slow
+    held = Counter(final.layout_id for final in record.finals)
+    # Measured with all its seeds, so that whoever replaces it does not hang on an interruption.
+    slow = [each for each in record.too_slow if held[each] >= record.goal.n_seeds]
     near = proposed[: REACH * n_finalists]
     best = [trial for trial in near if trial.layout_id not in slow][:n_finalists]
     former = [trial for trial in proposed if trial.layout_id in held and trial not in best]
@@ -60,6 +63,21 @@ def further_finalists(
     """Who takes part beside those already chosen, now that their latency is known."""
     done = {trial.layout_id for trial in chosen}
     return [t for t in choose_finalists(record, n_finalists) if t.layout_id not in done]
+
+
+def lacks_seeds(record: StudyRecord) -> bool:
+    """Whether some layout due for the finals lacks seeds, as after an interruption."""
+    held = Counter(final.layout_id for final in record.finals)
+    due = choose_finalists(record, record.goal.n_finalists)
+    return any(held[trial.layout_id] < record.goal.n_seeds for trial in due)
+
+
+def why_unanswered(record: StudyRecord) -> str:
+    """Why a study has no answer though an admitted trial is complete."""
+    is_any_slow = any(record.trial_of(each).is_eligible for each in record.too_slow)
+    if is_any_slow and not lacks_seeds(record):
+        return "no finalist is fast enough"
+    return "finals were not held or are not complete"
 
 
 def _by_worth(record: StudyRecord, n: int) -> list[TrialRecord]:

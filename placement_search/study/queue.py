@@ -138,8 +138,8 @@ def _few_random(baselines: Sequence[Baseline], n_random: int) -> dict[str, str]:
     if n_new >= n_random:
         return {}
     return {
-        RANDOM: f"{n_new} of {n_random}, since the others drew what is a baseline already; the "
-        "missing ones are drawn in the end, of the answer's size, as far as the space has more"
+        RANDOM: f"{n_new} of {n_random}, since the others drew what is a baseline already; finals "
+        "draw as many as are missing of the answer's size, as far as the space has them"
     }
 
 

@@ -105,5 +105,6 @@ def _why_not(trial: TrialRecord, n_layouts: int, *, is_picked: bool) -> str:
     drawn = ", drawn apart from the baselines that it is one of," if is_picked else ""
     return (
         f"the study holds {n_layouts} random layouts of its size{drawn} with a test score and an "
-        f"interval needs {MIN_LAYOUTS}: the space has no more, or the search stopped before them"
+        f"interval needs {MIN_LAYOUTS}: the space has no more, or the search stopped before them, "
+        "or an earlier version did not draw them, which the same command now does"
     )

@@ -5,8 +5,10 @@ fine-tuned, as a ceiling. Each training is kept as soon as it is there, so that 
 loses no more than the running ones.
 """
 
+import itertools
 import random
-from collections.abc import Mapping, Sequence
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import optuna
@@ -116,16 +118,16 @@ class References:
         ours = [answer.chosen.trial] if answer else []
         starts = [t.finalist.trial for t in find_transfers(record) if t.finalist]
         due: dict[str, list[Layout]] = {}
-        held = _baselines_by_size(record)
+        new: dict[Size, set[str]] = {}
         for trial in ours + starts:
             layout = parse_layout(trial.layout, MODULE_TYPES)
             size = size_of(trial)
-            is_picked = trial in ours and is_random(trial)
-            known = set[str]() if is_picked else held.get(size, set())
-            if layout.connections and len(known - {layout.id}) < record.definition.n_random:
+            baselines = [] if trial in ours and is_random(trial) else random_baselines(record)
+            known = _held_of_its_size(record, trial, baselines) | new.get(size, set())
+            if layout.connections and len(known) < record.definition.n_random:
                 drawn = self._draw(record, layout, known)
                 due[trial.layout_id] = drawn
-                held[size] = held.get(size, set()) | {each.id for each in drawn}
+                new[size] = new.get(size, set()) | {each.id for each in drawn}
         return due
 
     def _draw(self, record: StudyRecord, layout: Layout, known: set[str]) -> list[Layout]:
@@ -134,7 +136,7 @@ class References:
         Fewer than the study's random baselines where the space has no more, and by those that are
         ``known`` already.
         """
-        asked, n_missing = record.definition, record.definition.n_random - len(known - {layout.id})
+        asked, n_missing = record.definition, record.definition.n_random - len(known)
         generator = random.Random(derive_seed(asked.seed, "alike", layout.id))  # noqa: S311
         drawn: dict[str, Layout] = {}
         if len(layout.connections) > len(self._space.pairs):
@@ -174,7 +176,7 @@ class References:
         asked = record.definition
         due = [
             (Reference(role, replicate, layout.notation, like.layout_id, like.training), layout)
-            for role, layout in _named(drawn)
+            for role, layout in _named(drawn, record, like.layout_id)
             for replicate in range(1, record.goal.n_seeds + 1)
         ]
         known = _known_cards(record)
@@ -252,20 +254,34 @@ class References:
         return outcome
 
 
-def _baselines_by_size(record: StudyRecord) -> dict[Size, set[str]]:
-    """Ids of the random baselines that are complete, by modules and training."""
-    found: dict[Size, set[str]] = {}
-    for trial in random_baselines(record):
-        layout = parse_layout(trial.layout, MODULE_TYPES)
-        found.setdefault(size_of(trial), set()).add(layout.id)
-    return found
+def _held_of_its_size(
+    record: StudyRecord, trial: TrialRecord, baselines: Sequence[TrialRecord]
+) -> set[str]:
+    """Ids of the random layouts with a trial's modules and training that the study holds tested.
+
+    Those of the baselines, and what was drawn for other layouts and has all its seeds: what was
+    drawn for this one is drawn again, and trained as far as an interruption left it.
+    """
+    size = size_of(trial)
+    tested = {f.layout_id for f in record.finals if f.card.test_score is not None}
+    found = [t.layout for t in baselines if t.layout_id in tested and size_of(t) == size]
+    others = Counter(
+        r.layout
+        for r in record.references
+        if r.layout and r.like != trial.layout_id and size_of(r) == size
+    )
+    found += [layout for layout, n_seeds in others.items() if n_seeds >= record.goal.n_seeds]
+    ids = {parse_layout(layout, MODULE_TYPES).id for layout in found}
+    return ids - {parse_layout(trial.layout, MODULE_TYPES).id}
 
 
-def _named(drawn: Sequence[Layout]) -> list[tuple[str, Layout]]:
-    return [
-        (f"random layout of the same size {index}", layout)
-        for index, layout in enumerate(drawn, start=1)
-    ]
+def _named(drawn: Sequence[Layout], record: StudyRecord, like: str) -> Iterator[tuple[str, Layout]]:
+    """Layouts drawn for another one with their roles: those that they have, then new ones."""
+    roles = {r.layout: r.role for r in record.references if r.layout and r.like == like}
+    numbers = (f"random layout of the same size {index}" for index in itertools.count(1))
+    new = (role for role in numbers if role not in roles.values())
+    for layout in drawn:
+        yield roles.get(layout.notation) or next(new), layout
 
 
 def _known_cards(record: StudyRecord) -> dict[Trained, ScoreCard]:

@@ -340,8 +340,8 @@ def _keep_sampler_version(
         return
     if first:
         progress.say(
-            f"this version's {settings.sampler} sampler proposes otherwise than the one that began "
-            f"the study: trials from {first} on are not what that one would have proposed"
+            f"this version's {settings.sampler} sampler may propose otherwise than the one that "
+            f"began the study: trials from {first} on need not be what that one would have proposed"
         )
     versions = {str(number): made for number, made in (held | {first: newest}).items()}
     study.set_user_attr(records.SAMPLER_VERSIONS, versions)

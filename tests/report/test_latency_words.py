@@ -93,4 +93,4 @@ def test_where_nothing_is_left_the_cure_is_said(record: StudyRecord) -> None:
     said = " ".join(summary_lines(timed(short, (1.35, 1.35, 1.35), limit="1.1x")))
 
     assert "Every complete layout that the budget admits is slower, measured, than it" in said
-    assert "more --finalists" in said
+    assert "More trials, or another --max-latency" in said

@@ -58,7 +58,7 @@ def test_trials_of_several_trainings_are_told(change: dict[str, Any], said: str)
         ({0: 1, 99: 2}, ""),
         (
             {0: 1, 9: 2, 20: 3},
-            " (from trial 9 and trial 20 on by another version of it, which proposes otherwise)",
+            " (from trial 9 and trial 20 on by another version of it, which may propose otherwise)",
         ),
     ],
 )
@@ -95,6 +95,24 @@ def test_a_comparison_without_a_verdict_is_no_equality(record: StudyRecord) -> N
         "On the test split, against 4 baselines, it is better than 3 and not told apart from 1 "
         "(every layer, parallel)."
     )
+
+
+@pytest.mark.parametrize(
+    ("cost", "said"),
+    [
+        (None, "is the one with the fewest parameters whose mean"),
+        ("parameters", "is the one with the fewest parameters whose mean"),
+        ("flops", "the fewest floating-point operations per example, then the fewest parameters, "),
+        ("bytes", "the fewest bytes of adapters and head on disk, then the fewest parameters, "),
+    ],
+)
+def test_the_rule_of_choice_is_the_one_that_was_followed(
+    record: StudyRecord, cost: str | None, said: str
+) -> None:
+    """Where the score was set against a cost that comes first."""
+    asked = replace(record, definition=replace(record.definition, cost=cost))
+
+    assert said in " ".join(choice_sentences(gather_findings(asked)))
 
 
 def test_a_single_seed_gives_no_answer(record: StudyRecord) -> None:

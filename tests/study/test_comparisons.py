@@ -46,11 +46,25 @@ def test_equal_differences_need_enough_seeds_to_tell_layouts_apart(
     n: int, is_paired: bool, verdict: str
 ) -> None:
     """They have no spread; two seeds that gain one example each would be a sure gain by it."""
-    ours, theirs = (dict.fromkeys(range(n), score) for score in (1.0, 0.75))
+    # One of 800 examples each, whose differences differ in their last bits.
+    right = [400 + 199 * seed % 300 for seed in range(n)] if is_paired else [400] * n
+    ours, theirs = (
+        {seed: (each - less) / 800 for seed, each in enumerate(right)} for less in (0, 1)
+    )
     comparison = Against(ours, 1, is_paired=is_paired).layout("x", 5, theirs)
 
-    assert comparison.gain.low == comparison.gain.high == 0.25
+    assert comparison.gain.mean == pytest.approx(1 / 800)
+    assert comparison.gain.high - comparison.gain.low < 1e-9
     assert comparison.verdict == verdict
+
+
+def test_few_against_many_equal_values_are_not_told_apart() -> None:
+    """Of eight values in order, two that lie above six are no rare draw: 2 of 28."""
+    ours = {1: 0.9, 2: 0.9}
+
+    assert Against(ours, 1, is_paired=True).independent("x", 5, [0.8] * 6).verdict == (
+        "not told apart"
+    )
 
 
 @pytest.mark.parametrize("is_paired", [False, True])

@@ -124,12 +124,27 @@ def test_another_takes_the_place_of_one_that_is_too_slow(
         replace(final, card=replace(final.card, costs=replace(final.card.costs, latency_factor=f)))
         for number in (1, 2)
         for f in (1.3 if number in slow else 1.1,)
-        for final in finals(trials[number].layout, (0.6, 0.6))
+        for final in finals(trials[number].layout, (0.6, 0.6, 0.6))
     ]
     record = study_record(trials, retrained)
     limited = replace(record, definition=replace(DEFINITION, max_latency="1.2x"))
 
     assert [f.number for f in choose_finalists(limited, 1)] == numbers
+
+
+def test_nobody_is_replaced_before_all_seeds_are_measured() -> None:
+    """Else an interruption would bring in finalists that an uninterrupted search has not."""
+    slow = [
+        replace(
+            final, card=replace(final.card, costs=replace(final.card.costs, latency_factor=1.3))
+        )
+        for final in finals(TRIALS[2].layout, (0.6, 0.6, 0.6))
+    ]
+    asked = replace(DEFINITION, max_latency="1.2x")
+    begun, done = (replace(study_record(TRIALS, slow[:n]), definition=asked) for n in (1, 3))
+
+    assert [f.number for f in choose_finalists(begun, 1)] == [2, 0]
+    assert [f.number for f in choose_finalists(done, 1)] == [1, 0, 2]
 
 
 def test_layouts_from_elsewhere_take_part() -> None:

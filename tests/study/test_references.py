@@ -115,6 +115,32 @@ def test_random_baselines_of_its_size_count(
     assert found.random.n_layouts == n_baselines + n_drawn
 
 
+def test_what_was_drawn_for_another_answer_counts(study: optuna.Study) -> None:
+    """A study that goes on may come to another answer of the same size."""
+    record = made(study, with_finals(LARGER), StubEngine())
+    better = trial(2, "8>9:bottleneck(rank=4)+9>9:bottleneck(rank=8)", 0.9)
+    held = retrained(better.layout, (0.9, 0.91, 0.92))
+    record = replace(record, trials=(*record.trials, better), finals=(*record.finals, *held))
+    engine = StubEngine()
+    found = find_answer(made(study, record, engine))
+
+    assert found is not None
+    assert found.chosen.trial.number == 2
+    assert engine.requests == []
+    assert found.random.n_layouts == record.definition.n_random
+
+
+def test_a_baseline_without_a_test_score_is_made_up_for(study: optuna.Study) -> None:
+    """As where all its retrainings failed."""
+    record = with_finals("5>9:bottleneck(rank=8)+7>7:bottleneck(rank=4)")
+    answer = record.trials[1].layout_id
+    record = replace(record, finals=tuple(f for f in record.finals if f.layout_id == answer))
+    engine = StubEngine()
+    made(study, record, engine)
+
+    assert len({request.layout.id for request in engine.requests}) == record.definition.n_random
+
+
 def test_a_layout_from_elsewhere_has_random_ones_of_its_own_size(study: optuna.Study) -> None:
     """Unless the answer has its modules: then both are compared with the same ones."""
     same, other = (f"2>3:bottleneck(rank=4)+9>9:bottleneck(rank={rank})" for rank in (8, 16))

@@ -68,15 +68,40 @@ def test_finalists_that_are_too_slow_are_replaced(
     settings: SearchSettings, bench: Workbench, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """As long as there are others near them; the same command then retrains nothing more."""
+    slow_ones: set[str] = set()
+    monkeypatch.setattr(
+        evaluate,
+        "measure_latency_factor",
+        lambda model, *_: 1.5 if model.layout.id in slow_ones else 1.1,
+    )
+    asked = replace(settings, max_latency="1.2x", n_trials=14, n_seeds=2)
+    trials = search(asked, bench=bench)
+    best = [t.layout_id for t in trials.ranking if t.role == SEARCHED]
+    assert len(best) > 4
+
+    def retrained() -> list[str]:
+        """Of the best proposals those that were, after the finals of two."""
+        record = search(replace(asked, n_finalists=2), bench=bench)
+        held = {final.layout_id for final in record.finals}
+        return [each for each in best if each in held]
+
+    slow_ones |= {best[0]}
+    assert retrained() == best[:3]
+    assert retrained() == best[:3]
+
+
+@pytest.mark.slow
+def test_only_so_many_finalists_are_replaced(
+    settings: SearchSettings, bench: Workbench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """On a busy machine all of them may be too slow, and each costs its seeds."""
     monkeypatch.setattr(evaluate, "measure_latency_factor", lambda *_: 1.5)
     slow = replace(settings, max_latency="1.2x", n_trials=14, n_finalists=2, n_seeds=2)
 
     record = search(slow, bench=bench)
-    retrained = {record.trial_of(final.layout_id).number for final in record.finals}
-    best = [t.number for t in record.ranking if t.role == SEARCHED]
-    assert len(best) > 4
-    assert [n for n in best if n in retrained] == best[:4]
-    assert search(slow, bench=bench).finals == record.finals
+    held = {final.layout_id for final in record.finals}
+    best = [t.layout_id for t in record.ranking if t.role == SEARCHED]
+    assert [each for each in best if each in held] == best[:4]
 
 
 @pytest.mark.slow
@@ -129,7 +154,7 @@ def test_a_sampler_of_another_version_goes_on_and_says_so(
     longer = replace(settings, n_trials=n_begun + 1)
     changed = search(longer, told[1], bench=bench)
     again = search(longer, told[2], bench=bench)
-    said = [line for each in told for line in each.lines if "proposes otherwise" in line]
+    said = [line for each in told for line in each.lines if "may propose otherwise" in line]
 
     assert first.sampler_versions == {0: 1}
     assert shown.sampler_versions == {0: 1}

@@ -267,7 +267,7 @@ class _Gains:
         self._known: dict[frozenset[int], tuple[float, float]] = {}
 
     def after(self, reports: frozenset[int]) -> tuple[float, float]:
-        """The median gain and its variance; nothing where no complete trial has these reports.
+        """The median gain and its variance; nothing where no complete trial has the last of them.
 
         A single one does not show how much they differ; it is doubted by as much as it gained.
         """
@@ -276,15 +276,18 @@ class _Gains:
         return self._known[reports]
 
     def _found(self, reports: frozenset[int]) -> tuple[float, float]:
-        value_of = self._setting.value_of
         gains: Array = np.array([
-            trial.values[0] - value_of({each: trial.intermediate_values[each] for each in reports})
+            trial.values[0] - self._setting.value_of(self._shared(trial, reports))
             for trial in self._complete
-            if reports and reports <= trial.intermediate_values.keys()
+            if max(reports, default=0) in trial.intermediate_values
         ])  # fmt: skip
         if len(gains) == 1:
             return float(gains[0]), float(gains[0] ** 2)
         return (float(np.median(gains)), float(gains.var())) if len(gains) else (0.0, 0.0)
+
+    def _shared(self, trial: FrozenTrial, reports: frozenset[int]) -> dict[int, float]:
+        """A trial's scores at these reports; earlier ones may have been left out (Hyperband)."""
+        return {n: score for n, score in trial.intermediate_values.items() if n in reports}
 
 
 def most_telling(observed: Sequence[Observation]) -> Sequence[Observation]:

@@ -130,6 +130,20 @@ def test_a_pruned_mean_of_replicates_is_compared_with_the_same_replicates() -> N
     assert found[-1].score == pytest.approx(fmean(hard) - 0.03)
 
 
+def test_a_trial_that_began_later_shows_the_gain_too() -> None:
+    """Hyperband leaves out some trials' first reports; the pruned one's last report counts."""
+    late = [
+        trial([0.7, 0.9], TrialState.COMPLETE, "0>1:bottleneck(rank=4)"),
+        trial([0.7, 0.9], TrialState.COMPLETE, "0>2:bottleneck(rank=4)"),
+    ]
+    for each in late:
+        each.intermediate_values = {2: 0.7, 3: 0.9}
+    pruned = trial([0.4, 0.5], TrialState.PRUNED, "0>3:bottleneck(rank=4)")
+    found = observations([*late, pruned], SETTING, random.Random(0))  # noqa: S311
+
+    assert found[-1].score == pytest.approx(0.7)
+
+
 def test_a_gain_that_one_trial_shows_is_doubted() -> None:
     """It may have been the only one, so it is as unsure as it is large."""
     found = observations(
