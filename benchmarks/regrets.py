@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from enum import StrEnum
 
 import numpy as np
 from matplotlib.figure import Figure
@@ -161,28 +162,35 @@ def _median(trials: float | None, n_trials: int) -> str:
     return f"> {n_trials}" if trials is None else f"{trials:g}"
 
 
+class Aim(StrEnum):
+    """Whether the default needs as few trials as it is meant to."""
+
+    MET = "It does on"
+    MISSED = "It does not on"
+    OPEN = "These searches are too short to tell on"
+
+
 def _aim_lines(results: Sequence[Result], n_trials: int) -> list[str]:
     """Where the default needs as few trials as it is meant to; nothing where it was not run."""
-    verdicts = {
-        key: verdict
-        for key, group in grouped(results).items()
-        if (verdict := aim_met({each.sampler: each.trials for each in group}, n_trials)) is not None
-    }
-    if not verdicts:
+    found: dict[Aim, list[str]] = {}
+    for (task, space), group in grouped(results).items():
+        aim = aim_of({each.sampler: each.trials for each in group}, n_trials)
+        if aim is not None:
+            found.setdefault(aim, []).append(f"`{task}` ({TITLES[space]})")
+    if not found:
         return []
-    missed = [f"`{task}` ({TITLES[space]})" for (task, space), met in verdicts.items() if not met]
-    n_met = len(verdicts) - len(missed)
-    said = (
+    said = [f"{aim} {len(found[aim])}: {', '.join(found[aim])}." for aim in Aim if aim in found]
+    meant = (
         f"`{JUDGED}` is meant to need at most a third of random search's trials and two thirds of "
-        f"TPE's. It does on {n_met} of {len(verdicts)}"
+        "TPE's."
     )
-    return ["", f"{said}, not on {', '.join(missed)}." if missed else f"{said}."]
+    return ["", " ".join([meant, *said])]
 
 
-def aim_met(trials: Mapping[str, float | None], n_trials: int) -> bool | None:
+def aim_of(trials: Mapping[str, float | None], n_trials: int) -> Aim | None:
     """Whether the default needs as few trials as it is meant to.
 
-    A rival that needs more than were run is taken to need one more, which doubts the default.
+    Who never was good enough needs more trials than were run, nobody knows how many.
 
     Args:
         trials: Median by sampler; None where most searches never were good enough.
@@ -193,12 +201,16 @@ def aim_met(trials: Mapping[str, float | None], n_trials: int) -> bool | None:
     """
     if not {JUDGED, *AIMS} <= set(trials):
         return None
-    own = trials[JUDGED]
-    rivals = {name: trials[name] for name in AIMS}
-    return own is not None and all(
-        own * AIMS[name] <= (n_trials + 1 if needed is None else needed)
-        for name, needed in rivals.items()
-    )
+    own, more = trials[JUDGED], n_trials + 1
+    rivals = [(trials[name], factor) for name, factor in AIMS.items()]
+    least = more if own is None else own
+    if any(needed is not None and least * factor > needed for needed, factor in rivals):
+        return Aim.MISSED
+    if own is not None and all(
+        own * factor <= (more if needed is None else needed) for needed, factor in rivals
+    ):
+        return Aim.MET
+    return Aim.OPEN
 
 
 def _order(result: Result) -> tuple[float, float]:
