@@ -26,6 +26,7 @@ from placement_search.cli.search_options import (
     FidelityOption,
     GammaOption,
     LatencyLimitOption,
+    NoMapOption,
     PrunerOption,
     ReplicatesOption,
 )
@@ -224,15 +225,7 @@ def search(
             "of the threads and frozen states of its own; on CPUs one per core, if memory allows.",
         ),
     ] = DEFAULTS.workers,
-    no_map: Annotated[
-        bool,
-        typer.Option(
-            "--no-map",
-            help="Skip the proxy map, which takes a second on the embedded backbone and about a "
-            "minute on wide ones, and all that goes by it: guided's beliefs, gradient-guided, the "
-            "paper's greedy baseline, verdicts on proxies. Holds for the whole study.",
-        ),
-    ] = False,
+    no_map: NoMapOption = False,
     gamma: GammaOption = None,
     out: Annotated[
         Path | None,

@@ -49,3 +49,12 @@ GammaOption = Annotated[
         "paper's) and 0 if not given.",
     ),
 ]
+NoMapOption = Annotated[
+    bool,
+    typer.Option(
+        "--no-map",
+        help="Skip the proxy map, which takes a second on the embedded backbone and about a "
+        "minute on wide ones, and all that goes by it: guided's beliefs, gradient-guided, the "
+        "paper's greedy baseline, verdicts on proxies. Holds for the whole study.",
+    ),
+]
