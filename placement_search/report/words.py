@@ -18,7 +18,7 @@ from placement_search.study.answer import Answer, Finalist
 from placement_search.study.comparisons import Comparison, Method
 from placement_search.study.course import DATA
 from placement_search.study.definition import StudyDefinition
-from placement_search.study.finalists import why_unanswered
+from placement_search.study.finalists import NONE_IS_FAST, why_unanswered
 from placement_search.study.objective import TITLES
 from placement_search.study.records import SEARCHED, StudyRecord, TrialRecord
 from placement_search.study.starts import is_start
@@ -170,7 +170,7 @@ def _without_finals(findings: Findings) -> list[str]:
     if findings.recommended is None:
         return ["More trials, or another --max-latency, may find one that is fast enough."]
     reason = why_unanswered(findings.record)
-    cure = " More --finalists may find one that is." if "fast" in reason else ""
+    cure = " More --finalists may find one that is." if reason == NONE_IS_FAST else ""
     return [
         (
             f"There is no final answer since {reason}, so the layout shown is the incumbent: the "

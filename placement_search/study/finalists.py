@@ -19,6 +19,8 @@ from placement_search.study.retraining import retraining
 
 REACH = 2
 """Proposals, in finalists, among which one is sought in the place of another that is too slow."""
+NONE_IS_FAST = "no finalist is fast enough"
+"""Why there is no answer where the limit on latency rules out all that were retrained."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,7 +78,7 @@ def why_unanswered(record: StudyRecord) -> str:
     """Why a study has no answer though an admitted trial is complete."""
     is_any_slow = any(record.trial_of(each).is_eligible for each in record.too_slow)
     if is_any_slow and not lacks_seeds(record):
-        return "no finalist is fast enough"
+        return NONE_IS_FAST
     return "finals were not held or are not complete"
 
 
