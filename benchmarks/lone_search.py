@@ -28,7 +28,6 @@ class LoneSearch:
         proxies: The task's proxy map.
         sampler: Name of the sampler.
         seed: The search's.
-        concurrency: How far the sampler's knowledge lags.
     """
 
     def __init__(
@@ -37,13 +36,11 @@ class LoneSearch:
         proxies: Mapping[str, Scores],
         sampler: str,
         seed: int,
-        concurrency: int = 1,
     ) -> None:
         encoding = Encoding(space)
-        setting = Setting(encoding, seed, (StudyDirection.MAXIMIZE,), proxies, concurrency)
+        setting = Setting(encoding, seed, (StudyDirection.MAXIMIZE,), proxies)
         self._proposer = Proposer(setting, SAMPLERS[sampler](setting))
         self._distributions = distributions(encoding)
-        self._concurrency = concurrency
         self._trials: list[FrozenTrial] = []
         self._seen: set[str] = set()
 
@@ -53,9 +50,7 @@ class LoneSearch:
         Raises:
             SpaceExhaustedError: If no new one turned up.
         """
-        trials = self._trials
-        known = trials[: max(0, len(trials) - self._concurrency + 1)]
-        question = Question(len(trials), known, trials[len(known) :])
+        question = Question(len(self._trials), list(self._trials), [])
         return self._proposer.propose(question, self._seen)
 
     def tell(self, proposal: Proposal, score: float | None) -> None:

@@ -28,7 +28,7 @@ Nothing is trained. Single connections are all tabled (`benchmarks/placements`),
 is a real one. Of sets it may choose what is tabled and nothing else: what samplers draw, and greedy
 choices, mean the nearest tabled set that is new, each another one; the random candidates and small
 changes that `guided` weighs are tabled ones. *Trials* is the median over the seeds until one layout
-within 1 % of the table's best was tried, quartiles in brackets, *never* for not within {n_trials}.
+within 1 % of the table's best was tried, quartiles in brackets, *never* for not within {longest}.
 *Regret* is the best score less that of the layout that scored best so far, mean over the seeds. The
 yardsticks are random search, and exhaustive search in random order, whose mean number of trials is
 (layouts + 1) / (close ones + 1). The thin grey line of the picture is its expected regret: after k
@@ -49,6 +49,7 @@ class Result:
         n_layouts: Layouts of the table.
         n_close: Those within 1 % of the best.
         n_seeds: Searches.
+        longest: Trials of a search that never tried one of them.
         trials: Median number of trials until one of them was tried; None where most never did.
         quartiles: The quarter and three quarters of the searches, likewise.
         regrets: Best score less that of the incumbent, mean over seeds, after some trials.
@@ -63,6 +64,7 @@ class Result:
     n_layouts: int
     n_close: int
     n_seeds: int
+    longest: int
     trials: float | None
     quartiles: tuple[float | None, float | None]
     regrets: tuple[float, ...]
@@ -74,6 +76,14 @@ class Result:
     def what(self) -> tuple[str, str, str, int, int]:
         """Which searches it is of: task, space, sampler, how many, and how long."""
         return self.task, self.space, self.sampler, self.n_seeds, len(self.curve)
+
+    def is_of(self, longest: int) -> bool:
+        """Whether searches of up to so many trials come to the same.
+
+        Longer ones do where both quartiles are known, since only searches that never were good
+        enough go on.
+        """
+        return longest == self.longest or (longest > self.longest and None not in self.quartiles)
 
 
 def random_order(worths: Sequence[float], n_trials: int) -> tuple[float, ...]:
@@ -100,17 +110,17 @@ def shown_trials(value: float | None) -> str:
     return "never" if value is None else f"{value:g}"
 
 
-def page(results: Sequence[Result], looked_at: Sequence[int], n_trials: int, command: str) -> str:
+def page(results: Sequence[Result], looked_at: Sequence[int], longest: int, command: str) -> str:
     """All results in Markdown: trials until close to the best, and regret.
 
     Args:
         results: Of all tasks, spaces and samplers.
         looked_at: Trials after which regret is told.
-        n_trials: Of each search.
+        longest: Trials of a search that never came close.
         command: What made them, with all that they depend on.
     """
-    lines = [INTRODUCTION.format(n_trials=n_trials, command=command).strip()]
-    lines += overview(results, n_trials)
+    lines = [INTRODUCTION.format(longest=longest, command=command).strip()]
+    lines += overview(results, longest)
     for (task, space), group in grouped(results).items():
         first = group[0]
         whole = (first.n_layouts + 1) / (first.n_close + 1)
@@ -135,12 +145,12 @@ def page(results: Sequence[Result], looked_at: Sequence[int], n_trials: int, com
     return "\n".join([*lines, "", "![Regret after each trial](regret.svg)", ""])
 
 
-def overview(results: Sequence[Result], n_trials: int) -> list[str]:
+def overview(results: Sequence[Result], longest: int) -> list[str]:
     """Median trials of each sampler, a table for each space, and whether the default's aim is met.
 
     Args:
         results: Of all tasks, spaces and samplers.
-        n_trials: Of each search.
+        longest: Trials of a search that never came close.
     """
     lines = ["", "## Median trials until within 1 % of the best"]
     for space in dict.fromkeys(each.space for each in results):
@@ -153,13 +163,13 @@ def overview(results: Sequence[Result], n_trials: int) -> list[str]:
         ]
         for name in dict.fromkeys(each.sampler for each in of_space):
             trials = {each.task: each.trials for each in of_space if each.sampler == name}
-            cells = [_median(trials[task], n_trials) if task in trials else "–" for task in tasks]
+            cells = [_median(trials[task], longest) if task in trials else "–" for task in tasks]
             lines.append(f"| {name} | " + " | ".join(cells) + " |")
-    return [*lines, *_aim_lines(results, n_trials)]
+    return [*lines, *_aim_lines(results, longest)]
 
 
-def _median(trials: float | None, n_trials: int) -> str:
-    return f"> {n_trials}" if trials is None else f"{trials:g}"
+def _median(trials: float | None, longest: int) -> str:
+    return f"> {longest}" if trials is None else f"{trials:g}"
 
 
 class Aim(StrEnum):
@@ -170,11 +180,11 @@ class Aim(StrEnum):
     OPEN = "These searches are too short to tell on"
 
 
-def _aim_lines(results: Sequence[Result], n_trials: int) -> list[str]:
+def _aim_lines(results: Sequence[Result], longest: int) -> list[str]:
     """Where the default needs as few trials as it is meant to; nothing where it was not run."""
     found: dict[Aim, list[str]] = {}
     for (task, space), group in grouped(results).items():
-        aim = aim_of({each.sampler: each.trials for each in group}, n_trials)
+        aim = aim_of({each.sampler: each.trials for each in group}, longest)
         if aim is not None:
             found.setdefault(aim, []).append(f"`{task}` ({TITLES[space]})")
     if not found:
@@ -187,21 +197,21 @@ def _aim_lines(results: Sequence[Result], n_trials: int) -> list[str]:
     return ["", " ".join([meant, *said])]
 
 
-def aim_of(trials: Mapping[str, float | None], n_trials: int) -> Aim | None:
+def aim_of(trials: Mapping[str, float | None], longest: int) -> Aim | None:
     """Whether the default needs as few trials as it is meant to.
 
     Who never was good enough needs more trials than were run, nobody knows how many.
 
     Args:
         trials: Median by sampler; None where most searches never were good enough.
-        n_trials: Of each search.
+        longest: Trials of a search that never came close.
 
     Returns:
         None where the default or a rival is missing.
     """
     if not {JUDGED, *AIMS} <= set(trials):
         return None
-    own, more = trials[JUDGED], n_trials + 1
+    own, more = trials[JUDGED], longest + 1
     rivals = [(trials[name], factor) for name, factor in AIMS.items()]
     least = more if own is None else own
     if any(needed is not None and least * factor > needed for needed, factor in rivals):

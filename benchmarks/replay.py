@@ -36,22 +36,41 @@ class Replay:
         return found
 
 
-def replay(world: World, sampler: str, seed: int, n_trials: int, concurrency: int = 1) -> Replay:
+@dataclass(frozen=True, slots=True)
+class Length:
+    """How long a search is.
+
+    Args:
+        n_trials: Trials of every search.
+        longest: Trials of one that has not tried a good enough layout before.
+        enough: What a good enough layout is worth; only read where ``longest`` is more.
+    """
+
+    n_trials: int
+    longest: int = 0
+    enough: float = float("inf")
+
+    def goes_on(self, worths: Sequence[float]) -> bool:
+        """Whether a search goes on after trials of layouts that are worth so much."""
+        n = len(worths)
+        return n < self.n_trials or (n < self.longest and max(worths) < self.enough)
+
+
+def replay(world: World, sampler: str, seed: int, length: Length) -> Replay:
     """Search a world; ends early where it has been seen whole.
 
     Args:
         world: Answers.
         sampler: Name of the sampler.
         seed: The search's, and of what it observes.
-        n_trials: How many.
-        concurrency: How far the sampler's knowledge lags.
+        length: How long.
     """
     tried: set[Layout] = set()
-    search = LoneSearch(world.space(tried), world.proxies, sampler, seed, concurrency)
+    search = LoneSearch(world.space(tried), world.proxies, sampler, seed)
     luck = random.Random(seed)  # noqa: S311 - reproducible, not secret
     worths: list[float] = []
     scores: list[float] = []
-    while len(worths) < min(n_trials, world.n_layouts):
+    while len(worths) < world.n_layouts and length.goes_on(worths):
         try:
             proposal = search.propose()
         except SpaceExhaustedError:

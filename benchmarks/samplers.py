@@ -8,6 +8,9 @@ that scored best so far is worth after 10, 20 and 40 trials, against the best th
 trained. A table of other tasks: ``--table my-table.parquet --maps my-maps.parquet``. Spaces:
 ``singles`` of single connections, and ``sets`` of one to six, where enough are tabled.
 
+Where many searches never come close within ``--trials``, ``--until`` lets those alone go on, up to
+so many. Regret is that of the first ``--trials``.
+
 With ``--out`` the same command goes on where it stopped: a result that stands in ``results.json``
 is taken from there if its scores, proxies, seeds, trials and the sampler's version are the same.
 """
@@ -39,7 +42,7 @@ from benchmarks.placements.protocol import SHORT, SIZES
 from benchmarks.placements.table import TABLE, Row, rows_of_one_backbone
 from benchmarks.placements.world import World
 from benchmarks.regrets import Result, curves, page, random_order, shown_trials
-from benchmarks.replay import Replay, median_trials, replay
+from benchmarks.replay import Length, Replay, median_trials, replay
 from placement_search.errors import nearest
 from placement_search.layout import parse_layout
 from placement_search.modules import MODULE_TYPES
@@ -103,6 +106,7 @@ class Job:
     sampler: str
     seed: int
     n_trials: int
+    longest: int
 
 
 def tabled_task(source: Source, task: str) -> tuple[list[Row], Mapping[str, Scores]]:
@@ -154,11 +158,12 @@ def run(job: Job) -> Replay:
     optuna.logging.set_verbosity(optuna.logging.ERROR)
     warnings.simplefilter("ignore")
     world = world_of(job.source, job.task, job.space)
-    return replay(world, job.sampler, job.seed, job.n_trials)
+    length = Length(job.n_trials, job.longest, CLOSE * world.worths[0])
+    return replay(world, job.sampler, job.seed, length)
 
 
 def made_from(world: World, jobs: Sequence[Job]) -> str:
-    """Digest of what the result of some searches of one sampler hangs on.
+    """Digest of what the result of some searches of one sampler hangs on but the longest's length.
 
     A change of this benchmark's own code that changes results counts `REPLAYS` up.
     """
@@ -179,7 +184,7 @@ def result_of(world: World, jobs: Sequence[Job], replays: Sequence[Replay]) -> R
     until = [each.trials_until(enough) for each in replays]
     # A quarter and three quarters of the searches are searches, since never can't be averaged.
     low, high = np.quantile(until, (0.25, 0.75), method="inverted_cdf")
-    curves = [each.incumbents() for each in replays]
+    curves = [each.incumbents()[: job.n_trials] for each in replays]
     length = min(map(len, curves))
     curve = tuple(best - statistics.fmean(c[n] for c in curves) for n in range(length))
     return Result(
@@ -189,6 +194,7 @@ def result_of(world: World, jobs: Sequence[Job], replays: Sequence[Replay]) -> R
         n_layouts=world.n_layouts,
         n_close=sum(worth >= enough for worth in world.worths),
         n_seeds=len(replays),
+        longest=job.longest,
         trials=_finite(median_trials(replays, enough)),
         quartiles=(_finite(low), _finite(high)),
         regrets=tuple(curve[min(n, length) - 1] for n in LOOKED_AT),
@@ -224,7 +230,8 @@ def results(
         workers: Processes.
         held: Results from before; one that hangs on the same is not made again.
     """
-    known = {each.made_from: each for each in held}
+    longest = jobs[0][0].longest
+    known = {each.made_from: each for each in held if each.is_of(longest)}
     keys = [made_from(_world(group), group) for group in jobs]
     new = _replayed(
         [group for group, key in zip(jobs, keys, strict=True) if key not in known], workers
@@ -283,6 +290,7 @@ def _parser() -> argparse.ArgumentParser:
     add("--tasks", nargs="+", help="all that the table holds, if not given")
     add("--seeds", type=int, default=100, help="searches of each kind")
     add("--trials", type=int, default=100, help="of each search")
+    add("--until", type=int, metavar="TRIALS", help="go on up to so many until one is close")
     add("--workers", type=int, default=2, help="processes")
     add("--out", type=Path, help="folder for page, picture and results.json")
     return parser
@@ -293,6 +301,7 @@ def command_of(given: argparse.Namespace, tasks: Sequence[str]) -> str:
     options: Mapping[str, Sequence[object]] = {
         "seeds": [given.seeds],
         "trials": [given.trials],
+        "until": [given.until] if given.until else [],
         "tasks": tasks,
         "spaces": given.spaces,
         "samplers": given.samplers,
@@ -315,11 +324,12 @@ def jobs_of(given: argparse.Namespace) -> list[list[Job]]:
     """
     _check(given)
     source = Source(given.table, given.maps, given.backbone)
+    lengths = given.trials, longest_of(given)
     jobs = []
     for task in given.tasks or sorted(source.rows()):
         rows, _ = tabled_task(source, task)
         jobs += [
-            [Job(source, task, space, name, seed, given.trials) for seed in range(given.seeds)]
+            [Job(source, task, space, name, seed, *lengths) for seed in range(given.seeds)]
             for space in spaces_of(task, rows, given.spaces)
             for name in given.samplers
         ]
@@ -329,6 +339,11 @@ def jobs_of(given: argparse.Namespace) -> list[list[Job]]:
             "no task that was asked for; go on building it (python -m benchmarks.placements.build)"
         )
     return jobs
+
+
+def longest_of(given: argparse.Namespace) -> int:
+    """Trials of a search that never comes close to the best."""
+    return int(given.until or given.trials)
 
 
 def _check(given: argparse.Namespace) -> None:
@@ -343,6 +358,11 @@ def _check(given: argparse.Namespace) -> None:
                 f"--samplers takes samplers of search; got {name!r}{nearest(name, known)}"
             )
     check_counts(given, "seeds", "trials", "workers")
+    if given.until is not None and given.until < given.trials:
+        raise TableError(
+            f"--until must be at least --trials, which is {given.trials}, got {given.until}; "
+            "leave it out, and no search goes on"
+        )
 
 
 def main() -> None:
@@ -354,6 +374,7 @@ def main() -> None:
         print(f"{command}\nmedian trials until within 1 % of the best, quartiles, regret of the "
               f"incumbent after {LOOKED_AT} trials")  # fmt: skip
         held = read_results(given.out / RESULTS) if given.out else []
+        longest = longest_of(given)
         found = []
         for result in results(jobs, given.workers, held):
             found.append(result)
@@ -361,7 +382,7 @@ def main() -> None:
             if given.out:
                 _keep(found, held, given.out)
         if given.out:
-            write_whole(given.out / "samplers.md", page(found, LOOKED_AT, given.trials, command))
+            write_whole(given.out / "samplers.md", page(found, LOOKED_AT, longest, command))
             write_whole(given.out / "regret.svg", curves(found))
 
 

@@ -121,7 +121,7 @@ def test_few_sets_are_not_told_of() -> None:
 def test_samplers_are_listed_from_the_fewest_trials() -> None:
     """Those that never came close last."""
     results = [
-        Result("a", "singles", name, 99, 1, 5, trials, (1.0, None), (0.1,), (0.2, 0.1))
+        Result("a", "singles", name, 99, 1, 5, 40, trials, (1.0, None), (0.1,), (0.2, 0.1))
         for name, trials in (("slow", None), ("fast", 3.0))
     ]
     said = samplers_page(results, (2,), 2, "made so")

@@ -42,7 +42,7 @@ from benchmarks.placements.table import (
     rows_of_one_backbone,
 )
 from benchmarks.placements.world import World
-from benchmarks.replay import Replay, median_trials, replay
+from benchmarks.replay import Length, Replay, median_trials, replay
 from placement_search.backbones.loading import load_backbone
 from placement_search.evaluation.workbench import Workbench
 from placement_search.layout import Layout, parse_layout
@@ -249,15 +249,15 @@ def test_what_is_tabled_is_answered_by_its_own_score() -> None:
 )
 def test_a_search_is_replayed_without_repeats(sampler: str) -> None:
     """Every trial another layout; the same seed gives the same search."""
-    found = replay(world(), sampler, 0, 25)
+    found = replay(world(), sampler, 0, Length(25))
 
     assert len(found.worths) == 25
-    assert found == replay(world(), sampler, 0, 25)
+    assert found == replay(world(), sampler, 0, Length(25))
 
 
 def test_a_replay_ends_where_the_table_does() -> None:
     """All single connections, and then no more."""
-    assert len(replay(world(at_most=1), "random", 0, 500).worths) == N_NODES**2
+    assert len(replay(world(at_most=1), "random", 0, Length(500)).worths) == N_NODES**2
 
 
 def test_trials_are_counted_until_one_is_good_enough() -> None:

@@ -19,8 +19,15 @@ from benchmarks.placements.protocol import SHORT, random_sets, single_connection
 from benchmarks.placements.table import Row, pack, read_rows
 from benchmarks.placements.world import World
 from benchmarks.regrets import Aim, Result, aim_of, curves, overview, page, random_order
-from benchmarks.replay import Replay
-from benchmarks.samplers import MIN_LAYOUTS, NOT_REPLAYED, ONE_THREAD, one_thread_pool, spaces_of
+from benchmarks.replay import Length, Replay, replay
+from benchmarks.samplers import (
+    MIN_LAYOUTS,
+    NOT_REPLAYED,
+    ONE_THREAD,
+    Job,
+    one_thread_pool,
+    spaces_of,
+)
 from placement_search.layout import Layout
 from placement_search.study.samplers import NEED_SWITCHES
 
@@ -68,6 +75,7 @@ def run(monkeypatch: pytest.MonkeyPatch, *options: str | Path) -> None:
         (("--samplers", "gues"), "samplers of search; got 'gues' .did you mean"),
         (("--samplers", "switch"), "'switch' is not replayed: it goes by switches"),
         (("--seeds", "0"), "--seeds must be at least 1, got 0"),
+        (("--until", "9"), "--until must be at least --trials, which is 100, got 9; leave it out"),
         (("--table", "nosuch.parquet"), "takes a table with trainings, got nosuch.parquet"),
         (("--spaces", "sets"), "sets are left out, since 0 are tabled(.|\n)*30 tabled layouts"),
     ],
@@ -171,6 +179,47 @@ def test_replays_go_on_where_they_stopped(
     assert kept == {("tpe", 2), ("tpe", 3), ("random", 2), ("qmc", 2)}
 
 
+@pytest.mark.parametrize(
+    ("quartiles", "longest", "same"),
+    [
+        ((1.0, None), 40, True),
+        ((1.0, None), 200, False),
+        ((1.0, 39.0), 200, True),
+        ((1.0, 39.0), 20, False),
+    ],
+)
+def test_longer_searches_are_made_anew_where_some_never_came_close(
+    quartiles: tuple[float, float | None], longest: int, same: bool
+) -> None:
+    """Where three quarters did within 40, going on changes neither median nor quartiles."""
+    assert replace(RESULT, quartiles=quartiles).is_of(longest) is same
+
+
+def test_only_searches_that_never_came_close_go_on() -> None:
+    """All have their trials; then one goes on until it has tried a layout that is good enough."""
+    length = Length(2, 4, 0.9)
+
+    assert length.goes_on([0.9])
+    assert not length.goes_on([0.9, 0.1])
+    assert length.goes_on([0.8, 0.1])
+    assert not length.goes_on([0.8, 0.1, 0.9])
+    assert not length.goes_on([0.8, 0.1, 0.2, 0.3])
+
+
+@pytest.mark.slow
+def test_a_search_that_goes_on_begins_as_it_would_have() -> None:
+    """Its first trials are those of a shorter one, and so is its regret after them."""
+    world = World("made-up", SINGLES, {"depth": [[0.0] * N_NODES] * N_NODES}, N_NODES, 1)
+    job = Job(samplers.Source(MAPS, MAPS), "made-up", "singles", "random", 0, 5, 5)
+    short, long = (replay(world, "random", 0, Length(5, n, 1.0)) for n in (5, 30))
+    result = samplers.result_of(world, [replace(job, longest=30)], [long])
+
+    assert len(short.worths) == 5
+    assert len(long.worths) == 30
+    assert long.worths[:5] == short.worths
+    assert result.curve == samplers.result_of(world, [job], [short]).curve
+
+
 def test_a_score_that_changed_makes_a_result_anew() -> None:
     """So does a proxy, and nothing else than what a search meets."""
     proxies = {"depth": [[0.0] * N_NODES] * N_NODES}
@@ -200,7 +249,9 @@ def test_results_that_are_none_are_left_alone(
     assert (tmp_path / "results.json").read_text() == "[1]"
 
 
-RESULT = Result("a", "sets", "tpe", 99, 1, 5, 3.0, (1.0, None), (0.1,) * 3, (0.2, 0.1), (0.3, 0.2))
+RESULT = Result(
+    "a", "sets", "tpe", 99, 1, 5, 40, 3.0, (1.0, None), (0.1,) * 3, (0.2, 0.1), (0.3, 0.2)
+)
 
 
 def test_sets_are_said_to_hold_single_connections_too() -> None:
@@ -310,5 +361,5 @@ def test_the_shipped_page_is_that_of_the_shipped_results() -> None:
     asked = list(itertools.product(given.tasks, given.spaces, given.samplers))
     found = [known[each] for each in asked]
 
-    assert said == page(found, samplers.LOOKED_AT, given.trials, command)
+    assert said == page(found, samplers.LOOKED_AT, samplers.longest_of(given), command)
     assert {each.n_seeds for each in found} == {given.seeds}

@@ -8,7 +8,7 @@ from benchmarks.placements.protocol import random_sets, single_connections
 from benchmarks.placements.table import Row
 from benchmarks.placements.tabled_space import TabledSpace
 from benchmarks.placements.world import World
-from benchmarks.replay import replay
+from benchmarks.replay import Length, replay
 from placement_search.layout import Layout, parse_layout
 from placement_search.modules import MODULE_TYPES
 from placement_search.space.encoding import Encoding
@@ -133,4 +133,4 @@ def test_every_trial_is_another_tabled_layout(sampler: str) -> None:
     rows = [replace(row_of(each), validation=n / 100) for n, each in enumerate(SETS)]
     few = World("made-up", rows, PROXIES, N_NODES)
 
-    assert sorted(replay(few, sampler, 0, 100).worths, reverse=True) == few.worths
+    assert sorted(replay(few, sampler, 0, Length(100)).worths, reverse=True) == few.worths
