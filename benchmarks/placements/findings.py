@@ -46,8 +46,9 @@ proxy, and its *coverage*, where connections near each other share what they cov
 proxy adds to that is its correlation *within a size*, ranks taken among sets of one size.
 """
 CLAIM = """
-Spearman's correlation of each proxy with the test scores, 95 % intervals, and the share of the
-best tenth of connections that the proxy's own best tenth holds (10 % by chance). Nowak et al.
+Spearman's correlation of each proxy with the test scores, 95 % intervals, and how much of the
+proxy's own best tenth of connections is truly among the best, which are a tenth and all that tie
+with its last one (chance: the last row). Nowak et al.
 (2024) report that rank correlates best, better than common norms, and that the correlation varies
 much between tasks.
 """
@@ -206,11 +207,12 @@ def agreement_table(scores: Mapping[str, Mapping[Pair, float]]) -> str:
 
 
 def proxies_table(scores: Mapping[str, Mapping[Pair, float]], maps: Maps) -> str:
-    """Each proxy's correlation with the scores, and how many of the best tenth are in its own."""
+    """Each proxy's correlation with the scores, and how many of its best tenth are of the best."""
     tasks = [task for task in scores if task in maps]
     names = list(dict.fromkeys(name for task in tasks for name in maps[task]))
     lines = ["| proxy | " + " | ".join(f"`{task}`" for task in tasks) + " |"]
     lines.append("| --- | " + " | ".join("---" for _ in tasks) + " |")
+    chances: dict[str, str] = {}
     for name in names:
         cells = []
         for task in tasks:
@@ -221,9 +223,13 @@ def proxies_table(scores: Mapping[str, Mapping[Pair, float]], maps: Maps) -> str
             values = [grid[source][target] for source, target in scores[task]]
             measured = list(scores[task].values())
             top = top_overlap(values, measured)
-            share = "" if top is None else f", {top.share.mean:.0%} of the best tenth"
+            share = "" if top is None else f", {top.share.mean:.0%} of its tenth"
+            if top is not None:
+                chances[task] = f"{top.chance:.0%} of any tenth"
             cells.append(_interval(rank_correlation(values, measured)) + share)
         lines.append(f"| {name.replace('_', ' ')} | " + " | ".join(cells) + " |")
+    if chances:
+        lines.append("| chance | " + " | ".join(chances.get(task, "-") for task in tasks) + " |")
     return "\n".join(lines)
 
 

@@ -55,7 +55,8 @@ def probe_head(features: Tensor, labels: Tensor, target: Target, n_outputs: int)
         n_outputs: Rows of the head.
     """
     known = features.detach().double().cpu().numpy()
-    mean, std = known.mean(0), np.maximum(known.std(0, ddof=1), _CONSTANT)
+    # One example has no deviation, and nothing that a fit could tell apart.
+    mean, std = known.mean(0), np.maximum(known.std(0, ddof=min(1, len(known) - 1)), _CONSTANT)
     weight, bias = _FITS[target]((known - mean) / std, labels.cpu().numpy(), n_outputs)
     weight = weight / std
     bias = bias - weight @ mean

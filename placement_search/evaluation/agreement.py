@@ -14,10 +14,10 @@ MIN_FOR_TOP = 10
 
 @dataclass(frozen=True, slots=True)
 class TopOverlap:
-    """How many of the truly best tenth a ranking has in its own best tenth.
+    """How many of what a ranking has in its best tenth are truly in the best tenth.
 
     Args:
-        share: Of the best tenth, with the exact binomial interval of Clopper and Pearson.
+        share: Of the ranking's tenth, with the exact binomial interval of Clopper and Pearson.
         n_top: How many a tenth is.
         chance: The share that a random ranking has on average.
         p_value: Probability that a random ranking has as large a share or larger.
@@ -35,9 +35,10 @@ class TopOverlap:
 
 
 def top_overlap(ours: Sequence[float], theirs: Sequence[float]) -> TopOverlap | None:
-    """Compare the largest tenth of ``ours`` with that of ``theirs``.
+    """Compare the largest tenth of ``ours`` with that of ``theirs``, which is the truth.
 
-    Equal values at the border of the tenth count by the chance to be drawn into it.
+    Of theirs all that equal the border are in the tenth, so who finds nothing but the best has
+    found them all. Of ours those at the border count by the chance to be drawn into it.
 
     Returns:
         None where there are fewer than `MIN_FOR_TOP` pairs or a side is constant.
@@ -46,13 +47,16 @@ def top_overlap(ours: Sequence[float], theirs: Sequence[float]) -> TopOverlap | 
     if n < MIN_FOR_TOP or len(set(ours)) == 1 or len(set(theirs)) == 1:
         return None
     n_top = max(1, round(n / 10))
-    both = float(np.dot(_memberships(ours, n_top), _memberships(theirs, n_top)))
+    truth = np.asarray(theirs, dtype=float)
+    is_best = truth >= np.sort(truth)[-n_top]
+    n_best = int(is_best.sum())
+    both = float(_memberships(ours, n_top) @ is_best)
     tail = (1 - CONFIDENCE) / 2
     low = float(stats.beta.ppf(tail, both, n_top - both + 1)) if both > 0 else 0.0
     high = float(stats.beta.ppf(1 - tail, both + 1, n_top - both)) if both < n_top else 1.0
     # A share of a border counts as none: the probability is then too large, and never too small.
-    p_value = float(stats.hypergeom.sf(np.floor(both + 1e-9) - 1, n, n_top, n_top))
-    return TopOverlap(Estimate(both / n_top, low, high, n), n_top, n_top / n, p_value)
+    p_value = float(stats.hypergeom.sf(np.floor(both + 1e-9) - 1, n, n_best, n_top))
+    return TopOverlap(Estimate(both / n_top, low, high, n), n_top, n_best / n, p_value)
 
 
 def grouped_correlation(

@@ -4,9 +4,16 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict
 
 from placement_search.evaluation.estimates import Estimate
+from placement_search.layout import parse_layout
+from placement_search.modules import MODULE_TYPES
 from placement_search.report.findings import Findings
 from placement_search.report.formats import as_interval, as_signed
-from placement_search.study.combined_proxy import COMBINED, MIN_TRIALS, TRUST_BOUND
+from placement_search.study.combined_proxy import (
+    COMBINED,
+    MIN_TRIALS,
+    TRUST_BOUND,
+    same_places,
+)
 from placement_search.study.correlations import N_PARAMETERS, ProxyCorrelation
 
 STABLE = 0.8
@@ -111,26 +118,50 @@ def _best_sentences(known: Mapping[str, Estimate], findings: Findings) -> Iterat
         f"The highest correlation is that of {best.replace('_', ' ')}, "
         f"{as_signed(found.mean)} ({as_interval(found)})."
     )
-    if found.low <= 0:
+    sure = [name.replace("_", " ") for name, each in known.items() if each.low > 0]
+    if not sure:
         yield "No proxy's interval lies above zero: trust none of them here."
-    elif size is not None and found.mean <= size.mean:
+        return
+    if found.low <= 0:
+        yield f"Its interval holds zero; these lie above it: {', '.join(sure)}."
+    if size is not None and found.mean <= size.mean:
         yield (
-            f"The number of parameters alone does as well ({as_signed(size.mean)}), so the "
-            "proxies add nothing to knowing a layout's size."
+            f"Over all layouts the number of parameters alone does as well "
+            f"({as_signed(size.mean)}){_beyond_size(known, findings)}."
         )
 
 
+def _beyond_size(known: Mapping[str, Estimate], findings: Findings) -> str:
+    """Which proxies tell places of as many connections apart, where size tells layouts apart."""
+    names = [
+        each.proxy.replace("_", " ")
+        for each in _shown(findings)
+        if each.proxy in known and each.within and each.within.low > 0
+    ]
+    if not names:
+        return ", so the proxies are not shown to add anything to knowing a layout's size"
+    tell = "tells" if len(names) == 1 else "tell"
+    return (
+        f"; among layouts with the same number of connections {', '.join(names)} still {tell} "
+        "better places from worse"
+    )
+
+
 def _few_sentences(known: Mapping[str, Estimate]) -> Iterator[str]:
-    n_trials = known[_best_of(known)].n
-    if n_trials < FEW_TRIALS:
-        yield f"With {n_trials} trials the intervals are wide; read them with care."
+    n_layouts = known[_best_of(known)].n
+    if n_layouts < FEW_TRIALS:
+        yield f"With {n_layouts} layouts the intervals are wide; read them with care."
 
 
 def _unfitted_sentences(findings: Findings) -> Iterator[str]:
     """How many trials the combined proxy lacks, where there are some."""
-    n_trials = sum(trial.is_eligible for trial in findings.record.ranking)
-    if findings.record.proxy_map is not None and 0 < n_trials < MIN_TRIALS:
-        yield f"The combined proxy is not fitted: {n_trials} of {MIN_TRIALS} trials that it needs."
+    tried = [trial.layout for trial in findings.record.ranking if trial.is_eligible]
+    n_places = len(same_places([parse_layout(each, MODULE_TYPES) for each in tried]))
+    if findings.record.proxy_map is not None and 0 < n_places < MIN_TRIALS:
+        yield (
+            f"The combined proxy is not fitted: trials at {n_places} of {MIN_TRIALS} different "
+            "places that it needs."
+        )
 
 
 def _combined_sentences(shown: Sequence[ProxyCorrelation]) -> Iterator[str]:
@@ -139,11 +170,22 @@ def _combined_sentences(shown: Sequence[ProxyCorrelation]) -> Iterator[str]:
             found = proxy.correlation
             is_worth_it = found.low > TRUST_BOUND
             yield (
-                f"The combined proxy, fitted on this study's trials and judged on trials that it "
+                f"The combined proxy, fitted on this study's trials and judged on places that it "
                 f"had not seen, correlates by {as_signed(found.mean)} ({as_interval(found)}): it "
                 f"is {'' if is_worth_it else 'not '}worth using, which takes an interval above "
-                f"{TRUST_BOUND}."
+                f"{TRUST_BOUND}.{_combined_within(proxy)}"
             )
+
+
+def _combined_within(proxy: ProxyCorrelation) -> str:
+    """What to keep in mind where it is not shown to order layouts of one size."""
+    within = proxy.within
+    if within is None or within.low > 0:
+        return ""
+    return (
+        f" Among layouts with the same number of connections it is {as_signed(within.mean)} "
+        f"({as_interval(within)}): distrust it there."
+    )
 
 
 def _size_sentences(shown: Sequence[ProxyCorrelation]) -> Iterator[str]:
@@ -168,7 +210,11 @@ def _place_sentences(shown: Sequence[ProxyCorrelation]) -> Iterator[str]:
     by_place = [
         each.proxy.replace("_", " ")
         for each in shown
-        if each.within and each.within.low > 0 and each.correlation and each.correlation.low <= 0
+        if each.proxy not in {N_PARAMETERS, COMBINED}
+        and each.within
+        and each.within.low > 0
+        and each.correlation
+        and each.correlation.low <= 0
     ]
     if by_place:
         yield (

@@ -22,7 +22,7 @@ COMBINED = "combined"
 COVERAGE_OF = "coverage of "
 """Begins the names of columns that hold the coverage of a proxy in place of its sum."""
 MIN_TRIALS = 20
-"""With fewer a regression on a dozen columns fits what it finds."""
+"""With fewer sets of places a regression on a dozen columns fits what it finds."""
 N_FOLDS = 5
 TRUST_BOUND = 0.3
 """What the low end of the held-out correlation's interval has to exceed.
@@ -34,7 +34,7 @@ STRENGTHS = tuple(10.0**power for power in range(-1, 5))
 """Of the ridge penalty; leave-one-out on the fitted trials chooses."""
 
 Columns = Mapping[str, Sequence[float]]
-"""A number for each trial, by name."""
+"""A number for each set of places, by name."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,9 +45,9 @@ class CombinedProxy:
         columns: What each number is, in the order of ``weights``.
         known: Sorted values of each column over the trials that it was fitted on.
         weights: Of the columns' ranks, each from -1 to 1.
-        held_out: Spearman's correlation of predictions for trials that the fit had not seen with
+        held_out: Spearman's correlation of predictions for places that the fit had not seen with
             their scores; None where predictions do not vary.
-        predictions: Those predictions, in the trials' order; larger for a better layout.
+        predictions: Those predictions, in the rows' order; larger for a better layout.
     """
 
     columns: tuple[str, ...]
@@ -74,19 +74,20 @@ class CombinedProxy:
 
 
 def fit_combined(columns: Columns, measured: Sequence[float]) -> CombinedProxy | None:
-    """Fit a combination, and judge it on trials that it had not seen.
+    """Fit a combination, and judge it on places that it had not seen.
 
     Columns and scores become ranks from -1 to 1, so no unit matters; a ridge regression weighs
-    them. Trials are dealt into five folds by a fixed shuffle, and each fold is predicted from the
+    them. Rows are dealt into five folds by a fixed shuffle, and each fold is predicted from the
     other four. A combination of columns that tell nothing has a held-out correlation below zero,
     since a fold that lies high lowers the mean of the others; so the judgement is on the safe side.
-    Trials of one study resemble each other, as the sampler repeats what was good: they say less
-    than as many independent ones would.
+    Layouts of one study resemble each other, as the sampler repeats what was good: they say less
+    than as many independent ones would. The same places once more say nothing new of columns that
+    see places alone, so they must be one row (`same_places`): else a fold is predicted from itself.
 
     Args:
-        columns: Proxies' scores of each trial's layout, and other facts; see `layout_columns`.
+        columns: Proxies' scores of each set of places, and other facts; see `layout_columns`.
             What does not vary, or is not finite, is left out.
-        measured: How good each trial was, larger for better, in the same order.
+        measured: How good the layouts there were, larger for better, in the same order.
 
     Returns:
         None where there are fewer than `MIN_TRIALS`, all are equally good, or no column varies.
@@ -132,6 +133,18 @@ def layout_sums(scores: Mapping[str, Grid], layout: Layout) -> dict[str, float]:
     return {name: layout_sum(grid, layout) for name, grid in scores.items()}
 
 
+def same_places(layouts: Sequence[Layout]) -> list[list[int]]:
+    """Indices of layouts whose connections have the same ends, in the order of their first.
+
+    However they are trained, and whatever their modules, `layout_columns` has the same numbers.
+    """
+    found: dict[tuple[tuple[int, int], ...], list[int]] = {}
+    for index, layout in enumerate(layouts):
+        ends = tuple(sorted((each.source, each.target) for each in layout.connections))
+        found.setdefault(ends, []).append(index)
+    return list(found.values())
+
+
 def layout_facts(layout: Layout) -> dict[str, float]:
     """What is known of a layout without any proxy: how many connections, and of which kinds."""
     kinds = [connection.kind for connection in layout.connections]
@@ -164,7 +177,7 @@ def _fitted(table: np.ndarray, target: np.ndarray) -> RidgeCV:
     return RidgeCV(alphas=STRENGTHS).fit(table, target)
 
 
-def _folds(n_trials: int) -> list[np.ndarray]:
-    order = list(range(n_trials))
+def _folds(n_rows: int) -> list[np.ndarray]:
+    order = list(range(n_rows))
     random.Random(0).shuffle(order)  # noqa: S311 - reproducible, not secret
     return [np.array(sorted(order[start::N_FOLDS])) for start in range(N_FOLDS)]

@@ -3,6 +3,7 @@
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from statistics import fmean
 
 from placement_search.evaluation.agreement import TopOverlap, grouped_correlation, top_overlap
 from placement_search.evaluation.estimates import Estimate, rank_correlation
@@ -14,6 +15,7 @@ from placement_search.study.combined_proxy import (
     CombinedProxy,
     fit_combined,
     layout_columns,
+    same_places,
 )
 from placement_search.study.map_record import RANDOM_HEAD
 from placement_search.study.records import StudyRecord, TrialRecord
@@ -28,7 +30,9 @@ TELLING_TOP = 5
 class ProxyCorrelation:
     """Spearman's rank correlation of a proxy with how good a study's trials were.
 
-    Good means a high validation score, or a low one where the metric is an error.
+    Good means a high validation score, or a low one where the metric is an error. Trials that a
+    proxy can't tell apart count once, with their mean: a sum sees places alone, whatever their
+    modules are and however they are trained, a proxy of whole layouts does not see the training.
 
     Args:
         proxy: Its name.
@@ -54,6 +58,8 @@ class ProxyCorrelation:
         if self.correlation is None:
             return "too few trials to tell"
         if self.within is not None and self.within.low > 0 >= self.correlation.low:
+            if self.proxy == N_PARAMETERS:
+                return "helps, but only among layouts with the same number of connections"
             return "predicts where, but only among layouts with the same number of connections"
         if self.correlation.high < 0:
             return self._wrong_way
@@ -82,19 +88,34 @@ class ProxyCorrelation:
 
 @dataclass(frozen=True, slots=True)
 class _Measured:
-    """The trials that proxies are held against."""
+    """What proxies are held against, each with how good its trials were on average."""
 
     trials: Sequence[TrialRecord]
     layouts: Sequence[Layout]
     goodness: Sequence[float]
 
-    def at(self, places: Sequence[int]) -> "_Measured":
+    def at(self, indices: Sequence[int]) -> "_Measured":
         """Some of them."""
+        return self.merged([[index] for index in indices])
+
+    def merged(self, groups: Sequence[Sequence[int]]) -> "_Measured":
+        """One for each group: the first stands for all."""
         return _Measured(
-            [self.trials[place] for place in places],
-            [self.layouts[place] for place in places],
-            [self.goodness[place] for place in places],
+            [self.trials[group[0]] for group in groups],
+            [self.layouts[group[0]] for group in groups],
+            [fmean(self.goodness[index] for index in group) for group in groups],
         )
+
+    def by_places(self) -> "_Measured":
+        """Those at the same places together."""
+        return self.merged(same_places(self.layouts))
+
+    def by_layout(self) -> "_Measured":
+        """Those of the same layout together, however it is trained."""
+        found: dict[str, list[int]] = {}
+        for index, layout in enumerate(self.layouts):
+            found.setdefault(layout.id, []).append(index)
+        return self.merged(list(found.values()))
 
 
 def proxy_correlations(record: StudyRecord) -> list[ProxyCorrelation]:
@@ -105,7 +126,8 @@ def proxy_correlations(record: StudyRecord) -> list[ProxyCorrelation]:
     space are left out: an adapter in every layer would decide the ranking of the sums by its size
     alone.
     """
-    measured = _measured(record)
+    trials = _measured(record)
+    layouts, measured = trials.by_layout(), trials.by_places()
     columns = _columns(record, measured.layouts)
     names = record.proxy_map.all_scores if record.proxy_map else {}
     sums = {name: values for name, values in columns.items() if name in names}
@@ -114,13 +136,13 @@ def proxy_correlations(record: StudyRecord) -> list[ProxyCorrelation]:
     main = {name: values for name, values in sums.items() if name not in variants}
     combined = fit_combined(columns, measured.goodness) if main else None
     fitted = {COMBINED: combined.predictions} if combined else {}
-    size = {N_PARAMETERS: [float(trial.n_adapter_parameters) for trial in measured.trials]}
+    size = [float(trial.n_adapter_parameters) for trial in layouts.trials]
     return [
         *(_correlation(name, values, measured) for name, values in main.items()),
-        *_of_layout_proxies(record, measured),
+        *_of_layout_proxies(record, layouts),
         *(_correlation(name, values, measured) for name, values in fitted.items()),
         *(_correlation(n, values, measured, is_variant=True) for n, values in variants.items()),
-        *(_correlation(name, values, measured) for name, values in size.items()),
+        _correlation(N_PARAMETERS, size, layouts),
     ]
 
 
@@ -130,7 +152,7 @@ def combined_proxy(record: StudyRecord) -> CombinedProxy | None:
     Returns:
         None before the proxy map is there, or where trials are too few or too alike.
     """
-    measured = _measured(record)
+    measured = _measured(record).by_places()
     if record.proxy_map is None:
         return None
     return fit_combined(_columns(record, measured.layouts), measured.goodness)
@@ -153,7 +175,7 @@ def _columns(record: StudyRecord, layouts: Sequence[Layout]) -> dict[str, list[f
 
 
 def _of_layout_proxies(record: StudyRecord, measured: _Measured) -> list[ProxyCorrelation]:
-    """Over the trials that have such scores, which may be the first ones alone."""
+    """Over the layouts that have such scores, which may be the first ones alone."""
     known = record.layout_proxies
     part = measured.at([i for i, layout in enumerate(measured.layouts) if layout.id in known])
     scores = [known[layout.id] for layout in part.layouts]

@@ -1,10 +1,13 @@
 """Proxies of whole layouts for a study's trials, to be held against what the trials scored."""
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 import optuna
 
+from placement_search.engine.engine import Infeasible
+from placement_search.engine.in_process import memory_errors_told
 from placement_search.evaluation.workbench import Workbench
 from placement_search.layout import Layout, parse_layout
 from placement_search.modules import MODULE_TYPES
@@ -25,29 +28,48 @@ Each takes a few hundredths of a short training.
 """
 
 
-def layout_proxies(bench: Workbench, layout: Layout, seed: int) -> dict[str, float]:
+def layout_proxies(
+    bench: Workbench, layout: Layout, seed: int, batch_size: int
+) -> dict[str, float]:
     """Every layout proxy's score of one layout.
 
     Args:
         bench: Backbone and data; its probed head gives the loss.
         layout: What is scored, untrained.
         seed: The study's; fixes the examples, and with the layout the small write.
+        batch_size: Examples in one pass; changes nothing but memory, and rounding.
     """
     stream = stream_of(bench, chosen_examples(bench, seed, N_EXAMPLES))
+    stream = replace(stream, batch_size=min(stream.batch_size, batch_size))
     written = write_layout(stream, layout, derive_seed(seed, "write", layout.id))
     return {name: proxy(written) for name, proxy in LAYOUT_PROXIES.items()}
 
 
 def store_layout_proxies(
-    study: optuna.Study, bench: Workbench, seed: int, progress: Progress
+    study: optuna.Study, bench: Workbench, seed: int, batch_size: int, progress: Progress
 ) -> None:
-    """Score the layouts of the first complete trials, as far as they have no scores yet."""
+    """Score the layouts of the first complete trials, as far as they have no scores yet.
+
+    One that memory does not suffice for stays without: a search does not end for a proxy.
+
+    Args:
+        study: Holds the trials; takes the scores.
+        bench: Backbone and data.
+        seed: The study's.
+        batch_size: Examples in one pass, of a training and at most here.
+        progress: Is told.
+    """
     due = _due(study)
     progress.start("layout proxies", len(due))
     with bench.profile.of(Work.PROXIES):
         for layout in due:
-            scores = layout_proxies(bench, layout, seed)
-            study.set_user_attr(f"{records.LAYOUT_PROXIES}{layout.id}", scores)
+            try:
+                with memory_errors_told():
+                    scores = layout_proxies(bench, layout, seed, batch_size)
+            except Infeasible as error:
+                progress.say(f"layout proxies: none of {layout.notation}: {error}")
+            else:
+                study.set_user_attr(f"{records.LAYOUT_PROXIES}{layout.id}", scores)
             progress.advance(layout.notation)
     progress.finish()
 

@@ -17,11 +17,16 @@ def agreements(states: Sequence[Mapping[str, Grid]]) -> dict[str, float | None]:
 
 
 def mean_agreement(grids: Sequence[Grid]) -> float | None:
-    """The mean of Spearman's rank correlation over all pairs of grids; None where none has one."""
+    """The mean of Spearman's rank correlation over all pairs of grids.
+
+    Returns:
+        None where there are fewer than two, or one ranks nothing since all its scores are equal.
+    """
     flat = [np.ravel(grid) for grid in grids]
-    pairs = [pair for pair in itertools.combinations(flat, 2) if all(map(_varies, pair))]
-    found = [float(stats.spearmanr(*pair).statistic) for pair in pairs]
-    return statistics.fmean(found) if found else None
+    if len(flat) < 2 or not all(map(_varies, flat)):
+        return None
+    pairs = itertools.combinations(flat, 2)
+    return statistics.fmean(float(stats.spearmanr(*pair).statistic) for pair in pairs)
 
 
 def _varies(values: np.ndarray) -> bool:

@@ -195,7 +195,8 @@ def search(
             budget = SearchBudget(settings.n_trials, settings.max_steps, settings.max_seconds)
             Coordinator(study, trials, engine, progress).run(budget)
             if settings.proxy_map:
-                store_layout_proxies(study, ingredients.bench, settings.seed, progress)
+                at_once = settings.training.batch_size
+                store_layout_proxies(study, ingredients.bench, settings.seed, at_once, progress)
             if settings.n_finalists:
                 _hold_finals(study, settings, ingredients.space, engine, progress)
         return read_study(study, settings.storage)

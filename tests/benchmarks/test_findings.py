@@ -71,9 +71,11 @@ def test_a_proxy_is_held_against_the_measured_scores() -> None:
     """One that knows the target's number ranks as the scores do."""
     grid = [[float(target) for target in range(N_NODES)] for _ in range(N_NODES)]
 
-    line = proxies_table(single_scores(rows("a")), {"a": {"depth": grid}}).splitlines()[-1]
+    *_, line, chance = proxies_table(single_scores(rows("a")), {"a": {"depth": grid}}).splitlines()
 
     assert line.startswith("| depth | +0.9")
+    assert line.endswith(", 71% of its tenth |")
+    assert chance == "| chance | 10% of any tenth |"
 
 
 def test_tasks_that_rank_places_the_other_way_round_disagree() -> None:

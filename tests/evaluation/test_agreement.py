@@ -33,11 +33,22 @@ def test_the_reverse_ranking_has_none_of_them() -> None:
     assert not found.beats_chance
 
 
-def test_ties_at_the_border_count_by_chance() -> None:
-    """Of four equal values two are among the best two by a half each."""
+def test_all_that_equal_the_border_are_truly_best() -> None:
+    """Four share the highest score; who names two of them has found nothing but the best."""
     theirs = [0.0] * 16 + [1.0] * 4
     ours = [0.0] * 18 + [1.0] * 2
     found = top_overlap(ours, theirs)
+
+    assert found is not None
+    assert found.share.mean == 1
+    assert found.n_top == 2
+    assert found.chance == 0.2
+    assert found.p_value == pytest.approx(4 * 3 / (20 * 19))
+
+
+def test_what_a_ranking_can_not_tell_apart_counts_by_chance() -> None:
+    """Of four that it holds equally good two are in its tenth, by a half each."""
+    found = top_overlap([0.0] * 16 + [1.0] * 4, [0.0] * 18 + [1.0] * 2)
 
     assert found is not None
     assert found.share.mean == pytest.approx(0.5)

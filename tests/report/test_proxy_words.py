@@ -93,6 +93,24 @@ def test_the_combined_proxy_is_worth_using_or_not(record: StudyRecord) -> None:
     assert "it is not worth using" in bad
 
 
+def test_the_combined_proxy_is_doubted_where_it_does_not_order_layouts_of_one_size(
+    record: StudyRecord,
+) -> None:
+    """It may be worth using and tell no place from another."""
+    found = ProxyCorrelation(COMBINED, SURE, within=NOTHING)
+    said, *_ = distrust_sentences(findings_of(record, found))
+
+    assert said.endswith("connections it is +0.1000 (−0.2000 to +0.4000): distrust it there.")
+
+
+def test_the_number_of_parameters_is_not_said_to_know_places(record: StudyRecord) -> None:
+    """Neither by its verdict nor among the proxies of places."""
+    found = ProxyCorrelation(N_PARAMETERS, NOTHING, within=SURE)
+
+    assert found.verdict == "helps, but only among layouts with the same number of connections"
+    assert not [s for s in distrust_sentences(findings_of(record, found)) if "Only among" in s]
+
+
 def test_a_proxy_that_sees_only_size_is_named(record: StudyRecord) -> None:
     """It may predict over all trials, and nothing among layouts of one size."""
     seen = ProxyCorrelation("fisher", SURE, within=NOTHING)
@@ -120,13 +138,15 @@ def test_an_unstable_proxy_is_named(record: StudyRecord) -> None:
 
 
 @pytest.mark.parametrize(("n_trials", "said"), [(4, "2"), (22, "15")])
-def test_a_combined_proxy_that_lacks_trials_is_told(
+def test_a_combined_proxy_that_lacks_places_is_told(
     record: StudyRecord, n_trials: int, said: str
 ) -> None:
-    """How many of the admitted complete ones there are; also where nothing is correlated yet."""
+    """How many there are of admitted complete trials; also where nothing is correlated yet."""
     findings = gather_findings(replace(record, trials=record.trials[:n_trials], finals=()))
 
-    sentence = f"The combined proxy is not fitted: {said} of 20 trials that it needs."
+    sentence = (
+        f"The combined proxy is not fitted: trials at {said} of 20 different places that it needs."
+    )
     assert sentence in proxy_sentences(findings)
 
 
@@ -144,11 +164,30 @@ def test_a_combined_proxy_is_not_missed_without_map_or_trials(record: StudyRecor
         ([ProxyCorrelation("fisher", NOTHING)], ["No proxy's interval lies above zero"]),
         (
             [ProxyCorrelation("fisher", DOUBTFUL), ProxyCorrelation(N_PARAMETERS, SURE)],
-            ["The number of parameters alone does as well"],
+            ["Over all layouts the number of parameters alone does as well (+0.7000), so the"],
+        ),
+        (
+            [
+                ProxyCorrelation("fisher", DOUBTFUL, within=DOUBTFUL),
+                ProxyCorrelation(N_PARAMETERS, SURE),
+            ],
+            [
+                (
+                    "Over all layouts the number of parameters alone does as well (+0.7000); among "
+                    "layouts with the same number of connections fisher still tells better places"
+                )
+            ],
+        ),
+        (
+            [
+                ProxyCorrelation("fisher", Estimate(0.5, -0.1, 0.8, 40)),
+                ProxyCorrelation("written_gradient", DOUBTFUL),
+            ],
+            ["Its interval holds zero; these lie above it: written gradient."],
         ),
         (
             [ProxyCorrelation("fisher", Estimate(0.7, 0.2, 0.9, 12), within=NOTHING)],
-            ["Among layouts with the same number of connections fisher", "With 12 trials"],
+            ["Among layouts with the same number of connections fisher", "With 12 layouts"],
         ),
     ],
 )

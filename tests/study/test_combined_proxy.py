@@ -12,6 +12,7 @@ from placement_search.study.combined_proxy import (
     CombinedProxy,
     fit_combined,
     layout_facts,
+    same_places,
 )
 
 N_TRIALS = 60
@@ -38,6 +39,18 @@ def test_what_two_proxies_tell_together_is_found() -> None:
     assert made.held_out.mean > max(0.9, alone)
     assert made.is_trusted
     assert made.held_out.n == len(made.predictions) == N_TRIALS
+
+
+def test_layouts_are_at_the_same_places_whatever_their_modules() -> None:
+    """In any order of connections; another end makes other places."""
+    notations = (
+        "1>2:bottleneck(rank=4)+3>3:bottleneck(rank=4)",
+        "1>2:bottleneck(rank=4)",
+        "3>3:bottleneck(rank=8)+1>2:lora(rank=2)",
+        "1>3:bottleneck(rank=4)",
+    )
+
+    assert same_places([parse_layout(each) for each in notations]) == [[0, 2], [1], [3]]
 
 
 @pytest.mark.parametrize("seed", range(20))

@@ -23,8 +23,9 @@ def test_agreement_is_the_mean_over_all_pairs() -> None:
 
 
 def test_what_does_not_vary_has_no_agreement() -> None:
-    """Nor has a single state."""
+    """Nor has a single state, nor others beside it: agreement would not be that of all."""
     assert mean_agreement([[[1.0, 1.0]], [[1.0, 2.0]]]) is None
+    assert mean_agreement([[[1.0, 1.0]], [[1.0, 2.0]], [[1.0, 2.0]]]) is None
     assert mean_agreement([[[1.0, 2.0]]]) is None
     assert agreements([]) == {}
 

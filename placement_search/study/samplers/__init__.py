@@ -66,7 +66,7 @@ SAMPLERS: Mapping[str, MakeSampler] = {
     "brute-force": BruteForce,
 }
 """What ``--sampler`` takes."""
-VERSIONS: Mapping[str, int] = {"guided": 3, "gradient-guided": 4, "switch": 2}
+VERSIONS: Mapping[str, int] = {"guided": 4, "gradient-guided": 4, "switch": 2}
 """Counts up whenever a sampler proposes otherwise for the same question; those unnamed have 1."""
 NEED_PROXIES = frozenset({"gradient-guided"})
 """Samplers that are nothing without a proxy map."""

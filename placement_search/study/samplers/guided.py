@@ -10,6 +10,7 @@ import itertools
 import random
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from statistics import fmean
 
 import numpy as np
 from optuna.trial import FrozenTrial, TrialState
@@ -22,6 +23,7 @@ from placement_search.study.combined_proxy import (
     fit_combined,
     layout_facts,
     layout_sums,
+    same_places,
 )
 from placement_search.study.samplers.candidates import (
     Candidate,
@@ -165,9 +167,12 @@ class Guided:
         if len(self._setting.directions) > 1 or not self._setting.proxies:
             return None
         if observed != self._combined[0]:
-            rows = [self._columns(each.candidate.layout) for each in observed]
+            layouts = [each.candidate.layout for each in observed]
+            groups = same_places(layouts)
+            rows = [self._columns(layouts[group[0]]) for group in groups]
             columns = {name: [row[name] for row in rows] for name in rows[0]}
-            fitted = fit_combined(columns, [each.score for each in observed])
+            scores = [fmean(observed[index].score for index in group) for group in groups]
+            fitted = fit_combined(columns, scores)
             self._combined = observed, fitted
         return self._combined[1]
 

@@ -10,6 +10,7 @@ from optuna.trial import TrialState
 
 from placement_search.layout import Layout, parse_layout
 from placement_search.modules import MODULE_TYPES
+from placement_search.space.training import TrainingChoice
 from placement_search.study import records
 from placement_search.study.samplers import guided
 from placement_search.study.samplers.candidates import Candidate, random_candidates
@@ -94,6 +95,19 @@ def test_the_combined_proxy_chooses_among_random_candidates_while_it_is_worth_it
     untold = drawn_closeness(lambda _, generator: generator.random())
 
     assert told > untold + 1
+
+
+def test_the_same_places_once_more_are_no_evidence_for_a_combined_proxy() -> None:
+    """Trained otherwise or with other modules, they would be held out from themselves."""
+    generator = random.Random(1)  # noqa: S311
+    few = [each.layout for each in random_candidates(ENCODING.space, generator, 10)]
+    observed = [
+        guided.Observation(Candidate(each, TrainingChoice(rate)), closeness(each))
+        for rate in (0.1, 0.2, 0.3, 0.4)
+        for each in few
+    ]
+
+    assert guided.Guided(SETTING)._combination(observed) is None
 
 
 def test_a_pruned_score_counts_as_if_it_had_gained_what_others_did() -> None:
