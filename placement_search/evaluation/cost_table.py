@@ -152,6 +152,8 @@ def _module_flops(spec: ModuleSpec, place: Place, probe: Tensor, mask: Tensor | 
             n_in, n_out = sizes.get(path, (place.width, place.width))
             given = probe.new_zeros(*probe.shape[:-1], n_in)
             module.changed(path, given, probe.new_zeros(*probe.shape[:-1], n_out))
+        for path in module.reads:
+            module.reread(path, probe.new_zeros(*probe.shape[:-1], sizes[path][0]))
 
     return flops_of(run)
 

@@ -95,7 +95,8 @@ def bind_choices(
 
 def _without_impossible(parts: _Parts, choices: Choices) -> _Parts:
     """The parts without groups that budget or conditions keep out of every layout."""
-    known = {traits: group for group, traits in enumerate(choices.traits)}
+    # Of groups alike, those that are always there are possible, which says nothing of the others.
+    known = {choices.traits[group]: group for group in choices.free}
     possible = {traits for traits, group in known.items() if choices.is_possible(group)}
     kept = [
         number
@@ -139,9 +140,15 @@ def _check_counts(
         keys = "kinds, sources, targets and never"
         admits = keys if all_fit else "kinds, sources, targets, never and the modules' places"
         admitted = _connections(len(groups), is_grouped=bool(file.tied or file.symmetric))
+        cure = (
+            "symmetric leaves out connections whose reverse is not admitted, so admit long_range "
+            "and recurrent with the same ends, or leave symmetric out"
+            if file.symmetric
+            else "lower it, or admit more"
+        )
         raise SpaceError(
             f"space {file.name!r} is empty: {admits} admit {admitted}, "
-            f"connections.at_least asks for {count.at_least}"
+            f"connections.at_least asks for {count.at_least}; {cure}"
         )
     if len(always) > count.at_most:
         raise SpaceError(

@@ -1,6 +1,8 @@
 """A space file with the files that it includes, as one mapping; no key is checked yet."""
 
-from collections.abc import Mapping
+import json
+import re
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -67,20 +69,43 @@ class _Loader(yaml.SafeLoader):
         return super().construct_mapping(node, deep)
 
 
+# YAML 1.1 wants a point in such numbers; JSON, Python and people do not.
+_Loader.add_implicit_resolver(
+    "tag:yaml.org,2002:float",
+    re.compile(r"[-+]?[0-9]+(\.[0-9]*)?[eE][-+]?[0-9]+$"),
+    list("-+0123456789"),
+)
+
+
 class _TwiceError(Exception):
     """A key stands twice in one place."""
 
-    def __init__(self, key: str, first: int, second: int) -> None:
-        super().__init__(f"{key} stands twice, in line {first} and in line {second}")
+    def __init__(self, key: str, *lines: int) -> None:
+        where = f", in line {lines[0]} and in line {lines[1]}" if lines else ""
+        super().__init__(f"{key} stands twice{where}")
+
+
+def _once(pairs: Sequence[tuple[str, Any]]) -> dict[str, Any]:
+    """A place of a JSON file; of a key that stands twice the last one would win."""
+    found: dict[str, Any] = {}
+    for key, value in pairs:
+        if key in found:
+            raise _TwiceError(key)
+        found[key] = value
+    return found
 
 
 def _read(path: Path) -> dict[str, Any]:
+    is_json = path.suffix == ".json"
     try:
-        data = yaml.load(path.read_text(encoding="utf-8"), _Loader)  # noqa: S506 - a safe one
+        text = path.read_text(encoding="utf-8")
+        data = (
+            json.loads(text, object_pairs_hook=_once) if is_json else yaml.load(text, _Loader)  # noqa: S506 - a safe one
+        )
     except _TwiceError as error:
         raise SpaceError(f"{path}: {error}; leave one of them out, or join them") from error
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise SpaceError(f"{path} is not YAML: {error}") from error
+    except (yaml.YAMLError, ValueError) as error:
+        raise SpaceError(f"{path} is not {'JSON' if is_json else 'YAML'}: {error}") from error
     if not isinstance(data, dict):
         raise SpaceError(f"{path} must hold keys and values, got {type(data).__name__}")
     return data

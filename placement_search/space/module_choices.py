@@ -126,16 +126,15 @@ def matching(
     """The places of the modules that have the settings, or the type, that are wanted.
 
     Raises:
-        SpaceError: If none has; ``place`` says where that stands.
+        SpaceError: If none has, or none has one of the listed values; ``place`` says where that
+            stands.
     """
     options = options_of(wanted)
-    found = {
-        index
-        for index, module in enumerate(modules)
-        if _fits({"type": module.type, **types[module.type].complete(module.settings)}, options)
-    }
+    has = [{"type": m.type, **types[m.type].complete(m.settings)} for m in modules]
+    _check_words(options, modules, types, place)
+    _check_values(options, has, place)
+    found = {index for index, each in enumerate(has) if _fits(each, options)}
     if not found:
-        _check_words(options, modules, types, place)
         known = ", ".join(module.notation for module in modules)
         raise SpaceError(f"{place} fits none of the space's modules: {wanted}; they are {known}")
     return frozenset(found)
@@ -165,6 +164,23 @@ def _check_words(
                 f"{place}.type: the space has no module of type {wanted!r}"
                 + nearest(str(wanted), used)
             )
+
+
+def _check_values(
+    options: Mapping[str, tuple[Choice, ...]], has: Sequence[Mapping[str, Choice]], place: str
+) -> None:
+    """Check that each value of a list is one that a module has: a slip would exclude modules.
+
+    Raises:
+        SpaceError: With those that there are.
+    """
+    for name, wanted in options.items():
+        for value in wanted if len(wanted) > 1 else ():
+            if not any(_fits(each, {name: (value,)}) for each in has):
+                known = ", ".join(sorted({str(each[name]) for each in has if name in each}))
+                raise SpaceError(
+                    f"{place}.{name}: no module of the space has {value!r}; they have {known}"
+                )
 
 
 def _fits(has: Mapping[str, Choice], options: Mapping[str, tuple[Choice, ...]]) -> bool:

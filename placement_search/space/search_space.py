@@ -121,10 +121,10 @@ class SearchSpace:
                 f"its first pass is {layout.first_pass}, that of the space {self.first_pass}"
             )
         if chosen is None:
-            n = len(layout.connections)
-            return [*self._wrong_number(n), *found] or [
-                "its connections are not the space's groups"
-            ]
+            # How many groups it means is not known where groups have several connections.
+            is_counted = len(self.pairs) == len(self.groups)
+            wrong = self._wrong_number(len(layout.connections)) if is_counted else []
+            return [*wrong, *found] or ["its connections are not the space's groups"]
         return [*self._broken_rules(layout, chosen), *found]
 
     def _wrong_number(self, n: int) -> list[str]:
@@ -166,9 +166,14 @@ class SearchSpace:
             broken.append("its connections have different modules, in the space all have the same")
         if excess := self.budget.excess(self.predicted(layout)):
             broken.append(f"over budget: {excess}")
-        if not broken and not self._misfits(layout):
-            broken.append("a condition of the space forbids it")
-        return broken
+        legality = self.choices.legality
+        picks = [(self.choices.traits[group], module) for group, module in chosen]
+        broken += [
+            f"the space's condition when.{number} forbids it"
+            for number, rule in enumerate(legality.rules)
+            if not rule.allows(picks, number)
+        ]
+        return broken or ([] if self._misfits(layout) else ["the space's rules forbid it"])
 
     def chosen(self, layout: Layout) -> list[Choice] | None:
         """The choices that make up a layout; None where they do not make it up exactly."""

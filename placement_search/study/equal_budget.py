@@ -176,8 +176,11 @@ def _table_with(thin: ModuleSpec, number: int, space: SearchSpace, types: Module
 def _in_proportion(
     prices: Sequence[float], few: Sequence[float], many: Sequence[float]
 ) -> tuple[float, ...]:
-    """Prices of few parameters from those of many; where there were none, as they are."""
-    if not few or not many:
+    """Prices of few parameters from those of many; where there were none, as they are.
+
+    What modules share may have parameters, and no operations of its own.
+    """
+    if not prices or not few or not many:
         return tuple(prices)
     return tuple(p * a / b if b else p for p, a, b in zip(prices, few, many, strict=True))
 

@@ -100,7 +100,8 @@ def outline(settings: SearchSettings, bench: Workbench, n_sampled: int) -> Outli
     drawn = {(made := space.random_layout(generator)).id: made for _ in range(n_sampled)}
     timing = prepare_timing(bench, settings.training.batch_size)
     queue = _queue(settings, space, backbone.n_nodes)
-    counts = len(queue.layouts), _n_searched(space, extent)
+    n_taken = len({each.layout for each in queue.layouts if space.contains(each.layout)})
+    counts = len(queue.layouts), _n_searched(space, extent, n_taken)
     times = durations(settings, space, bench, timing, (cheap, dear), counts)
     # Layouts from elsewhere come after the baselines.
     n_baselines = sum(each.role not in settings.start_from for each in queue.layouts)
@@ -161,7 +162,13 @@ def _connections(space: SearchSpace, extent: Extent) -> Connections:
     return Connections(*counted.parameters, is_exact=counted.is_exact)
 
 
-def _n_searched(space: SearchSpace, extent: Extent) -> int | None:
-    """The most trials that a sampler can propose; None where there is no end of them."""
+def _n_searched(space: SearchSpace, extent: Extent, n_taken: int) -> int | None:
+    """The most trials that a sampler can propose; None where there is no end of them.
+
+    Args:
+        space: What it proposes from.
+        extent: Of the space.
+        n_taken: Layouts of the space that are evaluated before, each trained one way.
+    """
     is_finite = extent.is_exact and not space.training.intervals
-    return extent.n_layouts * space.training.n_listed if is_finite else None
+    return extent.n_layouts * space.training.n_listed - n_taken if is_finite else None

@@ -1,5 +1,6 @@
 """Layouts from elsewhere that a study starts from, as other studies exported them; no torch."""
 
+import itertools
 from collections.abc import Iterable
 from dataclasses import dataclass
 
@@ -39,8 +40,10 @@ def named_starts(starts: Iterable[StartLayout]) -> dict[str, StartLayout]:
     ordered = sorted(set(starts), key=lambda s: (s.task, s.study, s.layout, s.score, s.n_seeds))
     named: dict[str, StartLayout] = {}
     for start in ordered:
-        number = sum(other.task == start.task for other in named.values()) + 1
-        named[f"{START}{start.task}" + (f" {number}" if number > 1 else "")] = start
+        first = f"{START}{start.task}"
+        numbered = (f"{first} {number}" for number in itertools.count(2))
+        # A task may be called as the second one of another.
+        named[next(r for r in itertools.chain([first], numbered) if r not in named)] = start
     return named
 
 

@@ -29,7 +29,7 @@ MAX_CANDIDATES = 64
 
 
 def check_switches(space: SearchSpace, *, is_mapped: bool) -> None:
-    """Check that there are few enough connections, or a proxy that chooses among them.
+    """Check that there are few enough connections, or a proxy that chooses among few enough.
 
     Raises:
         StudyError: If there are not.
@@ -39,6 +39,13 @@ def check_switches(space: SearchSpace, *, is_mapped: bool) -> None:
             f"--sampler switch trains at most {MAX_CANDIDATES} connections at once, "
             f"{space.name!r} has {len(space.pairs)}; narrow it, or leave --no-map out, so that a "
             "proxy chooses among them"
+        )
+    n_always = sum(len(space.groups[group]) for group in space.choices.always)
+    if n_always > MAX_CANDIDATES:
+        raise StudyError(
+            f"--sampler switch trains at most {MAX_CANDIDATES} connections at once, and "
+            f"{n_always} are always in layouts of {space.name!r}; name fewer, or take another "
+            "sampler"
         )
 
 

@@ -8,7 +8,7 @@ from placement_search.evaluation.evaluate import Evaluation, evaluate
 from placement_search.evaluation.plan import TrainingPlan
 from placement_search.evaluation.workbench import Workbench
 from placement_search.layout import Layout
-from placement_search.modules import parse_layout
+from placement_search.modules import MODULE_TYPES, parse_layout
 from tests.placed_types import add_to_tables
 from tests.tiny_backbones import BACKBONES
 from tests.tiny_task import tiny_bench, tiny_task, tiny_text_task
@@ -134,6 +134,21 @@ def test_modules_cost_what_they_are_built_of_at_their_place(family: str) -> None
         assert predicted.n_parameters == real.n_adapter_parameters
         assert predicted.n_bytes == real.n_bytes
         assert predicted.n_flops == real.n_flops
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", MODULE_TYPES)
+def test_operations_of_every_type_are_predicted(name: str) -> None:
+    """At attention and at an MLP, as far as it fits there, with its default settings."""
+    bench = bench_of("bert")
+    kind, places = MODULE_TYPES[name], bench.backbone.places
+    fitting = [
+        (s, t) for s, t in ((0, 1), (1, 2)) if not kind.misfit(kind.complete({}), places.at(s, t))
+    ]
+    layout = parse_layout("+".join(f"{source}>{target}:{name}" for source, target in fitting))
+    table = cost_table(bench, sorted({c.module for c in layout.connections}))
+
+    assert table.costs(layout).n_flops == bench.n_flops(bench.adapted(layout))
 
 
 @pytest.mark.slow

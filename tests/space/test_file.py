@@ -149,6 +149,28 @@ def test_a_json_file_is_read_as_well(tmp_path: Path) -> None:
     assert read_space(str(path)).name == "mine"
 
 
+@pytest.mark.parametrize("name", ["mine.yaml", "mine.json"])
+@pytest.mark.parametrize("number", ["1e-6", "1E-6", "1.e-6", "1.0e-6"])
+def test_a_power_of_ten_needs_no_point(tmp_path: Path, name: str, number: str) -> None:
+    """As Python, JSON and the documents write it; JSON alone wants a digit after a point."""
+    if name.endswith("json") and ".e" in number:
+        return
+    path = tmp_path / name
+    content = {**RIGHT, "modules": [{"type": "tiny_attention", "spread": "NUMBER"}]}
+    path.write_text(json.dumps(content, indent="\t" if name.endswith("json") else None)
+                    .replace('"NUMBER"', number))  # fmt: skip
+
+    assert read_space(str(path)).modules[0].model_dump()["spread"] == 1e-6
+
+
+def test_a_key_that_stands_twice_in_json_is_an_error(tmp_path: Path) -> None:
+    """As in YAML; the last one would win."""
+    path = tmp_path / "mine.json"
+    path.write_text('{"name": "one", "name": "two"}')
+
+    assert f"{path}: name stands twice; leave one of them out" in mistakes(str(path))
+
+
 def test_one_value_and_a_list_of_one_mean_the_same(tmp_path: Path) -> None:
     """Each setting of a module is one value or a list to search over."""
     one = read_space(written(tmp_path, {"modules": [{"type": "bottleneck", "rank": 4}]}))

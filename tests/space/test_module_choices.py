@@ -4,7 +4,8 @@ from placement_search.errors import SpaceError
 from placement_search.module_type import ModuleType, Setting
 from placement_search.modules import MODULE_TYPES
 from placement_search.places import Places
-from placement_search.space.module_choices import read_modules
+from placement_search.space.format import Settings
+from placement_search.space.module_choices import matching, read_modules
 from tests.tiny_spaces import space_file
 
 RANK = Setting(8, "width", minimum=1, is_always_written=True)
@@ -82,3 +83,19 @@ def test_a_rank_of_sixteen_widths_is_allowed() -> None:
     wide = {"type": "bottleneck", "rank": 1024, "mask": "snip", "kept": 0.01}
 
     assert len(read_modules(space_file(modules=[wide]), MODULE_TYPES, Places(64))) == 1
+
+
+@pytest.mark.parametrize(
+    ("wanted", "said"),
+    [
+        ({"type": ["plain", "bear"]}, r"when.0.module.type: .*'bear'.*did you mean 'bare'"),
+        ({"rank": [2, 80]}, r"when.0.module.rank: no module of the space has 80; they have 2, 4"),
+    ],
+)
+def test_each_value_of_a_list_is_one_that_a_module_has(wanted: Settings, said: str) -> None:
+    """A slip beside a right value would keep modules out without a word."""
+    file = space_file(modules=[{"type": "plain", "rank": [2, 4]}, {"type": "bare"}])
+    modules = list(read_modules(file, TYPES, Places(64)))
+
+    with pytest.raises(SpaceError, match=said):
+        matching(wanted, modules, TYPES, "when.0.module")

@@ -243,6 +243,31 @@ def test_what_it_does_not_contain_has_a_reason(notation: str, objection: str) ->
     assert space.objections(parse_layout(notation)) == [objection]
 
 
+def test_the_condition_that_forbids_a_layout_is_named() -> None:
+    """By its number in the file."""
+    when = [{"has": "long_range", "at_most": 2}, {"has": "recurrent", "at_most": 1}]
+    space = bound(space_file(kinds=["long_range", "recurrent"], when=when))
+    layout = parse_layout("9>3:bottleneck(rank=4)+8>3:bottleneck(rank=4)")
+
+    assert space.objections(layout) == ["the space's condition when.1 forbids it"]
+
+
+def test_a_part_of_a_group_is_not_said_to_be_too_many_connections() -> None:
+    """A group counts as one, and how many are meant is not known of a part."""
+    space = bound(space_file(kinds=["parallel"], tied="blocks"))
+    layout = parse_layout("+".join(f"{2 * n}>{2 * n + 1}:bottleneck(rank=4)" for n in range(11)))
+
+    assert space.objections(layout) == ["its connections are not the space's groups"]
+
+
+def test_what_is_possible_does_not_hang_on_what_is_always_there() -> None:
+    """One recurrent connection is there and no other is allowed, wherever it is."""
+    when = [{"has": "recurrent", "at_most": 1}]
+    spaces = [bound(space_file(when=when, always=[each])) for each in ("24>0", "24>23")]
+
+    assert {sum(s > t for s, t in space.pairs) for space in spaces} == {1}
+
+
 def test_all_objections_come_at_once() -> None:
     """So that a reader knows all that would have to change."""
     space = bound(space_file(kinds=["long_range"]))

@@ -16,11 +16,14 @@ from placement_search.study.equal_budget import (
     EVENLY_SPREAD,
     GREEDY,
     EqualBudget,
+    _in_proportion,
     affordable,
     equal_budget_baselines,
     spread,
     thinned,
 )
+from placement_search.study.search import load_ingredients
+from placement_search.study.settings import SearchSettings
 from tests.tiny_spaces import N_NODES, N_RANK_4, N_RANK_8, WIDTH, bound, space_file
 
 PARALLEL, SEQUENTIAL = (f"every layer, {kind}, same budget" for kind in ("parallel", "sequential"))
@@ -260,3 +263,17 @@ def test_without_a_budget_of_parameters_the_limit_counts_mixed_modules() -> None
     file = space_file(module_per="connection", connections={"at_most": 2})
 
     assert affordable(bound(file, budget=limit)) == N_RANK_4 + N_RANK_8
+
+
+def test_a_shared_projection_has_parameters_and_no_operations_of_its_own() -> None:
+    """A thinner one is priced in proportion where there is something to price."""
+    assert _in_proportion((), (10,), (40,)) == ()
+    assert _in_proportion((8.0,), (10,), (40,)) == (2,)
+
+
+@pytest.mark.slow
+def test_thin_modules_that_share_are_priced_under_a_limit_on_operations() -> None:
+    """The space has no such rank, so what it costs follows from that of the whole one."""
+    settings = SearchSettings(space="arc", max_params="5000", max_flops="2x")
+
+    assert made(load_ingredients(settings).space).baselines

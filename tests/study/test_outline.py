@@ -10,7 +10,7 @@ from placement_search.evaluation.workbench import Workbench
 from placement_search.layout import Kind
 from placement_search.study.equal_budget import EVENLY_SPREAD, GREEDY
 from placement_search.study.lora_baseline import LORA
-from placement_search.study.outline import Outline, _connections, _queue, outline
+from placement_search.study.outline import Outline, _connections, _n_searched, _queue, outline
 from placement_search.study.settings import SearchSettings
 from placement_search.study.spaces import study_space
 from placement_search.study.starts import StartLayout
@@ -76,6 +76,15 @@ def test_trials_are_baselines_then_layouts_from_elsewhere_then_proposals(bench: 
     assert counts(n_baselines - 1) == (n_baselines - 1, 0, 0)
     assert counts(n_baselines + 1) == (n_baselines, 1, 0)
     assert counts(n_baselines + 4) == (n_baselines, 1, 3)
+
+
+def test_layouts_that_are_evaluated_before_are_not_proposed_again() -> None:
+    """Of a small space some are baselines, and no more than the others are left to a sampler."""
+    space = bound(space_file(kinds=["sequential"], connections={"at_most": 1}))
+    n_layouts = space.extent.n_layouts
+
+    assert _n_searched(space, space.extent, 0) == n_layouts
+    assert _n_searched(space, space.extent, 2) == n_layouts - 2
 
 
 @pytest.mark.parametrize("has_map", [True, False])

@@ -205,3 +205,11 @@ def test_other_samplers_train_no_switches(settings: SearchSettings, bench: Workb
     record = search(replace(settings, sampler="random", n_trials=1), bench=bench)
 
     assert record.switches is None
+
+
+def test_more_connections_that_are_always_there_than_train_at_once_are_an_error() -> None:
+    """Layouts without them are none of the space, so the switches would be trained for nothing."""
+    space = space_of(25, always=["1-9>10-17"], connections={"at_most": 80})
+
+    with pytest.raises(StudyError, match=r"at most 64 connections at once, and 72 are always"):
+        switches.check_switches(space, is_mapped=True)

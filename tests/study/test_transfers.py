@@ -108,3 +108,12 @@ def test_roles_name_the_task_and_do_not_depend_on_the_order() -> None:
 
     assert named == named_starts([third, START, other])
     assert named == {"start: count": third, "start: digits": START, "start: digits 2": other}
+
+
+def test_no_task_takes_the_role_of_another_ones_second_layout() -> None:
+    """Tasks are named by files, so one may be called ``digits 2``."""
+    called = replace(START, task="digits 2")
+    named = named_starts([START, replace(START, study="second"), called])
+
+    assert len(named) == 3
+    assert {start.task for start in named.values()} == {"digits", "digits 2"}
