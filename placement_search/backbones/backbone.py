@@ -9,7 +9,11 @@ from torch import Tensor, nn
 from placement_search.backbones.described import check_described
 from placement_search.backbones.facts import BackboneFacts
 from placement_search.backbones.families import Family, Pooling, known_family
-from placement_search.backbones.fingerprint import config_settings, whole_fingerprint
+from placement_search.backbones.fingerprint import (
+    config_settings,
+    may_lack_pooler,
+    whole_fingerprint,
+)
 from placement_search.backbones.formats import N_MADE_UP_TOKENS, input_format_of
 from placement_search.backbones.graph import ResidualGraph, floating_dtype
 from placement_search.backbones.quantised import is_quantised, keep_gradients, n_parameters
@@ -144,7 +148,9 @@ def as_backbone(
         n_blocks=len(graph.blocks),
         width=int(config.hidden_size) if family is None else _checked_width(graph, form),  # type: ignore[union-attr]
         n_parameters=n_parameters(model),
-        fingerprint=whole_fingerprint(model, form, family),
+        fingerprint=whole_fingerprint(
+            model, form, family, has_pooler=known.needs_pooler or not may_lack_pooler(type(model))
+        ),
         revision=revision,
         dtype=str(floating_dtype(model)).removeprefix("torch."),
         n_nodes=len(graph.nodes),

@@ -1,6 +1,7 @@
 """What a backbone computes, in 16 hexadecimal digits."""
 
 import dataclasses
+import inspect
 import json
 from collections.abc import Mapping
 from hashlib import sha256
@@ -19,27 +20,43 @@ NOT_COMPUTED = frozenset({
     "initializer_factor",
 })  # fmt: skip
 """Entries of a configuration that do not decide states: records, outputs, heads, first weights."""
+POOLER = "pooler."
+"""Begins the names of weights behind the states, of models that may be made without them."""
 
 
-def whole_fingerprint(model: nn.Module, input_format: InputFormat, described: Family | None) -> str:
+def whole_fingerprint(
+    model: nn.Module, input_format: InputFormat, described: Family | None, *, has_pooler: bool
+) -> str:
     """SHA-256 over what decides the states of a backbone, 16 hexadecimal digits.
 
-    That is its weights with their precision, its configuration less `NOT_COMPUTED`, how images are
-    sized and scaled, and the user's description. A tokenizer or image processor counts by what it
-    makes of the data, in the fingerprint of the task.
+    That is its weights with their precision, less a pooler that decides nothing, its configuration
+    less `NOT_COMPUTED`, how images are sized and scaled, and the user's description. A tokenizer or
+    image processor counts by what it makes of the data, in the fingerprint of the task.
 
     Args:
         model: The base model with its configuration.
         input_format: Of it, size and scaling of images; where the files lie does not count.
         described: The family, where it is not one of the package's own.
+        has_pooler: Whether weights of a pooler decide states too.
     """
     text = json.dumps(_computed(config_settings(model)), sort_keys=True, default=str)
     scaling = None
     if isinstance(input_format, ImageFormat):
         scaling = dataclasses.replace(input_format, folder=None)
-    weights = fingerprint(model.state_dict())
+    counted = {
+        name: value
+        for name, value in model.state_dict().items()
+        if has_pooler or not name.startswith(POOLER)
+    }
+    weights = fingerprint(counted)
     parts = f"{weights}{text}{scaling}{'' if described is None else described}"
     return sha256(parts.encode()).hexdigest()[:16]
+
+
+def may_lack_pooler(architecture: type) -> bool:
+    """Whether it is a class of transformers whose models can be made without a pooler."""
+    is_theirs = architecture.__module__.startswith("transformers.")
+    return is_theirs and "add_pooling_layer" in inspect.signature(architecture).parameters
 
 
 def _computed(settings: Mapping[str, object]) -> dict[str, object]:

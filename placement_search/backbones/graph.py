@@ -24,6 +24,7 @@ from placement_search.backbones.hooks import (
     output_kept,
     seen_changed,
 )
+from placement_search.backbones.locks import PassLock
 from placement_search.backbones.nodes import Node, nodes_of
 from placement_search.backbones.parts import blocks_of, inner
 from placement_search.backbones.sublayers import Tap, Trace
@@ -66,6 +67,7 @@ class ResidualGraph:
         self._norm = inner(model, family.norm, "norm")
         self._entry = inner(model, family.entry, "entry") or self.blocks[0]
         self.nodes = nodes_of(len(self.blocks), family.sublayers)
+        self.in_use = PassLock()
         self._returned = ReturnedLengths()
         self._batched: Paths | None = None
         self._sublayers: tuple[SubLayer, ...] | None = None

@@ -1,6 +1,5 @@
 """A base model from its files, with every weight, or a reason why not."""
 
-import inspect
 import json
 import pickle
 from collections.abc import Iterator
@@ -20,6 +19,7 @@ from transformers.models.auto.modeling_auto import MODEL_MAPPING
 from placement_search.backbones.checkpoint import Checkpoint
 from placement_search.backbones.devices import device_named, dtype_named
 from placement_search.backbones.families import Family, known_family
+from placement_search.backbones.fingerprint import may_lack_pooler
 from placement_search.backbones.quantised import check_quantisation
 from placement_search.backbones.settings import ModelSettings
 from placement_search.backbones.unknown import unknown_architecture
@@ -136,8 +136,7 @@ def _options(architecture: Any, settings: ModelSettings, family: Family) -> dict
     if architecture is AutoModel:
         return {"trust_remote_code": settings.trust_remote_code}
     # A pooler is a head: absent from many checkpoints, it would start at random weights.
-    has_pooler = "add_pooling_layer" in inspect.signature(architecture).parameters
-    return {"add_pooling_layer": family.needs_pooler} if has_pooler else {}
+    return {"add_pooling_layer": family.needs_pooler} if may_lack_pooler(architecture) else {}
 
 
 def _sketch(config: PretrainedConfig, settings: ModelSettings) -> nn.Module | None:

@@ -26,7 +26,7 @@ from placement_search.backbones.loading import load_backbone
 from placement_search.backbones.settings import ModelSettings
 from placement_search.engine.engine import Event, Failed, Finished
 from placement_search.engine.in_process import DEFAULT_POPULATION, InProcessEngine
-from placement_search.errors import FailureError
+from placement_search.errors import FailureError, StudyError
 from placement_search.evaluation.evaluate import Evaluation
 from placement_search.evaluation.plan import TrainingPlan
 from placement_search.evaluation.pooling import PoolingChoice
@@ -225,7 +225,8 @@ class LocalProcesses:
         worker.process.join()
         died = FailureError(
             "the process that evaluated it died twice, the last time with exit code "
-            f"{worker.process.exitcode}; -9 is often the system's, for want of memory"
+            f"{worker.process.exitcode}; -9 is often the system's, for want of memory, and 1 that "
+            'of a script that searches without asking if __name__ == "__main__"'
         )
         lost = list(worker.jobs.values())
         self._workers[self._workers.index(worker)] = _hired(self._recipe)
@@ -234,13 +235,37 @@ class LocalProcesses:
         return [Failed(job.ticket, died) for job in lost if job.is_suspect]
 
 
+def check_is_no_new_worker() -> None:
+    """Check that no worker of a search searches itself, since it imports the script anew.
+
+    Raises:
+        StudyError: In a process that is only being started.
+    """
+    if getattr(multiprocessing.current_process(), "_inheriting", False):
+        raise StudyError(
+            "a worker of this search has run its script anew; put what the script does under "
+            'if __name__ == "__main__":, or search with workers=1'
+        )
+
+
 def _hired(recipe: Recipe) -> _Worker:
     context = multiprocessing.get_context("spawn")
     ours, theirs = context.Pipe()
-    process = context.Process(target=_serve, args=(theirs, recipe), daemon=True)
+
+    def started(sent: Recipe | bytes) -> SpawnProcess:
+        process = context.Process(target=_serve, args=(theirs, sent), daemon=True)
+        process.start()
+        return process
+
     # Ctrl-C reaches all processes of a terminal; the one that asks decides what it means.
     with environment({"OMP_NUM_THREADS": str(recipe.n_threads)}), _interrupts_ignored():
-        process.start()
+        try:
+            process = started(recipe)
+        except RuntimeError as error:
+            if "shared memory" not in str(error):
+                raise
+            # Containers often have 64 MB of it. Then each process has a copy of the data.
+            process = started(pickle.dumps(recipe))
     theirs.close()
     return _Worker(process, ours)
 
@@ -266,8 +291,9 @@ def _tell(worker: _Worker, command: Command) -> None:
         return
 
 
-def _serve(pipe: "Connection[Said, Command]", recipe: Recipe) -> None:
+def _serve(pipe: "Connection[Said, Command]", sent: Recipe | bytes) -> None:
     """A worker process: evaluates what it is told until nobody listens."""
+    recipe: Recipe = pickle.loads(sent) if isinstance(sent, bytes) else sent  # noqa: S301 - ours
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     torch.set_num_threads(recipe.n_threads)
     keep_freed_memory()

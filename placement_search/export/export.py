@@ -37,6 +37,7 @@ from placement_search.study.answer import find_answer
 from placement_search.study.progress import Progress, Silence
 from placement_search.study.records import StudyRecord, TrialRecord
 from placement_search.study.retraining import retraining
+from placement_search.tasks.task import Task
 
 
 @dataclass(frozen=True, slots=True)
@@ -182,6 +183,7 @@ def _describe(
             label_names=list(task.label_names),
             data=DataEntry(**asdict(record.definition.data)),
             pooling=model.pooling,
+            max_tokens=_max_tokens(task),
         ),
         connections=connection_entries(layout),
         costs=CostEntry(**asdict(costs)),
@@ -198,6 +200,11 @@ def _describe(
         training=_training(source.trial),
         plan=asdict(plan),
     )
+
+
+def _max_tokens(task: Task) -> int | None:
+    ids = task.train.inputs.get("input_ids")
+    return None if ids is None else ids.shape[1]
 
 
 def _training(trial: TrialRecord) -> TrainingEntry | None:

@@ -72,6 +72,11 @@ class TaskEntry(_Strict):
     label_names: list[str] = Field(description="One per logit.")
     data: DataEntry
     pooling: Pooling = Field(description="How tokens become the feature that the head reads.")
+    max_tokens: int | None = Field(
+        default=None,
+        description="Tokens of the longest text that it was trained and scored on, as cut; null "
+        "for other inputs, and in files of earlier versions.",
+    )
 
 
 class ModuleEntry(_Strict):

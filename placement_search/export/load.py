@@ -13,7 +13,7 @@ from placement_search.adapted.batches import Batch
 from placement_search.adapted.model import AdaptedBackbone
 from placement_search.backbones.loading import Backbone, load_backbone
 from placement_search.backbones.settings import ModelSettings
-from placement_search.errors import ExportError, LayoutError
+from placement_search.errors import ExportError, LayoutError, TaskError
 from placement_search.evaluation.evaluate import from_frozen_states
 from placement_search.evaluation.population import scores_on
 from placement_search.evaluation.workbench import Split, Workbench
@@ -116,7 +116,7 @@ def named_backbone(folder: Path | str) -> ModelSettings:
 
 
 def _measured(file: LayoutFile, adapted: AdaptedBackbone, place: str | None) -> float | None:
-    """The validation score, where the data are at hand and unchanged.
+    """The validation score, where the data are at hand, unchanged and can still be read.
 
     Data on the hub are not asked for: that needs the network.
     """
@@ -124,7 +124,10 @@ def _measured(file: LayoutFile, adapted: AdaptedBackbone, place: str | None) -> 
     data = replace(asked, data=place or asked.data)
     if data.data not in TASKS and not Path(data.data).exists():
         return None
-    task = load_task(data, adapted.backbone.input_format)
+    try:
+        task = load_task(data, adapted.backbone.input_format)
+    except TaskError:
+        return None
     if task.fingerprint != file.provenance.data_fingerprint:
         return None
     bench = Workbench(adapted.backbone, task, pooling=adapted.pooling.value)

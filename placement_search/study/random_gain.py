@@ -69,6 +69,15 @@ def size_of(trained: TrialRecord | ReferenceRecord) -> Size:
     return tuple(sorted(c.module.notation for c in layout.connections)), trained.training
 
 
+def reads_alike(one: str, other: str) -> bool:
+    """Whether two layouts' recurrent connections, where both have some, read the same first pass.
+
+    Within a study they do; a layout from elsewhere may have been found with the other one.
+    """
+    layouts = [parse_layout(notation, MODULE_TYPES) for notation in (one, other)]
+    return len({each.first_pass for each in layouts if each.is_recurrent}) < 2
+
+
 def random_baselines(record: StudyRecord) -> list[TrialRecord]:
     """The complete ones."""
     return [trial for trial in record.trials if is_random(trial) and trial.card]
@@ -88,9 +97,11 @@ def _tested_of_its_size(
     """
     wanted = size_of(trial)
     baselines = [] if is_picked else random_baselines(record)
-    layouts = {t.layout_id: t.layout for t in baselines if size_of(t) == wanted}
+    alike = [t for t in baselines if size_of(t) == wanted and reads_alike(t.layout, trial.layout)]
+    layouts = {t.layout_id: t.layout for t in alike}
     cards = [(layouts[f.layout_id], f.card) for f in record.finals if f.layout_id in layouts]
-    references = [r for r in record.references if r.layout and size_of(r) == wanted]
+    drawn = [r for r in record.references if r.layout and size_of(r) == wanted]
+    references = [r for r in drawn if reads_alike(r.layout, trial.layout)]
     cards += [(r.layout, r.card) for r in references]
     tested: dict[str, list[tuple[float, int]]] = {}
     for layout, card in cards:

@@ -27,7 +27,13 @@ from placement_search.study import records
 from placement_search.study.answer import find_answer
 from placement_search.study.definition import StudyDefinition
 from placement_search.study.progress import Progress
-from placement_search.study.random_gain import Size, is_random, random_baselines, size_of
+from placement_search.study.random_gain import (
+    Size,
+    is_random,
+    random_baselines,
+    reads_alike,
+    size_of,
+)
 from placement_search.study.records import (
     FULL_FINE_TUNING,
     ReferenceRecord,
@@ -119,7 +125,8 @@ class References:
         starts = [t.finalist.trial for t in find_transfers(record) if t.finalist]
         due: dict[str, list[Layout]] = {}
         new: dict[Size, set[str]] = {}
-        for trial in ours + starts:
+        # The answer may be a layout from elsewhere, and one may come from several studies.
+        for trial in {each.layout_id: each for each in ours + starts}.values():
             layout = parse_layout(trial.layout, MODULE_TYPES)
             size = size_of(trial)
             baselines = [] if trial in ours and is_random(trial) else random_baselines(record)
@@ -158,7 +165,10 @@ class References:
             pairs: list[Pair] | None = generator.sample(self._space.pairs, len(modules))
         else:
             pairs = drawn_apart(fitting, generator)
-        return None if pairs is None else self._space.layout(pairs, modules)
+        if pairs is None:
+            return None
+        made = self._space.layout(pairs, modules)
+        return replace(made, first_pass=layout.first_pass) if layout.is_recurrent else made
 
     def _fitting(self, module: ModuleSpec) -> Sequence[Pair]:
         """The space's connections that a module fits, the space's own or not."""
@@ -271,7 +281,8 @@ def _held_of_its_size(
         if r.layout and r.like != trial.layout_id and size_of(r) == size
     )
     found += [layout for layout, n_seeds in others.items() if n_seeds >= record.goal.n_seeds]
-    ids = {parse_layout(layout, MODULE_TYPES).id for layout in found}
+    alike = [layout for layout in found if reads_alike(layout, trial.layout)]
+    ids = {parse_layout(layout, MODULE_TYPES).id for layout in alike}
     return ids - {parse_layout(trial.layout, MODULE_TYPES).id}
 
 

@@ -14,6 +14,7 @@ from placement_search.backbones.loading import load_backbone
 from placement_search.backbones.settings import ModelSettings
 from placement_search.engine.engine import Engine
 from placement_search.engine.heedful import CtrlC, HeedfulEngine
+from placement_search.engine.local_processes import check_is_no_new_worker
 from placement_search.errors import StudyError
 from placement_search.evaluation.pooling import PoolingChoice
 from placement_search.evaluation.workbench import GIB, Workbench
@@ -168,6 +169,7 @@ def search(
         PlacementSearchError: For whatever is missing, unknown or does not fit; if the study was
             made with other settings; if another search is running on the storage.
     """
+    check_is_no_new_worker()
     progress = progress or Silence()
     ingredients = load_ingredients(settings, bench)
     notes = ingredients.bench.task.notes
@@ -296,14 +298,11 @@ def _open_study(settings: SearchSettings, ingredients: Ingredients) -> optuna.St
     )
     if records.DEFINITION in study.user_attrs:
         definition = _same_definition(study, definition)
-        # Where model, data and files lie may have changed; commands and exports read it from here.
-        study.set_user_attr(records.DEFINITION, definition.as_json())
     elif study.get_trials(deepcopy=False):
         raise StudyError(f"study {name!r} was not made by placement-search; choose another name")
     else:
         study.set_user_attr(records.PROVENANCE, package_versions())
         study.set_user_attr(records.NOTES, list(ingredients.bench.task.notes))
-        study.set_user_attr(records.DEFINITION, definition.as_json())
     goal = Goal(
         settings.n_trials, settings.n_finalists, settings.n_seeds, settings.full_fine_tuning,
         settings.max_steps, settings.max_seconds,
@@ -312,6 +311,8 @@ def _open_study(settings: SearchSettings, ingredients: Ingredients) -> optuna.St
     if former is not None:
         goal = goal.joined(records.GOALS.validate_python(former))
     study.set_user_attr(records.GOAL, records.GOALS.dump_python(goal, mode="json"))
+    # Last, since by it readers know a study. Where model, data and files lie may have changed.
+    study.set_user_attr(records.DEFINITION, definition.as_json())
     return study
 
 

@@ -52,7 +52,9 @@ class SearchSettings:
         proxy_map: Whether every connection is scored by proxies before the search.
         memory: GiB that the frozen states of one split may take; larger ones lie on disk, or are
             computed again where that is faster.
-        workers: Processes that evaluate beside each other, each with a share of the threads.
+        workers: Processes that evaluate beside each other, each with a share of the threads. They
+            import the script that started them, so it searches under ``if __name__ ==
+            "__main__":`` alone.
         training: How every layout is trained.
         start_from: Layouts from elsewhere by role, evaluated after the baselines; see
             `placement_search.export.starts.read_starts`.

@@ -1,9 +1,11 @@
 """Where a study lives: one SQLite file, one coordinator at a time."""
 
 import logging
+import os
 import sqlite3
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
+from functools import partial
 from pathlib import Path
 
 import filelock
@@ -34,7 +36,8 @@ def database_path(address: str) -> Path:
 def open_storage(address: str, *, must_exist: bool) -> RDBStorage:
     """Open an SQLite file as Optuna's storage; a new file is made unless it ``must_exist``.
 
-    A file that must exist is looked at before it is opened, and nothing is written into it.
+    A file that must exist is looked at before it is opened, and nothing is written into it; it may
+    be one that nobody can write.
 
     Raises:
         StudyError: If the file is missing, is no study storage, or its folder can't or may not be
@@ -46,9 +49,9 @@ def open_storage(address: str, *, must_exist: bool) -> RDBStorage:
             _check_holds_studies(path, address)
         else:
             _make_folder(address)
-        return RDBStorage(
-            address, engine_kwargs={"creator": lambda: _connected(path, is_new=not must_exist)}
-        )
+        kept = must_exist and not _may_be_written(path)
+        connected = partial(_only_read, path) if kept else partial(_connected, path, not must_exist)
+        return RDBStorage(address, engine_kwargs={"creator": connected})
     except (sqlalchemy.exc.SQLAlchemyError, sqlite3.Error, OSError, RuntimeError) as error:
         raise StudyError(f"{path} can't be used as a storage: {error}") from error
 
@@ -94,13 +97,30 @@ def _check_holds_studies(path: Path, address: str) -> None:
     """
     if not path.is_file():
         raise StudyError(f"there is no storage {address!r}; a search makes one, or give --storage")
-    with closing(sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True)) as connection:
+    with closing(_only_read(path)) as connection:
         found = connection.execute("select 1 from sqlite_master where name = 'studies'").fetchone()
     if found is None:
         raise StudyError(f"{path} is a database of something else: it has no studies")
 
 
-def _connected(path: Path, *, is_new: bool) -> sqlite3.Connection:
+def _may_be_written(path: Path) -> bool:
+    """Whether SQLite can write a file, beside which it keeps others while it does."""
+    return os.access(path, os.W_OK) and os.access(path.resolve().parent, os.W_OK)
+
+
+def _only_read(path: Path) -> sqlite3.Connection:
+    """A connection that writes nothing, also to a file that nobody can write.
+
+    SQLite makes files beside a database even to read it, unless it is told that nothing changes.
+    That is not so where a log with the last commits lies beside it: then they must be there.
+    """
+    log = path.with_name(f"{path.name}-wal")
+    has_log = log.is_file() and log.stat().st_size
+    how = "mode=ro" if has_log or _may_be_written(path) else "immutable=1"
+    return sqlite3.connect(f"{path.absolute().as_uri()}?{how}", uri=True, check_same_thread=False)
+
+
+def _connected(path: Path, is_new: bool) -> sqlite3.Connection:  # noqa: FBT001 - of a partial
     """A connection; one that a search makes sets a write-ahead log, which stays with the file.
 
     With it readers never block the search, and SQLite waits for the disk at checkpoints and not at
@@ -119,10 +139,11 @@ def sole_coordinator(address: str) -> Iterator[None]:
     """Hold the storage's lock; the system gives it back when the process ends, however it ends.
 
     Raises:
-        StudyError: If another search holds it, or nothing can be written there.
+        StudyError: If another search holds it, or nothing can be written there, also later on.
     """
     path = database_path(address)
-    lock = filelock.FileLock(f"{path}.lock")
+    # Of the file itself, by whatever name it is called.
+    lock = filelock.FileLock(f"{path.resolve()}.lock")
     try:
         _make_folder(address)
         lock.acquire(timeout=0)
@@ -134,6 +155,11 @@ def sole_coordinator(address: str) -> Iterator[None]:
         raise StudyError(f"{path} can't be used as a storage: {error}") from error
     try:
         yield
+    except optuna.exceptions.StorageInternalError as error:
+        raise StudyError(
+            f"{path} could not be written: {error.__cause__ or error}; what was evaluated before "
+            "is kept, and the same command goes on once the file can be written"
+        ) from error
     finally:
         lock.release()
 

@@ -10,7 +10,7 @@ import pytest
 import torch
 import transformers
 from safetensors.torch import load_file, save_file
-from transformers import ViTConfig, ViTModel
+from transformers import BertConfig, BertModel, ViTConfig, ViTModel
 
 from placement_search.backbones.loading import EMBEDDED_FOLDER, as_backbone, load_backbone
 from placement_search.backbones.settings import ModelSettings
@@ -282,3 +282,16 @@ def test_an_audio_model_that_shortens_its_states_is_refused() -> None:
     """Its convolutions at the end leave fewer tokens than the stream has."""
     with pytest.raises(BackboneError, match=r"Wav2Vec2Model ends in convolutions.*add_adapter"):
         tiny("Wav2Vec2", add_adapter=True, output_hidden_size=16, **AUDIO)
+
+
+def test_a_pooler_makes_no_other_backbone() -> None:
+    """It stands behind the states; ``AutoModel`` has one where loading leaves it out."""
+    config = BertConfig(
+        hidden_size=16, num_hidden_layers=1, num_attention_heads=2, intermediate_size=32,
+        vocab_size=50,
+    )  # fmt: skip
+    without, whole = BertModel(config, add_pooling_layer=False), BertModel(config)
+    whole.load_state_dict(without.state_dict(), strict=False)
+    prints = {as_backbone(model, "tiny").facts.fingerprint for model in (without, whole)}
+
+    assert len(prints) == 1

@@ -1,5 +1,6 @@
 """The engine of several processes: the same scores, stops, and processes that die."""
 
+import multiprocessing
 import os
 import signal
 
@@ -7,8 +8,12 @@ import pytest
 
 from placement_search.backbones.settings import ModelSettings
 from placement_search.engine.in_process import InProcessEngine
-from placement_search.engine.local_processes import LocalProcesses
-from placement_search.errors import FailureError, LayoutError
+from placement_search.engine.local_processes import (
+    LocalProcesses,
+    Recipe,
+    check_is_no_new_worker,
+)
+from placement_search.errors import FailureError, LayoutError, StudyError
 from placement_search.evaluation.evaluate import Evaluation
 from placement_search.evaluation.workbench import Workbench
 from placement_search.modules import parse_layout
@@ -161,3 +166,37 @@ def test_close_ends_all_processes(engine: LocalProcesses) -> None:
 
     assert len(processes) == 2
     assert not any(process.is_alive() for process in processes)
+
+
+def test_processes_start_without_shared_memory(
+    bench: Workbench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A container may have too little for the data; then each process has a copy."""
+    refused: list[int] = []
+
+    def once(recipe: Recipe, protocol: int) -> object:
+        if not refused:
+            refused.append(protocol)
+            raise RuntimeError("unable to allocate shared memory(shm) for file </torch_1>")
+        return object.__reduce_ex__(recipe, protocol)
+
+    monkeypatch.setattr(Recipe, "__reduce_ex__", once)
+    engine = LocalProcesses(bench, ModelSettings(), 1, population=1)
+    try:
+        heard = see_through(engine, requests()[:1])
+    finally:
+        engine.close()
+
+    assert refused
+    assert heard.cards.keys() == {0}
+
+
+def test_a_worker_that_searches_is_told_what_its_script_lacks(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Python imports the script anew in each of them; processes of the user's own may search."""
+    check_is_no_new_worker()
+    monkeypatch.setattr(multiprocessing.current_process(), "_inheriting", True, raising=False)
+
+    with pytest.raises(StudyError, match=r"has run its script anew; put .* under if __name__"):
+        check_is_no_new_worker()

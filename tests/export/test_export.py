@@ -9,13 +9,13 @@ from safetensors.torch import load_file
 
 from placement_search.errors import ExportError, StudyError
 from placement_search.evaluation.workbench import Workbench
-from placement_search.export.export import choose_trial, export_layout
+from placement_search.export.export import _max_tokens, choose_trial, export_layout
 from placement_search.export.layout_file import json_schema, layout_json, read_layout_file
 from placement_search.modules import parse_layout
 from placement_search.study.answer import find_answer
 from placement_search.study.lora_baseline import LORA
 from placement_search.study.records import StudyRecord
-from tests.tiny_task import tiny_bench
+from tests.tiny_task import tiny_bench, tiny_task, tiny_text_task
 
 pytestmark = pytest.mark.slow
 
@@ -124,3 +124,9 @@ def test_other_layouts_are_not_trained_for_peft(
     with pytest.raises(ExportError, match="PEFT can't express 0>1:bottleneck"):
         export_layout(record, bench, tmp_path / "ours", number=1, peft=tmp_path / "peft")
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_layout_file_says_where_texts_were_cut() -> None:
+    """With longer ones a tokenizer would give other logits than those that were scored."""
+    assert _max_tokens(tiny_text_task()) == tiny_text_task().train.inputs["input_ids"].shape[1]
+    assert _max_tokens(tiny_task()) is None

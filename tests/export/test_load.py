@@ -158,3 +158,16 @@ def test_another_backbone_is_refused(exported: Path) -> None:
     """A layout is loaded onto the very backbone that it was trained on."""
     with pytest.raises(ExportError, match=r"number of blocks is 3.*12"):
         load_layout(exported, tiny_vit())
+
+
+def test_data_that_can_not_be_read_any_more_are_no_reason_to_fail(
+    copy: Path, tmp_path: Path
+) -> None:
+    """The logits are compared all the same; there is no score."""
+    broken = tmp_path / "broken.csv"
+    broken.write_text("text,label\n,1\n")
+    folder = changed(copy, lambda data: data["task"]["data"].update(data=str(broken)))
+    found = verify_layout(folder)
+
+    assert found.is_same
+    assert found.measured_score is None

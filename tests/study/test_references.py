@@ -7,12 +7,14 @@ import optuna
 import pytest
 
 from placement_search.evaluation.evaluate import Evaluation
+from placement_search.layout import FirstPass
 from placement_search.layout import parse_layout as parse
 from placement_search.modules import MODULE_TYPES
 from placement_search.space.training import TrainingChoice
 from placement_search.study.answer import find_answer
 from placement_search.study.command import Goal
 from placement_search.study.progress import Silence
+from placement_search.study.random_gain import reads_alike
 from placement_search.study.records import (
     FULL_FINE_TUNING,
     REFERENCES,
@@ -344,3 +346,33 @@ def test_a_start_that_is_too_large_for_the_space_has_random_ones_too(study: optu
     References(study, engine, bound(), Silence()).run(record)
 
     assert sizes(engine.requests) == {("bottleneck(rank=8)",) * 4}
+
+
+def test_a_start_that_is_the_answer_has_its_random_layouts(study: optuna.Study) -> None:
+    """Drawn once, though it is both; and so where two studies give the same start."""
+    small = bound(space_file(kinds=["sequential"], sources=["0-3"], targets=["0-3"]))
+    layout = "1>1:bottleneck(rank=4)+3>3:bottleneck(rank=4)"
+    started = trial(0, layout, 0.8, role="start: digits")
+    record = study_record([started], retrained(layout, (0.7, 0.71, 0.72)))
+    record = with_starts(record, layout, layout)
+    record = replace(record, definition=replace(record.definition, n_random=6))
+    engine = StubEngine()
+    References(study, engine, small, Silence()).run(record)
+
+    # There are six pairs of four nodes, one of them its own.
+    assert len({request.layout.id for request in engine.requests}) == 5
+
+
+def test_random_layouts_of_an_adapted_first_pass_have_it_too(study: optuna.Study) -> None:
+    """Else they would differ from a layout from elsewhere by more than places."""
+    adapted = "5>1:bottleneck(rank=4)+9>3:bottleneck(rank=4)|first_pass=adapted"
+    started = trial(0, adapted, 0.4, role="start: digits", is_eligible=False)
+    record = with_starts(study_record([started], retrained(adapted, (0.4, 0.41, 0.42))), adapted)
+    engine = StubEngine()
+    References(study, engine, bound(), Silence()).run(record)
+    recurrent = [request.layout for request in engine.requests if request.layout.is_recurrent]
+
+    assert recurrent
+    assert {layout.first_pass for layout in recurrent} == {FirstPass.ADAPTED}
+    assert not reads_alike(adapted, "5>1:bottleneck(rank=4)")
+    assert reads_alike(adapted, "1>5:bottleneck(rank=4)")

@@ -1,10 +1,12 @@
 """Storages are looked at before they are opened, and never changed by reading."""
 
 import hashlib
+import os
 import sqlite3
 from contextlib import closing
 from pathlib import Path
 
+import optuna
 import pytest
 
 from placement_search.errors import StudyError
@@ -87,3 +89,42 @@ def test_the_lock_is_held_once_and_given_back(tmp_path: Path) -> None:
 
     with sole_coordinator(address):
         pass
+
+
+def test_a_file_has_one_lock_by_whatever_name(tmp_path: Path) -> None:
+    """A link to a study's file is that file."""
+    (tmp_path / "real.db").touch()
+    (tmp_path / "link.db").symlink_to(tmp_path / "real.db")
+    with (
+        sole_coordinator(f"sqlite:///{tmp_path}/real.db"),
+        pytest.raises(StudyError, match="another search is running"),
+        sole_coordinator(f"sqlite:///{tmp_path}/link.db"),
+    ):
+        pass
+
+
+def test_a_study_that_nobody_can_write_is_read(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Without the files that SQLite puts beside a database; a log that lies there is heeded."""
+    address = f"sqlite:///{tmp_path}/study.db"
+    made = open_storage(address, must_exist=False)
+    optuna.create_study(study_name="mine", storage=made)
+    made.engine.dispose()
+    for extra in tmp_path.glob("study.db-*"):
+        extra.unlink()
+    before = sorted(path.name for path in tmp_path.iterdir())
+    real = os.access
+    monkeypatch.setattr("os.access", lambda place, how: how != os.W_OK and real(place, how))
+
+    assert load_study(address, None).study_name == "mine"
+    assert sorted(path.name for path in tmp_path.iterdir()) == before
+
+
+def test_a_write_that_fails_is_one_message(tmp_path: Path) -> None:
+    """With the database's own reason, and what becomes of the study."""
+    with (
+        pytest.raises(StudyError, match=r"could not be written: disk is full; what was evaluated"),
+        sole_coordinator(f"sqlite:///{tmp_path}/study.db"),
+    ):
+        raise optuna.exceptions.StorageInternalError("a commit failed") from OSError("disk is full")
