@@ -113,7 +113,7 @@ plan = with_bundles(_plan)
 
 def _print(settings: SearchSettings, bench: "Workbench", made: "Outline", form: Format) -> None:
     facts, nodes = _facts(settings, made), _node_rows(bench, made)
-    sample, notes = [_layout_row(each) for each in made.sample], _notes(settings, made)
+    sample, notes = [_layout_row(each) for each in made.sample], _notes(settings, bench, made)
     if form is Format.JSON:
         print_json({**facts, "notes": notes, "sample": sample, "nodes": nodes})
         return
@@ -136,12 +136,23 @@ def _print(settings: SearchSettings, bench: "Workbench", made: "Outline", form: 
             print_rows(rows, form, title=title)
 
 
-def _notes(settings: SearchSettings, made: "Outline") -> dict[str, str]:
-    """What a search would say of its baselines and layouts from elsewhere, and what limits it."""
+def _notes(settings: SearchSettings, bench: "Workbench", made: "Outline") -> dict[str, str]:
+    """What a search would say of its baselines and layouts from elsewhere, and what limits it.
+
+    Before that, rules of the space that do nothing: a slip, or meant for other kinds.
+    """
+    from placement_search.space.file import read_space
+    from placement_search.space.groups import idle_rules
+    from placement_search.space.node_names import Stream
+
+    facts = bench.backbone.facts
+    idle = idle_rules(read_space(settings.space), Stream(facts.n_nodes, facts.sublayers))
+    named = f"{', '.join(idle)}: no connection that the space admits, so this changes nothing"
     limit, seconds = settings.max_seconds, made.durations.search
     is_cut = limit is not None and seconds >= limit
     cut = {"--max-seconds": "may end the search before the sampler has proposed so many"}
-    return {**made.queue.notes, **(cut if is_cut else {})}
+    of_space = {"space": named} if idle else {}
+    return {**of_space, **made.queue.notes, **(cut if is_cut else {})}
 
 
 def _facts(settings: SearchSettings, made: "Outline") -> Row:

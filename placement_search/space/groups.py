@@ -29,6 +29,32 @@ def connection_groups(file: SpaceFile, stream: Stream) -> tuple[tuple[Group, ...
     return tuple(groups), forced
 
 
+def idle_rules(file: SpaceFile, stream: Stream) -> list[str]:
+    """The file's rules about connections that it does not admit; they change nothing.
+
+    Returns:
+        The key and the pattern of each, e.g. ``never.0 (20>3)``.
+
+    Raises:
+        SpaceError: If a name means no nodes.
+    """
+    named = [pair for name in file.always for pair in expand_pattern(name, "always", stream)]
+    always = frozenset().union(*(_kin(pair, file, stream) for pair in named))
+    admitted = _candidates(file, stream) | always
+    never = {f"never.{n}": pattern for n, pattern in enumerate(file.never)}
+    rules = never | {
+        f"when.{n}.{key}": pattern
+        for n, condition in enumerate(file.when)
+        for key, pattern in (("has", condition.has), ("without", condition.without))
+        if pattern is not None
+    }
+    return [
+        f"{key} ({pattern})"
+        for key, pattern in rules.items()
+        if admitted.isdisjoint(expand_pattern(pattern, key, stream))
+    ]
+
+
 def _candidates(file: SpaceFile, stream: Stream) -> frozenset[Pair]:
     """The pairs of the file's kinds, sources and targets.
 

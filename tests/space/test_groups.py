@@ -3,7 +3,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from placement_search.errors import SpaceError
-from placement_search.space.groups import Group, connection_groups
+from placement_search.space.groups import Group, connection_groups, idle_rules
 from placement_search.space.node_names import Stream
 from tests.tiny_spaces import space_file
 
@@ -68,6 +68,19 @@ def test_no_connection_is_in_two_groups(
     ]
 
     assert len(found) == len(set(found))
+
+
+def test_rules_about_nothing_are_known() -> None:
+    """A slip, or a file that others include; a connection that is always there is something."""
+    when = [{"has": "recurrent", "at_most": 1}, {"has": "parallel", "without": "5>5"}]
+    file = space_file(kinds=["parallel"], never=["3>1", "1>2"], always=["4>4"], when=when)
+
+    assert idle_rules(file, SEVEN) == [
+        "never.0 (3>1)", "when.0.has (recurrent)", "when.1.without (5>5)",
+    ]  # fmt: skip
+    assert not idle_rules(space_file(kinds=["parallel"], always=["4>4"], when=[
+        {"has": "4>4", "at_most": 1}
+    ]), SEVEN)  # fmt: skip
 
 
 def test_never_takes_candidates_out() -> None:
