@@ -9,7 +9,9 @@ from placement_search.study.correlations import ProxyCorrelation
 from placement_search.study.map_record import ProxySpread
 
 COLUMNS_NOTE = (
-    "“Of the best tenth” is how much of the truly best tenth of the trials a proxy has in its own; "
+    "“Of the best tenth” is how much of a proxy's own best tenth is truly among the best, which "
+    "are a tenth and all that tie with its last one; “compared” is how many the correlation is of: "
+    "sets of places for what sees places alone, else layouts, each with the mean of its trials; "
     "“between batches” and “between heads” are how alike disjoint batches of examples, and other "
     "heads, rank the connections by it: 1 where it makes no difference."
 )
@@ -22,7 +24,7 @@ def proxies_table(findings: Findings) -> Table:
     Variants, such as coverage in place of a sum, are left to ``report.json``.
     """
     titles = (
-        "Spearman", "95 % interval", "same number of connections", "of the best tenth", "trials",
+        "Spearman", "95 % interval", "same number of connections", "of the best tenth", "compared",
         "between batches", "between heads",
     )  # fmt: skip
     columns = (

@@ -41,7 +41,7 @@ class ProxyCorrelation:
             sums grow with it, and here that can't help. None where numbers do not differ, or too
             few layouts share one.
         single: The same among layouts of one connection; None where all are, or too few.
-        top: How much of the best tenth of trials is in the proxy's own; None for fewer than ten.
+        top: How much of the proxy's best tenth is truly among the best; None for fewer than ten.
         is_variant: Whether it is another proxy's coverage, or that with random heads.
     """
 
