@@ -184,13 +184,10 @@ class AdaptedBackbone(nn.Module):
 
         Raises:
             ValueError: If the layout is recurrent: one call of the model can't run it twice.
-
-        Other threads that run a layout on this backbone wait until it is over.
         """
         if self.layout.is_recurrent:
             raise ValueError(f"{self.layout.notation} needs two passes; call the adapted backbone")
-        graph = self.backbone.graph
-        with graph.in_use, attached_pass(graph, self.wired):
+        with attached_pass(self.backbone.graph, self.wired):
             yield self.backbone.graph.model
 
 
@@ -234,14 +231,6 @@ def _hidden_together(
     models: Sequence[AdaptedBackbone], examples: Sequence[Examples]
 ) -> list[Tensor]:
     graph = models[0].backbone.graph
-    # Hooks hang on the one backbone meanwhile, which another thread's pass would run through.
-    with graph.in_use:
-        return _passed(graph, models, examples)
-
-
-def _passed(
-    graph: ResidualGraph, models: Sequence[AdaptedBackbone], examples: Sequence[Examples]
-) -> list[Tensor]:
     # Once for both passes of a recurrent layout.
     runs = zip(models, examples, strict=True)
     carried = [model.drawn(n_examples(each.inputs)) for model, each in runs]

@@ -10,6 +10,7 @@ from placement_search.backbones.described import check_described
 from placement_search.backbones.facts import BackboneFacts
 from placement_search.backbones.families import Family, Pooling, known_family
 from placement_search.backbones.fingerprint import (
+    POOLER,
     config_settings,
     may_lack_pooler,
     whole_fingerprint,
@@ -148,15 +149,19 @@ def as_backbone(
         n_blocks=len(graph.blocks),
         width=int(config.hidden_size) if family is None else _checked_width(graph, form),  # type: ignore[union-attr]
         n_parameters=n_parameters(model),
-        fingerprint=whole_fingerprint(
-            model, form, family, has_pooler=known.needs_pooler or not may_lack_pooler(type(model))
-        ),
+        fingerprint=whole_fingerprint(model, form, family, has_pooler=_has_pooler(model, known)),
         revision=revision,
         dtype=str(floating_dtype(model)).removeprefix("torch."),
         n_nodes=len(graph.nodes),
         sublayers=known.sublayers,
     )
     return Backbone(graph, facts, form, None)
+
+
+def _has_pooler(model: nn.Module, family: Family) -> bool:
+    """Whether a pooler's weights decide states; where nobody knows, they count."""
+    is_norm = (family.norm or "").startswith(POOLER)
+    return family.needs_pooler or is_norm or not may_lack_pooler(type(model))
 
 
 def _checked_width(graph: ResidualGraph, form: InputFormat) -> int:

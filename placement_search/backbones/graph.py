@@ -84,7 +84,7 @@ class ResidualGraph:
         """
         dtype = floating_dtype(self.model)
         cast = {k: v.to(dtype) if v.is_floating_point() else v for k, v in inputs.items()}
-        with self._padding_cleared(inputs):
+        with self.in_use, self._padding_cleared(inputs):
             hidden = _hidden(self.model(**cast, **self.family.options))
         normed: Tensor = hidden if self._norm is None else self._norm(hidden)
         return normed
@@ -142,7 +142,7 @@ class ResidualGraph:
     @contextmanager
     def visited(self, visitor: Visitor, nodes: Sequence[int]) -> Iterator[None]:
         """Let ``visitor`` see the states at ``nodes`` while the model runs; hooks go on leaving."""
-        with ExitStack() as handles:
+        with self.in_use, ExitStack() as handles:
             for index in sorted(set(nodes)):
                 self._hook(handles, visitor, self.nodes[index])
             yield
@@ -152,7 +152,7 @@ class ResidualGraph:
         self, changes: Mapping[Tap, TapChange], reads: Mapping[Tap, TapRead]
     ) -> Iterator[None]:
         """Let modules inside sub-layers give, or read, something else while the model runs."""
-        with ExitStack() as handles:
+        with self.in_use, ExitStack() as handles:
             for tap, read in reads.items():
                 handles.enter_context(input_changed(self.tappable(tap), partial(read, tap)))
             for tap, change in changes.items():
@@ -179,7 +179,7 @@ class ResidualGraph:
         Raises:
             ValueError: If no pass can begin at ``node``.
         """
-        with ExitStack() as handles:
+        with self.in_use, ExitStack() as handles:
             self._begin(handles, node, state)
             yield
 
@@ -201,7 +201,7 @@ class ResidualGraph:
             raise ValueError(f"a pass of {type(self.model).__name__} begins for all at one node")
         if later and self._batched is None:
             self._batched = batched_paths(self, inputs)
-        with ExitStack() as handles:
+        with self.in_use, ExitStack() as handles:
             self._begin(handles, node, state)
             n_begun, block = len(state), node // self.family.sublayers
             for joining, joined in later:

@@ -140,11 +140,10 @@ def _check_counts(
         keys = "kinds, sources, targets and never"
         admits = keys if all_fit else "kinds, sources, targets, never and the modules' places"
         admitted = _connections(len(groups), is_grouped=bool(file.tied or file.symmetric))
-        cure = (
-            "symmetric leaves out connections whose reverse is not admitted, so admit long_range "
-            "and recurrent with the same ends, or leave symmetric out"
+        cure = "lower it, or admit more" + (
+            " (symmetric leaves out connections whose reverse is not admitted)"
             if file.symmetric
-            else "lower it, or admit more"
+            else ""
         )
         raise SpaceError(
             f"space {file.name!r} is empty: {admits} admit {admitted}, "

@@ -198,7 +198,10 @@ def _proxy_seconds(
     if backbone.n_nodes**2 * backbone.width**3 > MAX_MAP:
         return None
     whole = _seconds(lambda: compute_proxy_map(bench, settings.seed))
-    each = [_seconds(partial(layout_proxies, bench, layout, settings.seed)) for layout in ends]
+    at_once = settings.training.batch_size
+    each = [
+        _seconds(partial(layout_proxies, bench, layout, settings.seed, at_once)) for layout in ends
+    ]
     return whole + min(n_trials, MAX_LAYOUTS) * sum(each) / len(each)
 
 

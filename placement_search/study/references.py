@@ -124,17 +124,19 @@ class References:
         ours = [answer.chosen.trial] if answer else []
         starts = [t.finalist.trial for t in find_transfers(record) if t.finalist]
         due: dict[str, list[Layout]] = {}
-        new: dict[Size, set[str]] = {}
+        new: dict[Size, list[Layout]] = {}
         # The answer may be a layout from elsewhere, and one may come from several studies.
         for trial in {each.layout_id: each for each in ours + starts}.values():
             layout = parse_layout(trial.layout, MODULE_TYPES)
             size = size_of(trial)
             baselines = [] if trial in ours and is_random(trial) else random_baselines(record)
-            known = _held_of_its_size(record, trial, baselines) | new.get(size, set())
+            others = new.setdefault(size, [])
+            known = _held_of_its_size(record, trial, baselines)
+            known |= {o.id for o in others if reads_alike(o.notation, trial.layout)}
             if layout.connections and len(known) < record.definition.n_random:
                 drawn = self._draw(record, layout, known)
                 due[trial.layout_id] = drawn
-                new[size] = new.get(size, set()) | {each.id for each in drawn}
+                others += drawn
         return due
 
     def _draw(self, record: StudyRecord, layout: Layout, known: set[str]) -> list[Layout]:

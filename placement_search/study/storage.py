@@ -114,6 +114,7 @@ def _only_read(path: Path) -> sqlite3.Connection:
     SQLite makes files beside a database even to read it, unless it is told that nothing changes.
     That is not so where a log with the last commits lies beside it: then they must be there.
     """
+    path = path.resolve()
     log = path.with_name(f"{path.name}-wal")
     has_log = log.is_file() and log.stat().st_size
     how = "mode=ro" if has_log or _may_be_written(path) else "immutable=1"

@@ -7,6 +7,7 @@ import torch
 from torch import Tensor, nn
 
 from placement_search.adapted.model import AdaptedBackbone
+from placement_search.adapted.states import bare_states
 from placement_search.modules import parse_layout
 from tests.tiny_backbones import tiny_vit
 
@@ -31,6 +32,28 @@ def test_threads_on_one_backbone_take_turns() -> None:
         together = list(pool.map(given, models * 20))
 
     assert all(torch.equal(found, alone[i % len(models)]) for i, found in enumerate(together))
+
+
+def test_nobody_sees_another_threads_layout_in_the_bare_states() -> None:
+    """As a search or a proxy map would, beside a thread that serves a layout."""
+    backbone = tiny_vit()
+    model = AdaptedBackbone(backbone, parse_layout(LAYOUTS[0]), 2).eval()
+    for parameter in model.adapters.parameters():
+        nn.init.normal_(parameter, std=0.3)
+    inputs = {"pixel_values": torch.randn(2, 1, 8, 8)}
+    (alone,) = bare_states(backbone, inputs, [4]).values()
+
+    def seen(turn: int) -> Tensor | None:
+        if turn % 2:
+            return bare_states(backbone, inputs, [4])[4]
+        with torch.no_grad():
+            model(inputs)
+        return None
+
+    with ThreadPoolExecutor(4) as pool:
+        together = [state for state in pool.map(seen, range(60)) if state is not None]
+
+    assert all(torch.equal(state, alone) for state in together)
 
 
 def test_a_copy_has_a_turn_of_its_own() -> None:

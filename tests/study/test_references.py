@@ -376,3 +376,19 @@ def test_random_layouts_of_an_adapted_first_pass_have_it_too(study: optuna.Study
     assert {layout.first_pass for layout in recurrent} == {FirstPass.ADAPTED}
     assert not reads_alike(adapted, "5>1:bottleneck(rank=4)")
     assert reads_alike(adapted, "1>5:bottleneck(rank=4)")
+
+
+def test_an_adapted_start_has_its_own_beside_a_frozen_answer_of_its_size(
+    study: optuna.Study,
+) -> None:
+    """What was drawn for the answer reads another first pass, where it is recurrent."""
+    frozen = "5>1:bottleneck(rank=4)+9>3:bottleneck(rank=4)"
+    adapted = "6>1:bottleneck(rank=4)+8>3:bottleneck(rank=4)|first_pass=adapted"
+    trials = [trial(0, frozen, 0.8), trial(1, adapted, 0.4, role="start: 2", is_eligible=False)]
+    held = [f for t in trials for f in retrained(t.layout, (0.4, 0.41, 0.42))]
+    record = with_starts(study_record(trials, held), adapted)
+    engine = StubEngine()
+    References(study, engine, bound(), Silence()).run(record)
+    passes = [r.layout.first_pass for r in engine.requests if r.layout.is_recurrent]
+
+    assert set(passes) == {FirstPass.FROZEN, FirstPass.ADAPTED}

@@ -118,6 +118,10 @@ def test_a_study_that_nobody_can_write_is_read(
     monkeypatch.setattr("os.access", lambda place, how: how != os.W_OK and real(place, how))
 
     assert load_study(address, None).study_name == "mine"
+    link = tmp_path / "link.db"
+    link.symlink_to(tmp_path / "study.db")
+    assert load_study(f"sqlite:///{link}", None).study_name == "mine"
+    link.unlink()
     assert sorted(path.name for path in tmp_path.iterdir()) == before
 
 
