@@ -348,9 +348,9 @@ def test_the_shipped_table_is_ready_to_replay(monkeypatch: pytest.MonkeyPatch) -
     assert MAPS.is_file()
 
 
-def test_the_shipped_page_is_that_of_the_shipped_results() -> None:
+@pytest.mark.parametrize("folder", [Path("reports/samplers"), Path("reports/samplers/long")])
+def test_the_shipped_page_is_that_of_the_shipped_results(folder: Path) -> None:
     """Whoever replays anew writes both; every number of the page stands in results.json."""
-    folder = Path("reports/samplers")
     said = (folder / "samplers.md").read_text("utf-8")
     command = said.split("Made by `")[1].split("`")[0]
     given = samplers._parser().parse_args(shlex.split(command)[3:])
