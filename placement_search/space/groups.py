@@ -18,8 +18,7 @@ def connection_groups(file: SpaceFile, stream: Stream) -> tuple[tuple[Group, ...
         SpaceError: If a name means no nodes, or ``always`` and ``never`` contradict each other.
     """
     never = frozenset().union(*(expand_pattern(p, "never", stream) for p in file.never))
-    named = [pair for name in file.always for pair in expand_pattern(name, "always", stream)]
-    always = frozenset().union(*(_kin(pair, file, stream) for pair in named))
+    always = _always(file, stream)
     _check_not_never(always & never, file)
     pairs = (_candidates(file, stream) - never) | always
     if file.symmetric:
@@ -38,9 +37,7 @@ def idle_rules(file: SpaceFile, stream: Stream) -> list[str]:
     Raises:
         SpaceError: If a name means no nodes.
     """
-    named = [pair for name in file.always for pair in expand_pattern(name, "always", stream)]
-    always = frozenset().union(*(_kin(pair, file, stream) for pair in named))
-    admitted = _candidates(file, stream) | always
+    admitted = _candidates(file, stream) | _always(file, stream)
     never = {f"never.{n}": pattern for n, pattern in enumerate(file.never)}
     rules = never | {
         f"when.{n}.{key}": pattern
@@ -53,6 +50,16 @@ def idle_rules(file: SpaceFile, stream: Stream) -> list[str]:
         for key, pattern in rules.items()
         if admitted.isdisjoint(expand_pattern(pattern, key, stream))
     ]
+
+
+def _always(file: SpaceFile, stream: Stream) -> frozenset[Pair]:
+    """The connections of every layout, with what comes with them.
+
+    Raises:
+        SpaceError: If a name means no nodes.
+    """
+    named = [pair for name in file.always for pair in expand_pattern(name, "always", stream)]
+    return frozenset().union(*(_kin(pair, file, stream) for pair in named))
 
 
 def _candidates(file: SpaceFile, stream: Stream) -> frozenset[Pair]:

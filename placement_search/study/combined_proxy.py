@@ -6,7 +6,7 @@ Needs no torch and no backbone: proxies' scores of layouts go in, predictions co
 import math
 import random
 from bisect import bisect_left, bisect_right
-from collections.abc import Mapping, Sequence
+from collections.abc import Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -138,10 +138,17 @@ def same_places(layouts: Sequence[Layout]) -> list[list[int]]:
 
     However they are trained, and whatever their modules, `layout_columns` has the same numbers.
     """
-    found: dict[tuple[tuple[int, int], ...], list[int]] = {}
-    for index, layout in enumerate(layouts):
-        ends = tuple(sorted((each.source, each.target) for each in layout.connections))
-        found.setdefault(ends, []).append(index)
+    return alike(
+        tuple(sorted((each.source, each.target) for each in layout.connections))
+        for layout in layouts
+    )
+
+
+def alike(keys: Iterable[Hashable]) -> list[list[int]]:
+    """Indices of equal keys, in the order of their first."""
+    found: dict[Hashable, list[int]] = {}
+    for index, key in enumerate(keys):
+        found.setdefault(key, []).append(index)
     return list(found.values())
 
 

@@ -13,6 +13,7 @@ from placement_search.study.combined_proxy import (
     COMBINED,
     COVERAGE_OF,
     CombinedProxy,
+    alike,
     fit_combined,
     layout_columns,
     same_places,
@@ -112,10 +113,7 @@ class _Measured:
 
     def by_layout(self) -> "_Measured":
         """Those of the same layout together, however it is trained."""
-        found: dict[str, list[int]] = {}
-        for index, layout in enumerate(self.layouts):
-            found.setdefault(layout.id, []).append(index)
-        return self.merged(list(found.values()))
+        return self.merged(alike(layout.id for layout in self.layouts))
 
 
 def proxy_correlations(record: StudyRecord) -> list[ProxyCorrelation]:
