@@ -6,6 +6,7 @@ Prints milliseconds of processor time for about 2,048 tokens in heads of 32 and 
 fused kernel and of plain products; see placement_search/backbones/attention.py.
 """
 
+import argparse
 import time
 
 import torch
@@ -39,6 +40,9 @@ def milliseconds(n_tokens: int, width: int, dtype: torch.dtype, kernel: SDPBacke
 
 def main() -> None:
     """Print the table."""
+    argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    ).parse_args()
     print("| head | tokens | float32 fused | plain | bfloat16 fused | plain |")
     print("| --- | --- | --- | --- | --- | --- |")
     for width in (32, 64):

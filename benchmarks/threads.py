@@ -6,6 +6,7 @@ Each setting runs in a process of its own, since OpenMP reads its settings once;
 be idle otherwise. Prints a Markdown table.
 """
 
+import argparse
 import os
 import subprocess
 import sys
@@ -48,6 +49,9 @@ def seconds(settings: dict[str, str]) -> float:
 
 def main() -> None:
     """Print the table."""
+    argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    ).parse_args()
     print("| setting | idle, s | beside a busy process, s |")
     print("| --- | --- | --- |")
     for name, settings in SETTINGS.items():

@@ -1,5 +1,7 @@
 """Fit the start of the rational activation; ``python -m scripts.fit_rational`` prints it."""
 
+import argparse
+
 import torch
 from torch import Tensor
 from torch.nn import functional
@@ -33,6 +35,12 @@ def _solved(system: Tensor, wanted: Tensor) -> Tensor:
     return solution
 
 
-if __name__ == "__main__":
+def main() -> None:
+    """Print both."""
+    argparse.ArgumentParser(description=__doc__).parse_args()
     for coefficients in fitted():
         print(tuple(round(value, 6) for value in coefficients))
+
+
+if __name__ == "__main__":
+    main()

@@ -233,7 +233,7 @@ def write_json(path: Path, content: dict[str, object]) -> None:
 
 def main() -> None:
     """Read the command line, train and save."""
-    parser = argparse.ArgumentParser(description="Make the embedded backbone from drawn glyphs.")
+    parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--out", type=Path, default=EMBEDDED, help="folder to write into")
     parser.add_argument("--steps", type=int, default=Recipe().n_steps, help="optimiser steps")
     arguments = parser.parse_args()

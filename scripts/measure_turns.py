@@ -8,6 +8,8 @@ mean. Second table: the share of single pictures of a, upright, that correlate b
 turned by 45 degrees or more than with a's own upright mean.
 """
 
+import argparse
+
 import numpy as np
 import torch
 from torch import Tensor
@@ -88,6 +90,9 @@ def print_table(title: str, table: Tensor) -> None:
 
 def main() -> None:
     """Print both tables."""
+    argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    ).parse_args()
     images = load_digit_splits()["train"]
     means = mean_images(images)
     turned_means = turned(means)
