@@ -18,7 +18,11 @@ from placement_search.study.samplers.brute_force import BruteForce
 from placement_search.study.samplers.generations import GenerationalSampler
 from placement_search.study.samplers.gradient_guided import GradientGuided
 from placement_search.study.samplers.guided import Guided
-from placement_search.study.samplers.optuna_samplers import OptunaSampler, WholeSpaceTPE
+from placement_search.study.samplers.optuna_samplers import (
+    OptunaSampler,
+    ReckoningSampler,
+    WholeSpaceTPE,
+)
 from placement_search.study.samplers.sampler import MakeSampler
 from placement_search.study.samplers.switch import KeptBySwitches
 
@@ -44,7 +48,7 @@ SAMPLERS: Mapping[str, MakeSampler] = {
         make=lambda seed: WholeSpaceTPE(seed=seed, n_startup_trials=N_STARTUP, multivariate=True),
     ),
     "gp": partial(
-        OptunaSampler, make=lambda seed: GPSampler(seed=seed, n_startup_trials=N_STARTUP)
+        ReckoningSampler, make=lambda seed: GPSampler(seed=seed, n_startup_trials=N_STARTUP)
     ),
     "cma-es": partial(
         GenerationalSampler,
@@ -66,7 +70,7 @@ SAMPLERS: Mapping[str, MakeSampler] = {
     "brute-force": BruteForce,
 }
 """What ``--sampler`` takes."""
-VERSIONS: Mapping[str, int] = {"guided": 4, "gradient-guided": 4, "switch": 2}
+VERSIONS: Mapping[str, int] = {"guided": 4, "gradient-guided": 4, "gp": 2, "switch": 2}
 """Counts up whenever a sampler proposes otherwise for the same question; those unnamed have 1."""
 NEED_PROXIES = frozenset({"gradient-guided"})
 """Samplers that are nothing without a proxy map."""

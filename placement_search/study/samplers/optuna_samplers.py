@@ -113,6 +113,41 @@ class OptunaSampler:
         return [self._scored[index] for index in sorted(chosen)]
 
 
+class ReckoningSampler(OptunaSampler):
+    """One of Optuna's samplers that reckons with what is under way.
+
+    To it trials whose scores may not be known yet run beside the one it is asked for, and so does
+    what it has just proposed and is old: its model would propose that again.
+    """
+
+    def __init__(self, setting: Setting, make: MakeOptunas) -> None:
+        super().__init__(setting, make)
+        self._under_way: list[int] = []
+
+    def proposals(self, question: Question) -> Iterator[Proposal]:
+        """See `Sampler`."""
+        for number in self._under_way:
+            self._copy.tell(number, state=TrialState.FAIL)
+        self._under_way = []
+        self._learn(question.trials)
+        for trial in question.pending:
+            if trial.params.keys() == self._distributions.keys():
+                self._reckon_with(trial.params)
+        self._copy.sampler = self._make(self._setting.seed_of(question.number, 0))
+        for _ in range(N_ATTEMPTS):
+            asked = self._copy.ask(self._distributions)
+            self._under_way.append(asked.number)
+            yield Proposal.meant(self._setting.encoding, dict(asked.params))
+
+    def _reckon_with(self, params: dict[str, float | int]) -> None:
+        self._under_way.append(len(self._copy.get_trials(deepcopy=False)))
+        self._copy.add_trial(
+            optuna.create_trial(
+                state=TrialState.RUNNING, params=params, distributions=self._distributions
+            )
+        )
+
+
 def _front(ordered: Sequence[tuple[float, tuple[float, ...], int]]) -> list[int]:
     """The numbers of trials that no other beats in loss and cost; the first of equal ones.
 

@@ -1,4 +1,5 @@
 from dataclasses import replace
+from statistics import fmean
 
 import optuna
 import pytest
@@ -194,19 +195,19 @@ def test_a_study_without_a_proxy_map_is_searched_as_well(name: str, setting: Set
     ],
 )
 def test_what_learns_finds_where_the_good_layouts_are(learner: str, n_trials: int) -> None:
-    """After some trials its proposals are better than random ones."""
+    """After some trials its proposals are better than random ones, over three searches."""
     late = {
-        sampler: sum(
+        sampler: fmean(
             closeness(parse_layout(notation, MODULE_TYPES))
+            for seed in range(3)
             for notation in layouts_of(
-                searched(setting_of(ENCODING, is_mapped=False), sampler, n_trials)[-12:]
+                searched(setting_of(ENCODING, seed, is_mapped=False), sampler, n_trials)[-12:]
             )
         )
-        / 12
         for sampler in ("random", learner)
     }
 
-    # Random connections lie 17 nodes away on average; a quarter less is no matter of luck over 12.
+    # Random connections lie 17 nodes away on average; a quarter less is no matter of luck over 36.
     assert late["random"] < -12
     assert late[learner] > 0.75 * late["random"]
 
