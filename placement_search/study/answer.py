@@ -87,6 +87,9 @@ class Answer:
         comparisons: The answer against each baseline, on the test split.
         random: Its gain over random layouts of its size, which is always told.
         floor: The mean that is one standard error from the best, on the side of worse ones.
+        test: The answer's test score: from the seeds after the choice where there are some.
+        n_confirming: How many those are; 0 where the test score is that of the finals, which
+            flatters the answer.
     """
 
     chosen: Finalist
@@ -94,6 +97,8 @@ class Answer:
     comparisons: tuple[Comparison, ...]
     random: RandomGain
     floor: float
+    test: Estimate
+    n_confirming: int
 
 
 ABOUT_AS_MANY = 0.1
@@ -147,7 +152,7 @@ def find_answer(record: StudyRecord) -> Answer | None:
     ours, is_picked = against(chosen, record), is_random(chosen.trial)
     random = random_gain(record, chosen.trial, ours, is_picked=is_picked)
     comparisons = tuple(_comparisons(record, chosen, finalists, random))
-    return Answer(chosen, best, comparisons, random, floor)
+    return Answer(chosen, best, comparisons, random, floor, ours.test, len(ours.fresh))
 
 
 def _cheapest(near: Sequence[Finalist], cost: str | None) -> Sequence[Finalist]:
@@ -170,9 +175,16 @@ def _smallest(near: Sequence[Finalist]) -> list[Finalist]:
 
 
 def against(finalist: Finalist, record: StudyRecord) -> Against:
-    """What compares other layouts with a finalist on the test split."""
-    asked = record.definition
-    return Against(finalist.tests, asked.sign, asked.is_paired)
+    """What compares other layouts with a finalist on the test split.
+
+    By its trainings after it was chosen as the answer, if it was and they are there.
+    """
+    asked, layout_id = record.definition, finalist.trial.layout_id
+    cards = [c.card for c in record.confirmations if c.layout_id == layout_id]
+    fresh = [card.test_score for card in cards if card.test_score is not None]
+    return Against(
+        finalist.tests, asked.sign, asked.is_paired, fresh if len(fresh) >= MIN_SEEDS else ()
+    )
 
 
 def _comparisons(

@@ -1,7 +1,7 @@
 """What a layout gains over another on the test split, with its interval."""
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from math import comb
 
@@ -36,6 +36,8 @@ class Comparison:
         gain: By how much our mean is better than the other's; negative where worse.
         method: Where its interval comes from: the differences of the seeds that both have, in
             Student's t, or the two sides' spreads, in Welch's.
+        in_pairs: Where ours are scores from after the choice: the same by the scores from before
+            it, in pairs. The choice went by their trainings, so it flatters ours.
     """
 
     name: str
@@ -43,6 +45,7 @@ class Comparison:
     test: Estimate
     gain: Estimate
     method: Method = Method.WELCH
+    in_pairs: Estimate | None = None
 
     @property
     def verdict(self) -> str:
@@ -74,25 +77,40 @@ class Against:
         ours: Its scores by replicate, at least two.
         sign: -1 where a lower score is better.
         is_paired: Whether a replicate has something in common over layouts.
+        fresh: Its scores from seeds that took no part in choosing it, at least two; they then
+            count in place of the others. Empty where there are none.
     """
 
     ours: Mapping[int, float]
     sign: int
     is_paired: bool
+    fresh: Sequence[float] = ()
+
+    @property
+    def test(self) -> Estimate:
+        """Its test score, of what counts."""
+        return mean_estimate(self._counting)
 
     def layout(self, name: str, n_parameters: int, theirs: Mapping[int, float]) -> Comparison:
         """Against another layout's scores by replicate: paired where both have the same ones."""
+        apart = self.independent(name, n_parameters, list(theirs.values()))
         if not self.is_paired or self.ours.keys() != theirs.keys():
-            return self.independent(name, n_parameters, list(theirs.values()))
+            return apart
         pairs = [(self.sign * self.ours[r], self.sign * theirs[r]) for r in sorted(theirs)]
         gain = paired_estimate([our for our, _ in pairs], [their for _, their in pairs])
         test = mean_estimate(list(theirs.values()))
+        if self.fresh:
+            return replace(apart, in_pairs=gain)
         return Comparison(name, n_parameters, test, gain, Method.PAIRED)
 
     def independent(self, name: str, n_parameters: int, theirs: list[float]) -> Comparison:
         """Against values that have nothing in common with ours, one by one."""
         gain = difference_estimate(
-            [self.sign * score for score in self.ours.values()],
+            [self.sign * score for score in self._counting],
             [self.sign * score for score in theirs],
         )
         return Comparison(name, n_parameters, mean_estimate(theirs), gain)
+
+    @property
+    def _counting(self) -> list[float]:
+        return list(self.fresh or self.ours.values())

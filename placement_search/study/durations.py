@@ -47,8 +47,8 @@ class Durations:
         proxies: The proxy map, and layout proxies of the trials.
         switches: Training all connections at once, where the sampler asks for it.
         search: All trials, as far as limits on steps and seconds let them begin.
-        finals: Finalists, baselines and random layouts of the answer's size, over all seeds, each
-            scored at its end, and the frozen states of the test split.
+        finals: Finalists, baselines, the answer once more and random layouts of its size, over all
+            seeds, each scored at its end, and the frozen states of the test split.
         left_out: What is not counted.
     """
 
@@ -149,7 +149,8 @@ def durations(
     queued = sum(p.trial(course, ends[0], is_searched=False) for p in paces) / 2
     n_queued, n_searched = _n_trials(settings, course, counts, len(task.train))
     search = n_queued * queued + n_searched * (cheap + dear) / 2
-    n_finals = settings.n_finalists + n_queued + settings.n_random * (1 + len(settings.start_from))
+    n_random = settings.n_random * (1 + len(settings.start_from))
+    n_finals = settings.n_finalists + n_queued + 1 + n_random
     final = sum(pace.final(plan) for pace in paces) / 2
     test_states = timing.cache_seconds * len(task.test) / (len(task.train) + len(task.validation))
     proxies = _proxy_seconds(settings, timing, ends, n_queued + n_searched)

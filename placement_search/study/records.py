@@ -29,6 +29,7 @@ SEARCHED = "search"
 
 DEFINITION, PROVENANCE, PROXY_MAP, FINALIST = "definition", "provenance", "proxy_map", "finalist/"
 GOAL, REFERENCE, POOLING, NOTES = "goal", "reference/", "pooling", "notes"
+CONFIRMATION = "confirmation/"
 QUEUE_NOTES, SWITCHES, SAMPLER_VERSIONS = "queue_notes", "switches", "sampler_versions"
 LAYOUT_PROXIES = "layout_proxies/"
 FULL_FINE_TUNING = "full fine-tuning"
@@ -113,7 +114,7 @@ class TrialRecord:
 
 @dataclass(frozen=True, slots=True)
 class FinalRecord:
-    """One retraining of a finalist: a replicate with its own seed, scored on the test split too."""
+    """One retraining of a layout: a replicate with its own seed, scored on the test split too."""
 
     layout_id: str
     replicate: int
@@ -167,6 +168,8 @@ class StudyRecord:
         trials: All trials, by number.
         finals: All retrainings, by layout and replicate.
         references: Trainings that the answer is compared with, by role and replicate.
+        confirmations: Trainings of layouts after they were chosen as the answer, from seeds of
+            their own, by layout and replicate.
         proxy_map: None before it is computed.
         pooling: None before it is chosen.
         notes: What was found in the data, a line each.
@@ -193,6 +196,7 @@ class StudyRecord:
     layout_proxies: Mapping[str, dict[str, float]] = field(default_factory=dict)
     switches: SwitchRecord | None = None
     sampler_versions: Mapping[int, int] = field(default_factory=dict)
+    confirmations: tuple[FinalRecord, ...] = ()
 
     @property
     def command(self) -> str:
@@ -287,6 +291,7 @@ def read_study(study: optuna.Study, address: str) -> StudyRecord:
         provenance=attributes[PROVENANCE],
         trials=tuple(_record(trial) for trial in study.get_trials(deepcopy=False)),
         finals=read_finals(attributes),
+        confirmations=read_finals(attributes, CONFIRMATION),
         references=read_references(attributes),
         proxy_map=read_proxy_map(attributes),
         pooling=POOLINGS.validate_python(stored_pooling) if stored_pooling else None,
@@ -319,13 +324,12 @@ def load_record(storage: str, study_name: str | None = None) -> StudyRecord:
     return read_study(load_study(storage, study_name), storage)
 
 
-def read_finals(attributes: Mapping[str, Any]) -> tuple[FinalRecord, ...]:
-    """The retrainings that a study's attributes hold, by layout and replicate."""
+def read_finals(attributes: Mapping[str, Any], kind: str = FINALIST) -> tuple[FinalRecord, ...]:
+    """The retrainings of a kind that a study's attributes hold, by layout and replicate."""
     finals = []
-    for key, value in attributes.items():
-        if key.startswith(FINALIST):
-            layout_id, _, replicate = key.removeprefix(FINALIST).partition("/")
-            finals.append(FinalRecord(layout_id, int(replicate), CARDS.validate_python(value)))
+    for key, value in _after(attributes, kind).items():
+        layout_id, _, replicate = key.partition("/")
+        finals.append(FinalRecord(layout_id, int(replicate), CARDS.validate_python(value)))
     return tuple(sorted(finals, key=lambda final: (final.layout_id, final.replicate)))
 
 

@@ -1,4 +1,4 @@
-"""A layout's retraining: its seeds, the same in finals, references and exports."""
+"""A layout's retrainings: their seeds, the same in finals, references and exports, or new ones."""
 
 from placement_search.evaluation.evaluate import Evaluation
 from placement_search.layout import Layout
@@ -36,4 +36,26 @@ def retraining(
         is_final=True,
         is_timed=is_timed,
         order_seed=order,
+    )
+
+
+def confirming(
+    asked: StudyDefinition,
+    layout: Layout,
+    replicate: int,
+    training: TrainingChoice = NO_CHOICE,
+) -> Evaluation:
+    """A layout's training from a seed that no final has, however many seeds those are given.
+
+    Args:
+        asked: The study's seed and training.
+        layout: What is trained.
+        replicate: From 1.
+        training: Settings of this layout in place of the study's own.
+    """
+    return Evaluation(
+        layout,
+        derive_seed(asked.seed, "confirmation", layout.id, replicate),
+        asked.training.with_choice(training),
+        is_final=True,
     )

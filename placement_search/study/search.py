@@ -25,6 +25,7 @@ from placement_search.space.search_space import SearchSpace
 from placement_search.study import records
 from placement_search.study.checks import check_sampler, check_settings
 from placement_search.study.command import Goal
+from placement_search.study.confirmation import confirm_answer
 from placement_search.study.coordinator import Coordinator, TrialSetup
 from placement_search.study.definition import (
     NEWEST_BASELINES,
@@ -239,7 +240,7 @@ def _hold_finals(
     engine: Engine,
     progress: Progress,
 ) -> None:
-    """Retrain the finalists, and train what their best is compared with.
+    """Retrain the finalists, then the answer once more, and train what it is compared with.
 
     Which of them are too slow is known once they are retrained; others then take part as well.
     """
@@ -252,6 +253,7 @@ def _hold_finals(
         progress.say(f"finals: {len(further)} more, in the place of those that are too slow")
         run_finals(study, further, finals, engine, progress)
         chosen, record = [*chosen, *further], read_study(study, settings.storage)
+    confirm_answer(study, record, engine, progress)
     References(study, engine, space, progress).run(record)
 
 

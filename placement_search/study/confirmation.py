@@ -1,0 +1,57 @@
+"""The answer trained again once it is chosen, from seeds that took no part in choosing it.
+
+It is the best of many by scores of its finals. Part of that is the luck of these trainings, which
+their test scores share, so a comparison by them flatters it. Trainings after the choice do not.
+"""
+
+import optuna
+
+from placement_search.engine.engine import Engine
+from placement_search.engine.in_turn import NO_SCORE, in_turn
+from placement_search.layout import parse_layout
+from placement_search.modules import MODULE_TYPES
+from placement_search.study import records
+from placement_search.study.answer import find_answer
+from placement_search.study.progress import Progress
+from placement_search.study.records import StudyRecord
+from placement_search.study.retraining import confirming
+
+
+def confirm_answer(
+    study: optuna.Study, record: StudyRecord, engine: Engine, progress: Progress
+) -> None:
+    """Train the study's answer from as many new seeds as its finals had, and keep each score card.
+
+    Those that the study holds already are not made again. A training without a usable score leaves
+    a gap and a message.
+
+    Args:
+        study: Keeps them.
+        record: The same, after its finals.
+        engine: Trains.
+        progress: Who is told.
+    """
+    answer = find_answer(record)
+    if answer is None:
+        return
+    trial, n_seeds = answer.chosen.trial, record.goal.n_seeds
+    held = {c.replicate for c in record.confirmations if c.layout_id == trial.layout_id}
+    missing = [replicate for replicate in range(1, n_seeds + 1) if replicate not in held]
+    if not missing:
+        return
+    progress.start("the answer again", n_seeds, n_seeds - len(missing))
+    layout = parse_layout(trial.layout, MODULE_TYPES)
+    requests = [
+        confirming(record.definition, layout, replicate, trial.training) for replicate in missing
+    ]
+    for index, outcome in in_turn(engine, requests):
+        replicate = missing[index]
+        if isinstance(outcome, NO_SCORE):
+            progress.say(f"the answer again: seed {replicate} gave no score: {outcome}")
+            continue
+        if isinstance(outcome, Exception):
+            raise outcome
+        key = f"{records.CONFIRMATION}{trial.layout_id}/{replicate}"
+        study.set_user_attr(key, records.CARDS.dump_python(outcome, mode="json"))
+        progress.advance(f"the answer again: {outcome.score:.4f}  seed {replicate}")
+    progress.finish()
