@@ -1,13 +1,12 @@
 """The proxy maps of the benchmark's tasks, as a Parquet file beside the table."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-import pyarrow as pa
-import pyarrow.parquet as pq
-
-from benchmarks.placements.table import EMBEDDED_BACKBONE, UNKNOWN_DATA, Owner
+from benchmarks.placements.errors import TableError
+from benchmarks.placements.parquet import missing_columns, read_parquet, write_parquet
+from benchmarks.placements.table import EMBEDDED_BACKBONE, UNKNOWN_DATA, Owner, Row
 from placement_search.evaluation.workbench import Workbench
 from placement_search.study.proxy_map import compute_proxy_map
 
@@ -42,6 +41,42 @@ def read_maps(path: Path = MAPS, backbone: str = EMBEDDED_BACKBONE) -> Maps:
         if row.backbone == backbone:
             maps.setdefault(row.task, {})[row.proxy] = row.scores
     return maps
+
+
+def maps_of(rows: Sequence[Row], path: Path = MAPS) -> Maps:
+    """The maps in a file that go with a table's rows: of their tasks and backbone.
+
+    Args:
+        rows: Of one backbone.
+        path: The file.
+
+    Raises:
+        TableError: If a task's map was made from other examples than its rows.
+    """
+    trained = _data_of(rows)
+    mapped = _data_of([row for row in _read(path) if (row.task, row.backbone) in trained])
+    for (task, backbone), data in mapped.items():
+        others = data - trained[task, backbone]
+        if others:
+            raise TableError(
+                f"a table's proxy maps are of the data that it was trained on: {path} has those of "
+                f"{task!r} of {_shown(others)}, the table's trainings are of "
+                f"{_shown(trained[task, backbone])}; name the table's own maps by --maps"
+            )
+    maps = read_maps(path, rows[0].backbone) if rows else {}
+    return {task: maps[task] for task, _ in trained if task in maps}
+
+
+def _data_of(rows: Sequence[Row | MapRow]) -> dict[tuple[str, str], set[str]]:
+    """Fingerprints of the examples, by task and backbone."""
+    found: dict[tuple[str, str], set[str]] = {}
+    for row in rows:
+        found.setdefault((row.task, row.backbone), set()).add(row.data)
+    return found
+
+
+def _shown(data: set[str]) -> str:
+    return " and ".join(sorted(each or "all examples" for each in data))
 
 
 def add_maps(
@@ -79,7 +114,10 @@ def add_maps(
 
 
 def _read(path: Path) -> list[MapRow]:
-    return [MapRow(**row) for row in pq.read_table(path).to_pylist()] if path.is_file() else []
+    try:
+        return [MapRow(**row) for row in read_parquet(path, "--maps")]
+    except TypeError as error:
+        raise missing_columns(path, "--maps", error) from error
 
 
 def _write(rows: list[MapRow], path: Path) -> None:
@@ -89,5 +127,4 @@ def _write(rows: list[MapRow], path: Path) -> None:
         name: [getattr(row, name) for row in ordered]
         for name in ("task", "proxy", "scores", "backbone", "data")
     }
-    path.parent.mkdir(parents=True, exist_ok=True)
-    pq.write_table(pa.table(columns), path, compression="zstd")
+    write_parquet(columns, path)

@@ -5,11 +5,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass, fields
 from pathlib import Path
 
-import pyarrow as pa
-import pyarrow.parquet as pq
-
 from benchmarks.journal import read
 from benchmarks.placements.errors import TableError
+from benchmarks.placements.parquet import missing_columns, read_parquet, write_parquet
 from benchmarks.placements.protocol import Run
 from placement_search.evaluation.score_card import ScoreCard
 
@@ -146,8 +144,15 @@ def read_journal(journal: Path) -> list[Row]:
 
 
 def read_rows(table: Path = TABLE) -> list[Row]:
-    """The rows of a table; none where there is no such file."""
-    return [_row(row) for row in pq.read_table(table).to_pylist()] if table.is_file() else []
+    """The rows of a table; none where there is no such file.
+
+    Raises:
+        TableError: If the file holds something else, or a part of a table.
+    """
+    try:
+        return [_row(row) for row in read_parquet(table, "--table")]
+    except TypeError as error:
+        raise missing_columns(table, "--table", error) from error
 
 
 def pack(journals: Path, table: Path = TABLE, tasks: Sequence[str] | None = None) -> str:
@@ -203,7 +208,7 @@ def rows_of_one_backbone(table: Path, backbone: str | None = None) -> list[Row]:
 
 def _write(rows: Sequence[Row], table: Path) -> None:
     columns = {field.name: [getattr(row, field.name) for row in rows] for field in fields(Row)}
-    pq.write_table(pa.table(columns), table, compression="zstd")
+    write_parquet(columns, table)
 
 
 def _row(values: dict[str, object]) -> Row:
