@@ -32,7 +32,8 @@ from benchmarks.placements.maps import MAPS
 from benchmarks.placements.protocol import SHORT, SIZES, TASKS, Run
 from benchmarks.placements.table import TABLE, rows_of_one_backbone
 from benchmarks.placements.world import open_space
-from benchmarks.samplers import Source, one_thread_pool, tabled_task
+from benchmarks.samplers import one_thread_pool
+from benchmarks.tabled import Source, tabled_task
 from placement_search.backbones.settings import ModelSettings
 from placement_search.engine.in_process import InProcessEngine
 from placement_search.engine.in_turn import NO_SCORE, in_turn

@@ -1,113 +1,102 @@
 """What replays of samplers came to, as a page: a table and curves of regret."""
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from enum import StrEnum
+import textwrap
+from collections.abc import Sequence
 
-import numpy as np
 from matplotlib.figure import Figure
 
+from benchmarks.aims import JUDGED, TITLES, aim_lines
+from benchmarks.random_order import mean_until_close, median_until_close
+from benchmarks.results import Result, Split, grouped
 from placement_search.report.pictures import draw_svg
 
 COLOURS = ("#0b6fa4", "#c2410c", "#15803d", "#7e22ce", "#a16207", "#be123c", "#0f766e", "#64748b")
 SHOWN_TRIALS = 60
 ORDER = "random order"
 """Label of exhaustive search in random order."""
-JUDGED = "guided"
-"""The default, which is to be good in few of the others' trials."""
-AIMS = {"random": 3.0, "tpe": 1.5}
-"""How many times as many trials each of these is to need."""
-TITLES = {"singles": "single connections", "sets": "one to six connections"}
-"""What a space holds, by its name."""
-INTRODUCTION = """
-# Samplers, replayed on measured layouts
-
-Made by `{command}`.
-
-Nothing is trained. Single connections are all tabled (`benchmarks/placements`), so there a search
-is a real one. Of sets it may choose what is tabled and nothing else: what samplers draw, and greedy
-choices, mean the nearest tabled set that is new, each another one; the random candidates and small
-changes that `guided` weighs are tabled ones. *Trials* is the median over the seeds until one layout
-within 1 % of the table's best was tried, quartiles in brackets, *never* for not within {longest}.
-*Regret* is the best score less that of the layout that scored best so far, mean over the seeds. The
-yardsticks are random search, and exhaustive search in random order, whose mean number of trials is
-(layouts + 1) / (close ones + 1). The thin grey line of the picture is its expected regret: after k
-trials they are k layouts drawn without replacement, so the i-th best of n is their best with
-probability C(n - i, k - 1) / C(n, k). That is exact where a layout is observed to score what it is
-worth, as with one seed each.
+MEANT = {"singles": "single connections", "sets": "sets"}
+"""What the introduction calls what a space holds."""
+WHOLE = "{} are all tabled (`benchmarks/placements`), so there a search is a real one."
+CLOSED = """
+Of {} it may choose what is tabled and nothing else: what samplers draw, and greedy choices, mean
+the nearest tabled layout that is new, each another one; the random candidates and small changes
+that `guided` weighs are tabled ones.
 """
-
-
-@dataclass(frozen=True, slots=True)
-class Result:
-    """How a sampler did on a task.
-
-    Args:
-        task: The task.
-        space: ``singles`` or ``sets``.
-        sampler: Its name.
-        n_layouts: Layouts of the table.
-        n_close: Those within 1 % of the best.
-        n_seeds: Searches.
-        longest: Trials of a search that never tried one of them.
-        trials: Median number of trials until one of them was tried; None where most never did.
-        quartiles: The quarter and three quarters of the searches, likewise.
-        regrets: Best score less that of the incumbent, mean over seeds, after some trials.
-        curve: The same after each trial.
-        random_order: The same, expected of exhaustive search in random order.
-        made_from: Digest of all that the result hangs on; empty where nobody wrote it down.
-    """
-
-    task: str
-    space: str
-    sampler: str
-    n_layouts: int
-    n_close: int
-    n_seeds: int
-    longest: int
-    trials: float | None
-    quartiles: tuple[float | None, float | None]
-    regrets: tuple[float, ...]
-    curve: tuple[float, ...]
-    random_order: tuple[float, ...] = ()
-    made_from: str = ""
-
-    @property
-    def what(self) -> tuple[str, str, str, int, int]:
-        """Which searches it is of: task, space, sampler, how many, and how long."""
-        return self.task, self.space, self.sampler, self.n_seeds, len(self.curve)
-
-    def is_of(self, longest: int) -> bool:
-        """Whether searches of up to so many trials come to the same.
-
-        Longer ones do where both quartiles are known, since only searches that never were good
-        enough go on.
-        """
-        return longest == self.longest or (longest > self.longest and None not in self.quartiles)
-
-
-def random_order(worths: Sequence[float], n_trials: int) -> tuple[float, ...]:
-    """Expected regret of exhaustive search in random order, after each trial.
-
-    The i-th best of n layouts (from 0) is the best of k drawn ones where none of those above it is
-    drawn and it is, which is ``(k / (n - i)) * prod over j < i of (n - j - k) / (n - j)``.
-
-    Args:
-        worths: Of all layouts, the best first; observed scores are taken to be the same.
-        n_trials: How many trials; no more than there are layouts.
-    """
-    array = np.asarray(worths, dtype=float)
-    left = len(array) - np.arange(len(array))
-    curve = []
-    for k in range(1, min(n_trials, len(array)) + 1):
-        none_above = np.cumprod(np.concatenate([[1.0], np.maximum(left - k, 0)[:-1] / left[:-1]]))
-        curve.append(float(array[0] - (none_above * np.minimum(k / left, 1.0)) @ array))
-    return tuple(curve)
+TOLD = """
+*Trials* is the median over the seeds until one layout within 1 % of the table's best was tried,
+quartiles in brackets, *never* for not within {longest}. *Regret* is the best score less that of the
+layout that scored best so far, mean over the seeds.
+"""
+MEASURES = """
+There are two measures. Samplers see validation scores of single trainings. The first measure judges
+a layout by the mean of those very scores{of_sets}. The second, *by test*, judges it by its mean
+test score, which no search sees: trials until one within 1 % of the table's best mean test score
+was tried, and that best one less the mean test score of the layout whose validation score was the
+best so far. It rewards no luck that a search has seen, and is noisier for what is close to the
+best.
+"""
+OF_SETS = ": a search of sets, which have one seed each, sees exactly what it is judged by"
+FIRST_TRIALS = """
+By test the first {n_trials} trials of every search count: which ones went on was decided by
+validation scores.
+"""
+YARDSTICKS = """
+The yardsticks are random search, and exhaustive search in random order, whose mean number of trials
+is (layouts + 1) / (close ones + 1), and whose median is the smallest k with
+C(n - m, k) / C(n, k) of at most a half, for m close ones of n. The thin grey line of the picture is
+its expected regret: after k trials they are k layouts drawn without replacement, so the i-th best
+of n is their best with probability C(n - i, k - 1) / C(n, k). That is exact where a layout is
+observed to score what it is worth, as with one seed each.
+"""
+ADVANTAGES = """
+`guided` has advantages here. The order of its first choices was chosen on the shipped table's four
+tasks (docs/decisions/0018-guided-sampler.md), so on those it is not held out; a task that had no
+part in the choice is made by `python -m benchmarks.placements.held_out`.{weighs}
+"""
+WEIGHS = """ Where not all is tabled it weighs
+candidates that are, while what other samplers draw is moved to the nearest tabled set."""
+ALIKE = """
+Where the quartiles equal the median, nearly all seeds begin alike, so that {n_seeds} seeds say
+little more than one.
+"""
 
 
 def shown_trials(value: float | None) -> str:
     """A number of trials, or that it never came to that."""
     return "never" if value is None else f"{value:g}"
+
+
+def introduction(results: Sequence[Result], longest: int, command: str) -> str:
+    """What was done and how to read it, in as far as it is true of these results.
+
+    Args:
+        results: Of all tasks, spaces and samplers; at least one.
+        longest: Trials of a search that never came close.
+        command: What made them.
+    """
+    spaces = list(dict.fromkeys(each.space for each in results))
+    closed = [MEANT[s] for s in spaces if not all(r.is_whole for r in results if r.space == s)]
+    whole = [MEANT[space] for space in spaces if MEANT[space] not in closed]
+    n_trials, n_seeds = _n_trials(results), max(each.n_seeds for each in results)
+    nothing = ["Nothing is trained."]
+    nothing += [WHOLE.format(" and ".join(whole).capitalize())] if whole else []
+    nothing += [CLOSED.format(" and ".join(closed)).strip()] if closed else []
+    parts = [" ".join(nothing), TOLD.format(longest=longest)]
+    parts.append(MEASURES.format(of_sets=OF_SETS if "sets" in spaces else ""))
+    parts += [FIRST_TRIALS.format(n_trials=n_trials)] if longest > n_trials else []
+    parts.append(YARDSTICKS)
+    if any(each.sampler == JUDGED for each in results):
+        parts.append(ADVANTAGES.format(weighs=WEIGHS if closed else ""))
+    parts += [ALIKE.format(n_seeds=n_seeds)] if n_seeds > 1 else []
+    filled = [textwrap.fill(" ".join(part.split()), 100, break_on_hyphens=False) for part in parts]
+    return "\n\n".join(
+        ["# Samplers, replayed on measured layouts", f"Made by `{command}`.", *filled]
+    )
+
+
+def _n_trials(results: Sequence[Result]) -> int:
+    """Trials that every search has, but where the table ran out."""
+    return max(len(each.curve) for each in results)
 
 
 def page(results: Sequence[Result], looked_at: Sequence[int], longest: int, command: str) -> str:
@@ -119,121 +108,79 @@ def page(results: Sequence[Result], looked_at: Sequence[int], longest: int, comm
         longest: Trials of a search that never came close.
         command: What made them, with all that they depend on.
     """
-    lines = [INTRODUCTION.format(longest=longest, command=command).strip()]
+    lines = [introduction(results, longest, command)]
     lines += overview(results, longest)
+    heads = ["sampler", "trials", "trials by test"]
+    heads += [f"regret after {n}" for n in looked_at] + [f"regret on test after {looked_at[-1]}"]
     for (task, space), group in grouped(results).items():
-        first = group[0]
-        whole = (first.n_layouts + 1) / (first.n_close + 1)
-        lines += [
-            "",
-            f"## `{task}`, {TITLES[space]}",
-            "",
-            (
-                f"{first.n_layouts} layouts, {first.n_close} within 1 % of the best; random order: "
-                f"{whole:.1f} trials on average; {first.n_seeds} seeds."
-            ),
-            "",
-            "| sampler | trials | " + " | ".join(f"regret after {n}" for n in looked_at) + " |",
-            "| --- | --- | " + " | ".join("---" for _ in looked_at) + " |",
-        ]
-        for each in sorted(group, key=_order):
-            low, high = map(shown_trials, each.quartiles)
-            regrets = " | ".join(f"{regret:.4f}" for regret in each.regrets)
-            lines.append(
-                f"| {each.sampler} | {shown_trials(each.trials)} ({low} to {high}) | {regrets} |"
-            )
+        lines += ["", f"## `{task}`, {TITLES[space]}", "", _world_line(group[0]), ""]
+        lines += [f"| {' | '.join(heads)} |", "|" + " --- |" * len(heads)]
+        lines += [f"| {' | '.join(_cells(each))} |" for each in sorted(group, key=_order)]
     return "\n".join([*lines, "", "![Regret after each trial](regret.svg)", ""])
 
 
+def _world_line(result: Result) -> str:
+    """How many layouts there are, how many are close, and when random order meets one."""
+    close = [result.close_by(split) for split in Split]
+    means = [f"{mean_until_close(result.n_layouts, m):.1f}" for m in close]
+    medians = [median_until_close(result.n_layouts, m) for m in close]
+    return (
+        f"{result.n_layouts} layouts, {close[0]} within 1 % of the best (by test {close[1]}); "
+        f"random order: {means[0]} trials on average, median {medians[0]} (by test {means[1]}, "
+        f"median {medians[1]}); {result.n_seeds} seeds."
+    )
+
+
+def _cells(result: Result) -> list[str]:
+    cells = [result.sampler]
+    for trials, quartiles in (
+        (result.trials, result.quartiles),
+        (result.test_trials, result.test_quartiles),
+    ):
+        low, high = map(shown_trials, quartiles)
+        cells.append(f"{shown_trials(trials)} ({low} to {high})")
+    return [*cells, *(f"{each:.4f}" for each in (*result.regrets, result.test_regrets[-1]))]
+
+
 def overview(results: Sequence[Result], longest: int) -> list[str]:
-    """Median trials of each sampler, a table for each space, and whether the default's aim is met.
+    """Median trials of each sampler by each split, and whether the default's aim is met.
 
     Args:
         results: Of all tasks, spaces and samplers.
-        longest: Trials of a search that never came close.
+        longest: Trials of a search that never came close by validation.
     """
     lines = ["", "## Median trials until within 1 % of the best"]
-    for space in dict.fromkeys(each.space for each in results):
-        of_space = [each for each in results if each.space == space]
-        tasks = list(dict.fromkeys(each.task for each in of_space))
-        lines += [
-            "",
-            f"| {TITLES[space]} | " + " | ".join(f"`{task}`" for task in tasks) + " |",
-            "| --- |" + " ---: |" * len(tasks),
-        ]
-        for name in dict.fromkeys(each.sampler for each in of_space):
-            trials = {each.task: each.trials for each in of_space if each.sampler == name}
-            cells = [_median(trials[task], longest) if task in trials else "–" for task in tasks]
-            lines.append(f"| {name} | " + " | ".join(cells) + " |")
-    return [*lines, *_aim_lines(results, longest)]
+    for split, of_split in ((Split.VALIDATION, longest), (Split.TEST, _n_trials(results))):
+        lines += ["", f"### By {split} scores"]
+        for space in dict.fromkeys(each.space for each in results):
+            of_space = [each for each in results if each.space == space]
+            lines += ["", *_medians(of_space, of_split, split)]
+        lines += aim_lines(results, of_split, split)
+    return lines
+
+
+def _medians(results: Sequence[Result], longest: int, split: Split) -> list[str]:
+    """A row for each sampler and random order, a column for each task; all of one space."""
+    of_task = {each.task: each for each in results}
+    lines = [
+        f"| {TITLES[results[0].space]} | " + " | ".join(f"`{task}`" for task in of_task) + " |",
+        "| --- |" + " ---: |" * len(of_task),
+    ]
+    for name in dict.fromkeys(each.sampler for each in results):
+        trials = {each.task: each.trials_by(split) for each in results if each.sampler == name}
+        cells = [_median(trials[task], longest) if task in trials else "–" for task in of_task]
+        lines.append(f"| {name} | " + " | ".join(cells) + " |")
+    exact = [median_until_close(r.n_layouts, r.close_by(split)) for r in of_task.values()]
+    return [*lines, f"| {ORDER} | " + " | ".join(map(str, exact)) + " |"]
 
 
 def _median(trials: float | None, longest: int) -> str:
     return f"> {longest}" if trials is None else f"{trials:g}"
 
 
-class Aim(StrEnum):
-    """Whether the default needs as few trials as it is meant to."""
-
-    MET = "It does on"
-    MISSED = "It does not on"
-    OPEN = "These searches are too short to tell on"
-
-
-def _aim_lines(results: Sequence[Result], longest: int) -> list[str]:
-    """Where the default needs as few trials as it is meant to; nothing where it was not run."""
-    found: dict[Aim, list[str]] = {}
-    for (task, space), group in grouped(results).items():
-        aim = aim_of({each.sampler: each.trials for each in group}, longest)
-        if aim is not None:
-            found.setdefault(aim, []).append(f"`{task}` ({TITLES[space]})")
-    if not found:
-        return []
-    said = [f"{aim} {len(found[aim])}: {', '.join(found[aim])}." for aim in Aim if aim in found]
-    meant = (
-        f"`{JUDGED}` is meant to need at most a third of random search's trials and two thirds of "
-        "TPE's."
-    )
-    return ["", " ".join([meant, *said])]
-
-
-def aim_of(trials: Mapping[str, float | None], longest: int) -> Aim | None:
-    """Whether the default needs as few trials as it is meant to.
-
-    Who never was good enough needs more trials than were run, nobody knows how many.
-
-    Args:
-        trials: Median by sampler; None where most searches never were good enough.
-        longest: Trials of a search that never came close.
-
-    Returns:
-        None where the default or a rival is missing.
-    """
-    if not {JUDGED, *AIMS} <= set(trials):
-        return None
-    own, more = trials[JUDGED], longest + 1
-    rivals = [(trials[name], factor) for name, factor in AIMS.items()]
-    least = more if own is None else own
-    if any(needed is not None and least * factor > needed for needed, factor in rivals):
-        return Aim.MISSED
-    if own is not None and all(
-        own * factor <= (more if needed is None else needed) for needed, factor in rivals
-    ):
-        return Aim.MET
-    return Aim.OPEN
-
-
 def _order(result: Result) -> tuple[float, float]:
     trials = float("inf") if result.trials is None else result.trials
-    return trials, result.regrets[-1]
-
-
-def grouped(results: Sequence[Result]) -> Mapping[tuple[str, str], list[Result]]:
-    """Results by task and space, in the order in which they came."""
-    found: dict[tuple[str, str], list[Result]] = {}
-    for each in results:
-        found.setdefault((each.task, each.space), []).append(each)
-    return found
+    return trials, result.curve[-1]
 
 
 def curves(results: Sequence[Result]) -> str:
@@ -251,7 +198,7 @@ def curves(results: Sequence[Result]) -> str:
             axes.plot(range(1, len(order) + 1), order, color="#9ca3af", linewidth=0.8, label=ORDER)
             for each in group:
                 curve = each.curve[:SHOWN_TRIALS]
-                width = 2.2 if each.sampler == "guided" else 1.2
+                width = 2.2 if each.sampler == JUDGED else 1.2
                 style = "--" if each.sampler == "random" else "-"
                 axes.plot(
                     range(1, len(curve) + 1), curve, style, color=colours[each.sampler],

@@ -17,23 +17,25 @@ class Replay:
     Args:
         worths: What each trial's layout is worth, in the order of trials.
         scores: What was observed of it.
+        tests: Its mean test score.
     """
 
     worths: tuple[float, ...]
     scores: tuple[float, ...]
+    tests: tuple[float, ...]
 
-    def trials_until(self, enough: float) -> float:
-        """How many trials it took to try a layout that is worth so much; infinite for never."""
-        return next((n for n, worth in enumerate(self.worths, 1) if worth >= enough), float("inf"))
-
-    def incumbents(self) -> list[float]:
-        """What the layout that scored best so far is worth, after each trial."""
-        best, worth, found = float("-inf"), float("nan"), []
-        for score, its_worth in zip(self.scores, self.worths, strict=True):
-            if score > best:
-                best, worth = score, its_worth
-            found.append(worth)
+    def incumbents(self) -> list[int]:
+        """Which trial's layout scored best so far, after each trial; from 0."""
+        best, found = 0, []
+        for number, score in enumerate(self.scores):
+            best = number if score > self.scores[best] else best
+            found.append(best)
         return found
+
+
+def trials_until(worths: Sequence[float], enough: float) -> float:
+    """How many trials it took to try a layout that is worth so much; infinite for never."""
+    return next((n for n, worth in enumerate(worths, 1) if worth >= enough), float("inf"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,6 +72,7 @@ def replay(world: World, sampler: str, seed: int, length: Length) -> Replay:
     luck = random.Random(seed)  # noqa: S311 - reproducible, not secret
     worths: list[float] = []
     scores: list[float] = []
+    tests: list[float] = []
     while len(worths) < world.n_layouts and length.goes_on(worths):
         try:
             proposal = search.propose()
@@ -78,12 +81,13 @@ def replay(world: World, sampler: str, seed: int, length: Length) -> Replay:
         tried.add(proposal.layout)
         scores.append(world.observed(proposal.layout, luck))
         worths.append(world.worth(proposal.layout))
+        tests.append(world.test(proposal.layout))
         search.tell(proposal, scores[-1])
-    return Replay(tuple(worths), tuple(scores))
+    return Replay(tuple(worths), tuple(scores), tuple(tests))
 
 
-def median_trials(replays: Sequence[Replay], enough: float) -> float:
-    """Median number of trials until one is good enough; infinite where most never were."""
-    found = sorted(each.trials_until(enough) for each in replays)
+def median_trials(until: Sequence[float]) -> float:
+    """Median number of trials; infinite where most searches never were good enough."""
+    found = sorted(until)
     middle = len(found) // 2
     return found[middle] if len(found) % 2 else (found[middle - 1] + found[middle]) / 2

@@ -29,10 +29,18 @@ class Tabled:
     Args:
         observed: Validation score of each seed.
         worth: What they are on average.
+        test: What the test scores of the same seeds are on average, which no search sees.
     """
 
     observed: tuple[float, ...]
     worth: float
+    test: float
+
+    @classmethod
+    def of(cls, rows: Sequence[Row]) -> "Tabled":
+        """What the rows of one layout hold of it."""
+        observed = tuple(row.validation for row in rows)
+        return cls(observed, float(np.mean(observed)), float(np.mean([row.test for row in rows])))
 
 
 class World:
@@ -47,6 +55,9 @@ class World:
         proxies: Its proxy map.
         n_nodes: Of the backbone.
         at_most: Largest layouts that take part: 1 for single connections.
+
+    Attributes:
+        owner: Fingerprints of the backbone and the examples that the rows are of.
     """
 
     def __init__(
@@ -58,16 +69,16 @@ class World:
         at_most: int = SIZES[1],
     ) -> None:
         self.task = task
+        data = sorted({row.data or "all" for row in rows})
+        self.owner = " ".join([*sorted({row.backbone for row in rows}), "+".join(data)])
         self.proxies = proxies
         self._open = open_space(n_nodes, at_most)
-        scores: dict[Layout, list[float]] = {}
+        found: dict[Layout, list[Row]] = {}
         for row in sorted(rows, key=lambda row: (row.layout, row.replicate)):
             layout = parse_layout(row.layout, MODULE_TYPES)
             if self._open.contains(layout):
-                scores.setdefault(layout, []).append(row.validation)
-        self._tabled = {
-            layout: Tabled(tuple(each), float(np.mean(each))) for layout, each in scores.items()
-        }
+                found.setdefault(layout, []).append(row)
+        self._tabled = {layout: Tabled.of(each) for layout, each in found.items()}
         self._pool = Pool(list(self._tabled), n_nodes)
 
     @property
@@ -75,10 +86,17 @@ class World:
         """Layouts that the table holds."""
         return len(self._tabled)
 
+    @property
+    def n_open(self) -> int | None:
+        """Layouts that there are, tabled or not; None for more than are counted."""
+        return self._open.n_layouts
+
     @cached_property
     def fingerprint(self) -> str:
-        """Digest of the scores and proxies that a search meets here."""
-        scores = sorted((layout.notation, each.observed) for layout, each in self._tabled.items())
+        """Digest of the scores and proxies that a search meets here, and of what judges it."""
+        scores = sorted(
+            (layout.notation, each.observed, each.test) for layout, each in self._tabled.items()
+        )
         text = json.dumps([scores, self.proxies], sort_keys=True)
         return hashlib.sha256(text.encode()).hexdigest()[:16]
 
@@ -87,13 +105,18 @@ class World:
         """What each layout is worth, the best first."""
         return sorted((each.worth for each in self._tabled.values()), reverse=True)
 
+    @property
+    def tests(self) -> list[float]:
+        """Each layout's mean test score, the best first."""
+        return sorted((each.test for each in self._tabled.values()), reverse=True)
+
     def space(self, tried: AbstractSet[Layout]) -> SearchSpace:
         """The space of one search: the open one where all of it is tabled, else a closed one.
 
         Args:
             tried: What the search has tried, which grows with it.
         """
-        if self.n_layouts == self._open.n_layouts:
+        if self.n_layouts == self.n_open:
             return self._open
         return TabledSpace.within(self._open, self._pool, tried)
 
@@ -102,8 +125,12 @@ class World:
         return generator.choice(self._tabled[layout].observed)
 
     def worth(self, layout: Layout) -> float:
-        """The mean score over its seeds."""
+        """The mean validation score over its seeds."""
         return self._tabled[layout].worth
+
+    def test(self, layout: Layout) -> float:
+        """The mean test score over its seeds."""
+        return self._tabled[layout].test
 
 
 def open_space(n_nodes: int, at_most: int) -> SearchSpace:

@@ -16,8 +16,6 @@ from benchmarks.placements.findings import (
 )
 from benchmarks.placements.protocol import random_sets
 from benchmarks.placements.table import Row
-from benchmarks.regrets import Result, grouped
-from benchmarks.regrets import page as samplers_page
 
 N_NODES = 7
 
@@ -118,19 +116,6 @@ def test_few_sets_are_not_told_of() -> None:
     """The page says so in place of a table of chance."""
     assert set_scores(set_rows(MIN_SETS - 1)) == {}
     assert f"Fewer than {MIN_SETS} are tabled." in page(rows("a"), {}, "made so")
-
-
-def test_samplers_are_listed_from_the_fewest_trials() -> None:
-    """Those that never came close last."""
-    results = [
-        Result("a", "singles", name, 99, 1, 5, 40, trials, (1.0, None), (0.1,), (0.2, 0.1))
-        for name, trials in (("slow", None), ("fast", 3.0))
-    ]
-    said = samplers_page(results, (2,), 2, "made so")
-
-    assert list(grouped(results)) == [("a", "singles")]
-    assert said.index("| fast | 3 (1 to never)") < said.index("| slow | never")
-    assert "random order: 50.0 trials" in said
 
 
 def test_the_seeds_are_those_that_connections_have() -> None:

@@ -16,7 +16,7 @@ from benchmarks.journal import append
 from benchmarks.lengths import by_length, expected_worth, lines_of, mean_regrets, regrets
 from benchmarks.placements import maps as maps_file
 from benchmarks.placements.errors import TableError
-from benchmarks.placements.maps import add_maps, read_maps
+from benchmarks.placements.maps import MapRow, add_maps, maps_of, read_maps
 from benchmarks.placements.protocol import (
     LENGTHS,
     LONG,
@@ -42,7 +42,7 @@ from benchmarks.placements.table import (
     rows_of_one_backbone,
 )
 from benchmarks.placements.world import World
-from benchmarks.replay import Length, Replay, median_trials, replay
+from benchmarks.replay import Length, Replay, median_trials, replay, trials_until
 from placement_search.backbones.loading import load_backbone
 from placement_search.evaluation.workbench import Workbench
 from placement_search.layout import Layout, parse_layout
@@ -232,6 +232,80 @@ def test_maps_that_are_held_are_not_computed_again(
     assert read_maps(path)[TASK] == {"rank": [[0.3]]}
 
 
+@pytest.mark.parametrize(
+    ("trained", "mapped", "fit"),
+    [
+        ({""}, "", True),
+        ({"", "examples"}, "examples", True),
+        ({"", "examples"}, "", True),
+        ({"examples"}, "others", False),
+        ({"examples"}, "", False),
+    ],
+)
+def test_maps_are_of_the_data_that_the_table_was_trained_on(
+    tmp_path: Path, trained: set[str], mapped: str, fit: bool
+) -> None:
+    """Those of other examples are refused; another backbone's, and other tasks', are no matter."""
+    path = tmp_path / "maps.parquet"
+    rows = [replace(ROWS[0], data=each) for each in trained]
+    own = MapRow(TASK, "rank", [[0.0]], data=mapped)
+    strange = [replace(own, backbone="b", data="x"), replace(own, task="t", data="x")]
+    maps_file._write([own, *strange], path)
+
+    if fit:
+        assert maps_of(rows, path) == {TASK: {"rank": [[0.0]]}}
+    else:
+        with pytest.raises(TableError, match=r"name the table's own maps by --maps"):
+            maps_of(rows, path)
+
+
+def test_a_file_that_was_cut_off_is_a_plain_message(tmp_path: Path) -> None:
+    """It names the file and the option that takes another one."""
+    append(tmp_path / f"{TASK}.jsonl", asdict(ROWS[0]))
+    table, maps = tmp_path / "table.parquet", tmp_path / "maps.parquet"
+    pack(tmp_path, table)
+    maps_file._write([MapRow(TASK, "rank", [[0.0]])], maps)
+    for path in (table, maps):
+        path.write_bytes(path.read_bytes()[:-50])
+
+    with pytest.raises(TableError, match=r"table.parquet can't be read.*name another by --table"):
+        read_rows(table)
+    with pytest.raises(TableError, match=r"maps.parquet can't be read.*name another by --maps"):
+        read_maps(maps)
+
+
+def test_a_file_of_something_else_is_a_plain_message(tmp_path: Path) -> None:
+    """As maps that are named as the table, and the other way round."""
+    maps = tmp_path / "maps.parquet"
+    maps_file._write([MapRow(TASK, "rank", [[0.0]])], maps)
+    pack_from = tmp_path / f"{TASK}.jsonl"
+    append(pack_from, asdict(ROWS[0]))
+    pack(tmp_path, tmp_path / "table.parquet")
+
+    with pytest.raises(TableError, match=r"rows of .*maps.parquet are of another form"):
+        read_rows(maps)
+    with pytest.raises(TableError, match=r"rows of .*table.parquet are of another form"):
+        read_maps(tmp_path / "table.parquet")
+
+
+def test_a_table_is_written_whole_or_not_at_all(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Into a folder that is made; what was there stays where writing fails."""
+    append(tmp_path / f"{TASK}.jsonl", asdict(ROWS[0]))
+    table = tmp_path / "new" / "table.parquet"
+    pack(tmp_path, table)
+    append(tmp_path / f"{TASK}.jsonl", asdict(ROWS[1]))
+
+    def broken(*_: object, **__: object) -> None:
+        raise OSError("the disk is full")
+
+    monkeypatch.setattr(pq, "write_table", broken)
+    with pytest.raises(OSError, match="disk is full"):
+        pack(tmp_path, table)
+    assert read_rows(table) == [ROWS[0]]
+
+
 def test_what_is_tabled_is_answered_by_its_own_score() -> None:
     """And is worth the mean of its seeds."""
     layout = parse_layout("7>1:bottleneck(rank=8)", MODULE_TYPES)
@@ -262,16 +336,16 @@ def test_a_replay_ends_where_the_table_does() -> None:
 
 def test_trials_are_counted_until_one_is_good_enough() -> None:
     """From one; the median over searches, infinite where most never are."""
-    searches = [Replay((0.1, 0.5, 0.9), ()), Replay((0.9,), ()), Replay((0.1, 0.1), ())]
+    until = [trials_until(worths, 0.9) for worths in ((0.1, 0.5, 0.9), (0.9,), (0.1, 0.1))]
 
-    assert [each.trials_until(0.9) for each in searches] == [3, 1, float("inf")]
-    assert median_trials(searches, 0.9) == 3
-    assert median_trials(searches[1:] + searches[2:], 0.9) == float("inf")
+    assert until == [3, 1, float("inf")]
+    assert median_trials(until) == 3
+    assert median_trials([*until[1:], until[2]]) == float("inf")
 
 
 def test_the_incumbent_is_the_best_by_what_was_seen() -> None:
-    """Its worth may fall when luck makes another one look better."""
-    assert Replay((0.5, 0.7, 0.6), (0.5, 0.6, 0.8)).incumbents() == [0.5, 0.7, 0.6]
+    """Whatever it is worth; the first of equals."""
+    assert Replay((0.5, 0.7, 0.6), (0.5, 0.8, 0.8), (0.0,) * 3).incumbents() == [0, 1, 1]
 
 
 def test_lengths_are_compared_over_what_has_all_of_them() -> None:

@@ -1,0 +1,39 @@
+"""A made-up task, and a made-up result of searching it."""
+
+from benchmarks.placements.protocol import SHORT, single_connections
+from benchmarks.placements.table import Row
+from benchmarks.results import Result
+from placement_search.layout import Layout
+
+N_NODES = 7
+BACKBONE = "another"
+GRID = [[float(target) for target in range(N_NODES)] for _ in range(N_NODES)]
+
+
+def row_of(layout: Layout) -> Row:
+    score = 0.5 + sum(c.target for c in layout.connections) / 100
+    parts = (score, score, 8, 1.0, 2.0, BACKBONE)
+    return Row("made-up", layout.notation, layout.id, 0, SHORT.epochs, *parts)
+
+
+SINGLES = [row_of(layout) for layout in single_connections(N_NODES)]
+RESULT = Result(
+    task="a",
+    space="sets",
+    sampler="tpe",
+    table="mine.parquet",
+    n_layouts=99,
+    n_open=999,
+    n_close=1,
+    n_seeds=5,
+    longest=40,
+    trials=3.0,
+    quartiles=(1.0, None),
+    regrets=(0.1,) * 3,
+    curve=(0.2, 0.1),
+    test_close=2,
+    test_trials=7.0,
+    test_quartiles=(2.0, None),
+    test_regrets=(0.4,) * 3,
+    random_order=(0.3, 0.2),
+)
