@@ -4,14 +4,17 @@ r"""What the tabular benchmark says of placement and of proxies: tables and a pi
 
 Single connections after short training, by task: what the best of each kind score; how the tasks'
 rankings of places agree; how each proxy ranks them, by Spearman's correlation with the test scores.
-A connection's score is the mean over the seeds that the table holds of it. Sets of several, where
+A connection's score is the mean over the seeds that the table holds of it. Connections share nodes,
+so intervals over them are those of a bootstrap over nodes. Sets of several, where
 enough are tabled: how their connections' proxies added up rank them, against their number alone.
 """
 
 import argparse
 import itertools
+import math
 import shlex
 import statistics
+import textwrap
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
@@ -21,45 +24,57 @@ from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
 from benchmarks.placements.errors import TableError, plain_errors
-from benchmarks.placements.maps import MAPS, Maps, read_maps
+from benchmarks.placements.grid_bootstrap import N_DRAWS, Pair, best_difference, grid_correlation
+from benchmarks.placements.maps import MAPS, Maps, maps_of
 from benchmarks.placements.protocol import RANK, SHORT
+from benchmarks.placements.set_findings import (
+    MIN_SETS,
+    SETS,
+    set_scores,
+    sets_table,
+)
 from benchmarks.placements.table import TABLE, Row, rows_of_one_backbone
-from placement_search.evaluation.agreement import grouped_correlation, top_overlap
-from placement_search.evaluation.estimates import Estimate, rank_correlation
-from placement_search.layout import Kind, Layout, kind_of, parse_layout
-from placement_search.layout_scores import AGGREGATES
+from benchmarks.shown import correlation
+from placement_search.evaluation.agreement import top_overlap
+from placement_search.evaluation.estimates import rank_correlation
+from placement_search.layout import Kind, kind_of, parse_layout
 from placement_search.modules import MODULE_TYPES
+from placement_search.output_files import make_folder, write_whole
 from placement_search.report.heat_maps import COLOURS, border
 from placement_search.report.pictures import draw_svg
 
-Pair = tuple[int, int]
 INTRODUCTION = """
 Rebuilt by `{command}`: bottlenecks of
 rank {rank} on the backbone with fingerprint `{backbone}`, {epochs} epochs, test scores, seeds each:
-{seeds}. A difference of about 0.02 between two single connections may be chance.
+{seeds}.
 """
-SETS = """
-Spearman's correlation with the test scores of sets of two to six connections, 95 % intervals: of
-their number, which costs nothing to know; and of the *sum* of their connections' scores by each
-proxy, and its *coverage*, where connections near each other share what they cover (Nowak et al.
-2024). Both need the proxy map and no training. Sums grow with the number of connections: what the
-proxy adds to that is its correlation *within a size*, ranks taken among sets of one size.
+NOISE = """
+A difference between two single connections may be chance where it is below {least}:
+1.96 standard errors of a difference of two means over those seeds, from how much the seeds of one
+connection differ.
+"""
+BOOTSTRAP = f"""
+The intervals are of 95 %, by a bootstrap over nodes: {N_DRAWS:,} times source nodes and target
+nodes are drawn with replacement, each for itself, and what is measured is the correlation over the
+connections between them. Connections share sources and targets, so they are no independent pairs.
 """
 CLAIM = """
-Spearman's correlation of each proxy with the test scores, 95 % intervals, and how much of the
-proxy's own best tenth of connections is truly among the best, which are a tenth and all that tie
-with its last one (chance: the last row). Nowak et al.
-(2024) report that rank correlates best, better than common norms, and that the correlation varies
-much between tasks.
+Spearman's correlation of each proxy with the test scores, intervals over nodes as above, and how
+much of the proxy's own best tenth of connections is truly among the best, which are a tenth and all
+that tie with its last one (chance: the last row). Nowak et al. (2024) report that rank correlates
+best, better than common norms, and that the correlation varies much between tasks. *Best norm less
+best rank* is the difference of the two best correlations of either family, from the same draws of
+nodes: where its interval holds 0, these scores do not tell which family knows more.
 """
 SEEDS = """
 Spearman's correlation between two seeds' scores of the same connections, mean over the pairs of
 seeds: how much of a ranking by one training is the place, and how much is luck.
 """
+NORMS = ("nuclear_norm", "frobenius_norm")
+RANKS = ("numerical_rank", "effective_rank", "stable_rank", "participation_ratio")
+"""Proxies of the two families, by what each reads from the same gradients."""
 MIN_PAIRS = 30
 """Connections from which a task is told of."""
-MIN_SETS = 30
-"""Sets from which a task is told of."""
 
 
 def single_scores(rows: Sequence[Row]) -> dict[str, dict[Pair, float]]:
@@ -119,56 +134,6 @@ def _agreement(
     return f"{statistics.fmean(means):+.2f}" if means else "-"
 
 
-def set_scores(rows: Sequence[Row]) -> dict[str, dict[Layout, float]]:
-    """By task the mean test score of every set of several connections after short training."""
-    found: dict[str, dict[Layout, list[float]]] = {}
-    for row in rows:
-        layout = parse_layout(row.layout, MODULE_TYPES)
-        if row.epochs == SHORT.epochs and len(layout.connections) > 1:
-            found.setdefault(row.task, {}).setdefault(layout, []).append(row.test)
-    return {
-        task: {layout: statistics.fmean(each) for layout, each in scores.items()}
-        for task, scores in sorted(found.items())
-        if len(scores) >= MIN_SETS
-    }
-
-
-def sets_table(scores: Mapping[str, Mapping[Layout, float]], maps: Maps) -> str:
-    """How the number of connections, and each proxy's sum and coverage, rank sets."""
-    proxies = list(dict.fromkeys(name for task in scores for name in maps.get(task, {})))
-    shown = [f"`{task}`, {len(known)} sets" for task, known in scores.items()]
-    lines = ["| score of a set | " + " | ".join(shown) + " |"]
-    lines.append("| --- | " + " | ".join("---" for _ in scores) + " |")
-    sizes = [
-        _interval(rank_correlation(_sizes(known), list(known.values())))
-        for known in scores.values()
-    ]
-    lines.append("| number of connections | " + " | ".join(sizes) + " |")
-    for proxy in proxies:
-        for name, aggregate in AGGREGATES.items():
-            cells = []
-            for task, known in scores.items():
-                grid = maps.get(task, {}).get(proxy)
-                values = [] if grid is None else [aggregate(grid, layout) for layout in known]
-                cells.append(_set_cell(values, known))
-            lines.append(f"| {proxy.replace('_', ' ')}, {name} | " + " | ".join(cells) + " |")
-    return "\n".join(lines)
-
-
-def _sizes(layouts: Iterable[Layout]) -> list[int]:
-    return [len(layout.connections) for layout in layouts]
-
-
-def _set_cell(values: Sequence[float], known: Mapping[Layout, float]) -> str:
-    """The correlation over all sets, and that within sets of one size."""
-    if not values:
-        return "-"
-    measured = list(known.values())
-    within = grouped_correlation(values, measured, _sizes(known))
-    beside = "" if within is None else f"; within a size {within.mean:+.2f}"
-    return _interval(rank_correlation(values, measured)) + beside
-
-
 def kinds_table(scores: Mapping[str, Mapping[Pair, float]], heads: Mapping[str, float]) -> str:
     """Median and best test score of each kind, with the best connection."""
     lines = [
@@ -199,9 +164,8 @@ def agreement_table(scores: Mapping[str, Mapping[Pair, float]]) -> str:
     for one in tasks:
         cells = []
         for other in tasks:
-            both = [pair for pair in scores[one] if pair in scores[other]]
-            ours, theirs = ([scores[t][pair] for pair in both] for t in (one, other))
-            cells.append("1" if one == other else _interval(rank_correlation(ours, theirs)))
+            ours, theirs = scores[one], scores[other]
+            cells.append("1" if one == other else correlation(grid_correlation(ours, theirs)))
         lines.append(f"| `{one}` | " + " | ".join(cells) + " |")
     return "\n".join(lines)
 
@@ -226,15 +190,30 @@ def proxies_table(scores: Mapping[str, Mapping[Pair, float]], maps: Maps) -> str
             share = "" if top is None else f", {top.share.mean:.0%} of its tenth"
             if top is not None:
                 chances[task] = f"{top.chance:.0%} of any tenth"
-            cells.append(_interval(rank_correlation(values, measured)) + share)
+            ranking = _scores_of(grid, scores[task])
+            cells.append(correlation(grid_correlation(ranking, scores[task])) + share)
         lines.append(f"| {name.replace('_', ' ')} | " + " | ".join(cells) + " |")
+    differences = [_norms_less_ranks(scores[task], maps[task]) for task in tasks]
+    if any(each != "-" for each in differences):
+        lines.append("| best norm less best rank | " + " | ".join(differences) + " |")
     if chances:
         lines.append("| chance | " + " | ".join(chances.get(task, "-") for task in tasks) + " |")
     return "\n".join(lines)
 
 
-def _interval(found: Estimate | None) -> str:
-    return "-" if found is None else f"{found.mean:+.2f} ({found.low:+.2f} to {found.high:+.2f})"
+def _scores_of(grid: Sequence[Sequence[float]], pairs: Iterable[Pair]) -> dict[Pair, float]:
+    return {(source, target): grid[source][target] for source, target in pairs}
+
+
+def _norms_less_ranks(
+    known: Mapping[Pair, float], maps: Mapping[str, Sequence[Sequence[float]]]
+) -> str:
+    """How much better the best norm correlates than the best rank; a dash without either."""
+    norms, ranks = (
+        [_scores_of(maps[name], known) for name in family if name in maps]
+        for family in (NORMS, RANKS)
+    )
+    return correlation(best_difference(norms, ranks, known)) if norms and ranks else "-"
 
 
 def score_maps(scores: Mapping[str, Mapping[Pair, float]]) -> str:
@@ -271,6 +250,33 @@ def seeds_of(rows: Sequence[Row]) -> str:
     return f"{min(counts)}" if len(counts) == 1 else f"{min(counts)} to {max(counts)}"
 
 
+def least_difference(rows: Sequence[Row]) -> dict[str, float]:
+    """By task, from which on a difference of two connections' mean scores is hardly chance.
+
+    1.96 standard errors of it, by the pooled variance among the seeds of one connection. Tasks
+    without a second seed have none; where connections have different numbers of seeds, the fewest
+    count.
+    """
+    found: dict[str, dict[str, list[float]]] = {}
+    for row in _alone(rows):
+        found.setdefault(row.task, {}).setdefault(row.layout, []).append(row.test)
+    least = {}
+    for task, layouts in sorted(found.items()):
+        repeated = [scores for scores in layouts.values() if len(scores) > 1]
+        if repeated:
+            freedom = sum(len(scores) - 1 for scores in repeated)
+            squares = sum(statistics.variance(scores) * (len(scores) - 1) for scores in repeated)
+            n_seeds = min(len(scores) for scores in layouts.values())
+            least[task] = 1.96 * math.sqrt(2 * squares / freedom / n_seeds)
+    return least
+
+
+def _noise_of(rows: Sequence[Row]) -> str:
+    told = [f"{least:.3f} on `{task}`" for task, least in least_difference(rows).items()]
+    said = NOISE.format(least=", ".join(told)).split() if told else []
+    return textwrap.fill(" ".join(said), 100, break_on_hyphens=False)
+
+
 def page(rows: Sequence[Row], maps: Maps, command: str) -> str:
     """All tables in Markdown.
 
@@ -280,18 +286,24 @@ def page(rows: Sequence[Row], maps: Maps, command: str) -> str:
         command: What makes the page.
     """
     scores, sets = single_scores(rows), set_scores(rows)
-    seeds = seeds_of(rows)
+    seeds, noise = seeds_of(rows), _noise_of(rows)
     parts = [
         "# What single connections score, and which proxy knew",
         INTRODUCTION.format(
-            command=command, rank=RANK, backbone=rows[0].backbone, epochs=SHORT.epochs, seeds=seeds
+            command=command,
+            rank=RANK,
+            backbone=rows[0].backbone,
+            epochs=SHORT.epochs,
+            seeds=seeds,
         ).strip(),
+        *([noise] if noise else []),
         "## Kinds",
         "Median over the connections of a kind, then its best one, which is lucky too.",
         kinds_table(scores, head_scores(rows)),
         "![Test score of every single connection](scores.svg)",
         "## Do tasks agree on the best places?",
         "Spearman's correlation between two tasks' scores of the same connections.",
+        BOOTSTRAP.strip(),
         agreement_table(scores),
         "## Do seeds agree on them?",
         SEEDS.strip(),
@@ -337,13 +349,13 @@ def main() -> None:
                 f"which {given.table} has of none; go on building it "
                 "(python -m benchmarks.placements.build)"
             )
-    maps = read_maps(given.maps, rows[0].backbone)
+        maps = maps_of(rows, given.maps)
     text = page(rows, maps, command_of(given))
     print(text)
     if given.out:
-        given.out.mkdir(parents=True, exist_ok=True)
-        (given.out / "findings.md").write_text(text, encoding="utf-8")
-        (given.out / "scores.svg").write_text(score_maps(scores), encoding="utf-8")
+        folder = make_folder(given.out)
+        write_whole(folder / "findings.md", text)
+        write_whole(folder / "scores.svg", score_maps(scores))
 
 
 if __name__ == "__main__":

@@ -3,18 +3,17 @@ from dataclasses import replace
 import pytest
 
 from benchmarks.placements.findings import (
-    MIN_SETS,
     agreement_table,
     head_scores,
+    least_difference,
     page,
     proxies_table,
     seeds_of,
     seeds_table,
-    set_scores,
-    sets_table,
     single_scores,
 )
 from benchmarks.placements.protocol import random_sets
+from benchmarks.placements.set_findings import MIN_SETS, set_scores, sets_table
 from benchmarks.placements.table import Row
 
 N_NODES = 7
@@ -122,3 +121,32 @@ def test_the_seeds_are_those_that_connections_have() -> None:
     """One more seed of one connection makes it a range, not two seeds of all."""
     assert seeds_of(rows("a")) == "1"
     assert seeds_of([*rows("a"), row(0, 0, 1.0, replicate=1)]) == "1 to 2"
+
+
+def test_what_may_be_chance_follows_from_how_much_seeds_differ() -> None:
+    """Of each task; nothing is said of one seed."""
+    twice = [
+        row(s, t, t + by, "b", replicate)
+        for s in range(N_NODES)
+        for t in range(N_NODES)
+        for replicate, by in enumerate((-0.01, 0.01))
+    ]
+    deviation = (2 * 0.01**2) ** 0.5
+
+    assert least_difference([*rows("a"), *twice]) == {
+        "b": pytest.approx(1.96 * 2**0.5 * deviation / 2**0.5)
+    }
+    assert "below 0.028 on `b`" in page([*rows("a"), *twice], {}, "made so")
+    assert "may be chance" not in page(rows("a"), {}, "made so")
+
+
+@pytest.mark.slow
+def test_norms_and_ranks_are_held_against_each_other() -> None:
+    """The best of each, where a task's map has both."""
+    depth = [[float(target) for target in range(N_NODES)] for _ in range(N_NODES)]
+    blind = [[float(source) for _ in range(N_NODES)] for source in range(N_NODES)]
+    both = {"stable_rank": blind, "frobenius_norm": depth, "numerical_rank": blind}
+    line = proxies_table(single_scores(rows("a")), {"a": both}).splitlines()[-2]
+
+    assert line.startswith("| best norm less best rank | +0.8")
+    assert "best norm less" not in proxies_table(single_scores(rows("a")), {"a": {"fisher": depth}})
