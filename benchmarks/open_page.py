@@ -1,5 +1,6 @@
 """What free searches of sets came to, as a page: the best that each sampler found, and when."""
 
+import math
 import statistics
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -14,13 +15,13 @@ INTRODUCTION = """
 Made by `{command}`.
 
 Every proposal of one to six connections was trained, 4 epochs, one seed. *Best after n* is the
-layout with the best validation score among the first n trials: its validation and its test score,
-mean and standard deviation over {n_seeds} searches. *Proposed* is the mean validation score of all
-proposals from the eleventh on, *size* their mean number of connections, which each sampler is free
-to choose. The deviation is no uncertainty where searches are the same whatever the seed: all of
-`gradient-guided`, and of `guided` the first six or so. What `guided` begins with was chosen on
-these tasks (docs/decisions/0018-guided-sampler.md). Below each table stands what the tabular
-benchmark has of random sets.
+layout with the best validation score among the first n trials, a training without a score being one
+of them: its validation and its test score, mean and standard deviation over {n_seeds} searches.
+*Proposed* is the mean validation score of all proposals from the eleventh on, *size* their mean
+number of connections, which each sampler is free to choose. The deviation is no uncertainty where
+searches are the same whatever the seed: all of `gradient-guided`, and of `guided` the first six or
+so. What `guided` begins with was chosen on these tasks (docs/decisions/0018-guided-sampler.md).
+Below each table stands what the tabular benchmark has of random sets.
 """
 
 
@@ -44,9 +45,10 @@ class Trained:
         return self.layout.count("+") + 1
 
 
-def best_of(trained: Sequence[Trained]) -> Trained:
-    """The one with the best validation score, the first of equals."""
-    return max(trained, key=lambda each: each.validation)
+def best_of(trained: Sequence[Trained | None]) -> Trained | None:
+    """The one with the best validation score, the first of equals; None where none has a score."""
+    known = [each for each in trained if each is not None]
+    return max(known, key=lambda each: each.validation, default=None)
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,19 +56,20 @@ class Outcome:
     """What the searches of one sampler found on a task.
 
     Args:
-        searches: What each trained, in order; at least one layout.
+        searches: What each trained, in order; None stands for a training without a score.
     """
 
-    searches: tuple[tuple[Trained, ...], ...]
+    searches: tuple[tuple[Trained | None, ...], ...]
 
     def best(self, n_trials: int) -> list[Trained]:
-        """Of each search the best among the first trials."""
-        return [best_of(trained[:n_trials]) for trained in self.searches]
+        """The best among the first trials of each search that has a score by then."""
+        found = (best_of(trained[:n_trials]) for trained in self.searches)
+        return [each for each in found if each is not None]
 
     @property
     def late(self) -> list[Trained]:
-        """What was proposed after the first ones."""
-        return [each for trained in self.searches for each in trained[N_EARLY:]]
+        """What was proposed after the first ones, and has a score."""
+        return [each for trained in self.searches for each in trained[N_EARLY:] if each is not None]
 
     @property
     def n_trials(self) -> int:
@@ -109,7 +112,8 @@ def _table(outcomes: Mapping[str, Outcome]) -> list[str]:
         for n in told:
             best = outcome.best(n)
             cells += [_estimate([t.validation for t in best]), _estimate([t.test for t in best])]
-        worth = statistics.fmean(each.test for each in outcome.best(most))
+        tests = [each.test for each in outcome.best(most)]
+        worth = statistics.fmean(tests) if tests else -math.inf
         rows.append((worth, f"| {name} | {' | '.join(cells)} |"))
     rows.sort(key=lambda row: row[0], reverse=True)
     rule = "| --- |" + " ---: |" * (len(heads) - 1)
@@ -117,6 +121,8 @@ def _table(outcomes: Mapping[str, Outcome]) -> list[str]:
 
 
 def _estimate(values: Sequence[float]) -> str:
+    if not values:
+        return "no score"
     spread = f" ± {statistics.stdev(values):.4f}" if len(values) > 1 else ""
     return f"{statistics.fmean(values):.4f}{spread}"
 
@@ -124,14 +130,17 @@ def _estimate(values: Sequence[float]) -> str:
 def _said_of(sets: Sequence[Trained]) -> list[str]:
     """What random sets score, all of them and the largest."""
     largest = max((each.size for each in sets), default=0)
-    named = {
+    named: dict[str, Sequence[Trained]] = {
         "random sets": sets,
         f"those of {largest} connections": [each for each in sets if each.size == largest],
     }
-    return [
-        f"- {len(group)} {what}, tabled: mean validation score "
-        f"{statistics.fmean(each.validation for each in group):.4f}; the best of them has "
-        f"{best_of(group).validation:.4f}, and {best_of(group).test:.4f} on the test split."
-        for what, group in named.items()
-        if group
-    ]
+    lines = []
+    for what, group in named.items():
+        best = best_of(group)
+        if best is not None:
+            mean = statistics.fmean(each.validation for each in group)
+            lines.append(
+                f"- {len(group)} {what}, tabled: mean validation score {mean:.4f}; the best of "
+                f"them has {best.validation:.4f}, and {best.test:.4f} on the test split."
+            )
+    return lines

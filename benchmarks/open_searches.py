@@ -40,6 +40,7 @@ from placement_search.engine.in_turn import NO_SCORE, in_turn
 from placement_search.evaluation.workbench import Workbench
 from placement_search.layout import Layout, parse_layout
 from placement_search.modules import MODULE_TYPES
+from placement_search.output_files import make_folder, write_whole
 from placement_search.study.samplers import NEED_SWITCHES, SAMPLERS, version_of
 from placement_search.study.samplers.sampler import Proposal, Scores
 from placement_search.study.search import load_bench
@@ -47,6 +48,8 @@ from placement_search.tasks.settings import DataSettings
 
 OUT = Path("reports/samplers")
 """Folder of the page and of the journals."""
+TRAINING = ("backbone", "data", "epochs")
+"""What a journal's first line says of how a layout is trained, whoever proposed it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,9 +101,11 @@ class Job:
         return _trials_in(self.journal)[: self.n_trials]
 
     @property
-    def trained(self) -> tuple[Trained, ...]:
-        """Those of them that have scores."""
-        return tuple(Trained(each.layout, *each.scores) for each in self.trials if each.scores)
+    def trained(self) -> tuple[Trained | None, ...]:
+        """What came of each of them; None for a training without a score."""
+        return tuple(
+            Trained(each.layout, *each.scores) if each.scores else None for each in self.trials
+        )
 
 
 @cache
@@ -117,7 +122,7 @@ def run(job: Job) -> Job:
     """
     optuna.logging.set_verbosity(optuna.logging.ERROR)
     _, proxies = tabled_task(Source(TABLE, MAPS), job.task)
-    _begin(job, proxies)
+    header = _begin(job, proxies)
     n_nodes = len(next(iter(proxies.values())))
     search = LoneSearch(open_space(n_nodes, SIZES[1]), proxies, job.sampler, job.seed)
     trials = job.trials
@@ -125,7 +130,7 @@ def run(job: Job) -> Job:
         search.tell(trial.proposal, trial.scores and trial.scores[0])
     for _ in range(len(trials), job.n_trials):
         proposal = search.propose()
-        known = _trained_for(job)
+        known = _trained_for(job, header)
         layout = proposal.layout
         scores = known[layout.notation] if layout.notation in known else _train(job.task, layout)
         append(job.journal, asdict(Trial(layout.notation, proposal.params, scores)))
@@ -133,8 +138,8 @@ def run(job: Job) -> Job:
     return job
 
 
-def _begin(job: Job, proxies: Mapping[str, Scores]) -> None:
-    """Write the first line, or compare it."""
+def _begin(job: Job, proxies: Mapping[str, Scores]) -> Mapping[str, object]:
+    """Write the first line, or compare it; gives it."""
     bench = bench_of(job.task)
     hangs_on = {
         "sampler": job.sampler,
@@ -154,6 +159,7 @@ def _begin(job: Job, proxies: Mapping[str, Scores]) -> None:
             f"a search goes on with what it began with; {job.journal} has another "
             f"{' and '.join(changed)}; move it away to search anew"
         )
+    return hangs_on
 
 
 def _trials_in(journal: Path) -> list[Trial]:
@@ -165,10 +171,18 @@ def _pair(scores: list[float] | None) -> tuple[float, float] | None:
     return None if scores is None else (scores[0], scores[1])
 
 
-def _trained_for(job: Job) -> dict[str, tuple[float, float] | None]:
-    """What searches of the task have trained so far, by layout."""
-    journals = sorted(job.journal.parent.glob("*.jsonl"))
-    return {trial.layout: trial.scores for path in journals for trial in _trials_in(path)}
+def _trained_for(job: Job, header: Mapping[str, object]) -> dict[str, tuple[float, float] | None]:
+    """What searches of the task have trained so far, by layout.
+
+    Only those count that trained as this one does: in a folder that was there before, others may
+    have had another backbone, other data or another length.
+    """
+    known: dict[str, tuple[float, float] | None] = {}
+    for path in sorted(job.journal.parent.glob("*.jsonl")):
+        first, *_ = read(path) or [{}]
+        if all(first.get(name) == header[name] for name in TRAINING):
+            known |= {trial.layout: trial.scores for trial in _trials_in(path)}
+    return known
 
 
 def _train(task: str, layout: Layout) -> tuple[float, float] | None:
@@ -207,6 +221,13 @@ def jobs_of(given: argparse.Namespace) -> Iterator[Job]:
         yield Job(task, sampler, seed, given.trials, given.out)
 
 
+def line_of(job: Job) -> str:
+    """The best that a search has found."""
+    best = best_of(job.trained)
+    said = f"validation {best.validation:.4f}, test {best.test:.4f}" if best else "no score"
+    return f"{job.task:16} {job.sampler:16} seed {job.seed}: {said}"
+
+
 def main() -> None:
     """Search, print, and write the page."""
     parser = argparse.ArgumentParser(
@@ -224,9 +245,7 @@ def main() -> None:
         jobs = list(jobs_of(given))
         with one_thread_pool(given.workers) as pool:
             for job in pool.imap_unordered(run, jobs):
-                best = best_of(job.trained)
-                print(f"{job.task:16} {job.sampler:16} seed {job.seed}: validation "
-                      f"{best.validation:.4f}, test {best.test:.4f}", flush=True)  # fmt: skip
+                print(line_of(job), flush=True)
     command = shlex.join([
         *("python", "-m", "benchmarks.open_searches", "--tasks", *given.tasks),
         *("--samplers", *given.samplers, "--seeds", str(given.seeds)),
@@ -238,9 +257,10 @@ def main() -> None:
         )
         for task, sampler in itertools.product(given.tasks, given.samplers)
     }
-    text = page(outcomes, {task: _random_sets(task) for task in given.tasks}, command)
-    print(text)
-    (given.out / "open.md").write_text(text, encoding="utf-8")
+    with plain_errors():
+        text = page(outcomes, {task: _random_sets(task) for task in given.tasks}, command)
+        print(text)
+        write_whole(make_folder(given.out) / "open.md", text)
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""Means, paired differences and correlations as the benchmarks' pages show them, with 95 % intervals."""
+"""Means, paired differences and correlations as pages show them, with 95 % intervals."""
 
 from collections.abc import Sequence
 

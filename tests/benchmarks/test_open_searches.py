@@ -1,3 +1,4 @@
+import json
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -6,7 +7,7 @@ import pytest
 from benchmarks import open_searches
 from benchmarks.journal import read
 from benchmarks.open_page import Outcome, Trained, best_of, page
-from benchmarks.open_searches import Job, run
+from benchmarks.open_searches import TRAINING, Job, line_of, run
 from benchmarks.placements.errors import TableError
 from placement_search.layout import Layout
 
@@ -63,6 +64,20 @@ def test_what_another_search_has_trained_is_not_trained_again(
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize("name", TRAINING)
+def test_what_was_trained_otherwise_is_trained_again(
+    trained: list[str], tmp_path: Path, name: str
+) -> None:
+    """With another backbone, on other data or for another time."""
+    first = run(Job("digits", "gradient-guided", 0, 2, tmp_path))
+    header, *lines = first.journal.read_text().splitlines(keepends=True)
+    first.journal.write_text(json.dumps(json.loads(header) | {name: "another"}) + "\n" + lines[0])
+    run(Job("digits", "gradient-guided", 1, 2, tmp_path))
+
+    assert len(trained) == 4
+
+
+@pytest.mark.slow
 def test_what_hangs_on_something_else_is_refused(
     trained: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -78,7 +93,10 @@ def test_what_hangs_on_something_else_is_refused(
 
 def test_the_best_is_chosen_by_validation_and_told_by_test() -> None:
     """The test score takes no part in the choice."""
-    assert best_of(TRAINED).test == 0.5
+    best = best_of(TRAINED)
+
+    assert best is not None
+    assert best.test == 0.5
     assert Outcome((TRAINED, TRAINED[2:])).best(2) == [TRAINED[1], TRAINED[2]]
 
 
@@ -96,3 +114,25 @@ def test_the_page_has_the_best_sampler_first_and_says_what_random_sets_score() -
     ]  # fmt: skip
     assert table[2].endswith("| 0.8000 | 0.9000 |")
     assert any(line.startswith("- 1 those of 2 connections, tabled") for line in lines)
+
+
+def test_a_training_without_a_score_keeps_its_place() -> None:
+    """It is a trial as any other, so what comes after it comes later."""
+    outcome = Outcome(((None, *TRAINED),))
+
+    assert outcome.best(2) == [TRAINED[0]]
+    assert outcome.best(1) == []
+    assert outcome.n_trials == 4
+
+
+def test_a_search_without_any_score_is_told_as_such(tmp_path: Path) -> None:
+    """Last of its task; in the line of its end too."""
+    outcomes = {
+        ("digits", "random"): Outcome(((None, None),)),
+        ("digits", "tpe"): Outcome((TRAINED[:2], (None, None))),
+    }
+    table = [line for line in page(outcomes, {}, "so").splitlines() if line.startswith("| ")]
+
+    assert table[2].startswith("| tpe |")
+    assert table[3] == "| random |  |  | no score | no score |"
+    assert line_of(Job("digits", "random", 0, 2, tmp_path)).endswith("seed 0: no score")
