@@ -57,6 +57,9 @@ class Builder:
         journals: Folder of the lines that are in no table yet.
         workers: Processes that train beside each other.
 
+    Attributes:
+        without_score: How many trainings gave none, and are missing.
+
     Raises:
         TableError: If two tasks have one name, or the table is of other examples.
         PlacementSearchError: If backbone or data are missing or do not fit together.
@@ -74,6 +77,7 @@ class Builder:
         self._model = model
         self._journals = journals
         self._workers = workers
+        self.without_score = 0
         self._benches = {
             name: load_bench(model, each) for name, each in zip(names, data, strict=True)
         }
@@ -94,7 +98,7 @@ class Builder:
         print(f"{path}: maps of {', '.join(done) or 'no task'} computed, the others are held")
 
     def run(self, deadline: float, n_stages: int | None = None) -> bool:
-        """Train what is missing of the first stages until ``deadline``; whether all is there."""
+        """Train what is missing of the first stages until ``deadline``; whether all was tried."""
         n_nodes = next(iter(self._benches.values())).backbone.n_nodes
         for number, runs in enumerate(islice(stages(n_nodes), n_stages)):
             for task in self._benches:
@@ -135,6 +139,7 @@ class Builder:
         if isinstance(outcome, Exception):
             if not isinstance(outcome, NO_SCORE):
                 raise outcome
+            self.without_score += 1
             print(f"{task}: {run.layout.notation} gave no score: {outcome}")
             return
         row = Row.of(self._owners[task], run, outcome)
@@ -203,8 +208,24 @@ def build(given: argparse.Namespace) -> str:
         builder = Builder(model, data, given.table, journals, given.workers)
         builder.map(given.maps, anew=given.maps_anew)
         is_whole = builder.run(time.monotonic() + given.seconds, given.stages)
-        print("all of it is trained" if is_whole else "stopped; the same command goes on")
+        print(said_of(builder.without_score, was_all_tried=is_whole))
     return pack(journals, given.table, names)
+
+
+def said_of(without_score: int, *, was_all_tried: bool) -> str:
+    """How a build ended.
+
+    Args:
+        without_score: Trainings that gave none.
+        was_all_tried: Whether it came to the end of what was asked.
+    """
+    if not without_score:
+        return "all of it is trained" if was_all_tried else "stopped; the same command goes on"
+    ended = "all of it was tried" if was_all_tried else "stopped; the same command goes on"
+    return (
+        f"{ended}, and {without_score} of the trainings gave no score and are missing; the same "
+        "command tries them again"
+    )
 
 
 def main() -> None:

@@ -6,12 +6,13 @@ import pytest
 
 from benchmarks.journal import append
 from benchmarks.placements import build
-from benchmarks.placements.build import Builder, names_of
+from benchmarks.placements.build import Builder, names_of, said_of
 from benchmarks.placements.errors import TableError
 from benchmarks.placements.maps import MAPS, read_maps
 from benchmarks.placements.protocol import stages
 from benchmarks.placements.table import TABLE, Row, read_rows
 from placement_search.backbones.settings import ModelSettings
+from placement_search.engine.in_turn import NO_SCORE
 from placement_search.tasks.settings import DataSettings
 
 
@@ -48,6 +49,26 @@ def test_data_that_are_not_there_are_a_plain_message(
 
     assert left.value.code == 2
     assert "got 'nosuch'" in capsys.readouterr().err
+
+
+def test_trainings_without_a_score_are_told_of_at_the_end() -> None:
+    """They are missing, whatever else was trained; without any, all is there."""
+    assert said_of(0, was_all_tried=True) == "all of it is trained"
+    assert said_of(0, was_all_tried=False) == "stopped; the same command goes on"
+    assert "2 of the trainings gave no score and are missing" in said_of(2, was_all_tried=True)
+    assert said_of(2, was_all_tried=False).startswith("stopped; the same command goes on, and 2 of")
+
+
+@pytest.mark.slow
+def test_a_training_without_a_score_is_counted_and_stays_missing(tmp_path: Path) -> None:
+    """So the same command tries it again."""
+    run_, *_ = next(stages(25))
+    data = [DataSettings(data="digits", train_size=60, validation_size=40)]
+    builder = Builder(ModelSettings(), data, tmp_path / "no-table.parquet", tmp_path, 1)
+    builder._keep("digits", run_, NO_SCORE[0]("the score is no number"))
+
+    assert builder.without_score == 1
+    assert builder.missing("digits", [run_]) == [run_]
 
 
 @pytest.mark.slow
