@@ -9,6 +9,10 @@ layouts as it can pay for, drawn at random, and takes the one with the best vali
 regret is the best layout's test score after the longest training less that of the one taken, in
 standard deviations of those scores. Longer trainings judge better and judge fewer layouts. The
 length of least mean regret over the tasks is what a trial should take.
+
+The longest length is flattered: its validation scores are of the very trainings whose test scores
+all are held against, while those of the shorter ones are of other trainings, whose luck is their
+own. Where a shorter one loses less nevertheless, it is the careful choice.
 """
 
 import argparse
