@@ -329,6 +329,15 @@ def test_a_search_is_replayed_without_repeats(sampler: str) -> None:
     assert found == replay(world(), sampler, 0, Length(25))
 
 
+def test_a_replay_tells_the_mean_test_score_of_what_it_tried() -> None:
+    """Which it never saw, beside what the validation scores are on average."""
+    seeds = [row_of(layout, r) for layout in single_connections(N_NODES) for r in range(3)]
+    found = replay(World(TASK, seeds, {}, N_NODES, 1), "random", 0, Length(5))
+
+    assert found.tests == pytest.approx([worth - 0.1 for worth in found.worths])
+    assert len(set(found.tests)) > 1
+
+
 def test_a_replay_ends_where_the_table_does() -> None:
     """All single connections, and then no more."""
     assert len(replay(world(at_most=1), "random", 0, Length(500)).worths) == N_NODES**2
