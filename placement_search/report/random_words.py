@@ -8,7 +8,10 @@ from placement_search.study.random_gain import RandomGain, is_random
 
 
 def random_sentence(findings: Findings) -> str:
-    """What choosing the places gained over placing the same adapters at random, in one sentence."""
+    """What choosing the places gained over placing the same adapters at random, in one sentence.
+
+    One more where random layouts are missing, or lack seeds.
+    """
     if findings.answer is None:
         why = why_unanswered(findings.record)
         return f"The gain over random layouts of the same size was not measured: {why}."
@@ -18,7 +21,24 @@ def random_sentence(findings: Findings) -> str:
     said = f"{_OUTCOMES[gain.comparison.verdict]}: {against_random(gain, gain.comparison)}"
     if is_random(findings.answer.chosen.trial):
         said += "; the answer is itself a random layout, picked as the best of several"
-    return f"{said}."
+    return " ".join(filter(None, [f"{said}.", gap_sentence(gain)]))
+
+
+def gap_sentence(gain: RandomGain) -> str:
+    """That a gain will change, or may, when missing references are made; empty where none are."""
+    if gain.comparison is None:
+        return ""
+    if gain.lacks_seeds:
+        return (
+            f"These references are not complete, {gain.seeds_wanted} seeds each were asked for, so "
+            "the gain may change: the same command goes on with them."
+        )
+    if gain.lacks_layouts:
+        return (
+            f"{gain.n_wanted} random layouts were asked for: the space has no more, or their "
+            "training was interrupted or gave no score; the same command goes on where it can."
+        )
+    return ""
 
 
 def interval_sentence(findings: Findings) -> str:
@@ -46,6 +66,8 @@ def random_facts(findings: Findings) -> dict[str, object]:
         "gain_high": compared.gain.high if compared else None,
         "n_random_layouts": gain.n_layouts if gain else 0,
         "n_seeds": gain.n_seeds if gain else 0,
+        "most_seeds": gain.most_seeds if gain else 0,
+        "is_complete": gain is not None and not (gain.lacks_seeds or gain.lacks_layouts),
         "in_words": random_sentence(findings),
     }
 
@@ -73,4 +95,6 @@ _OUTCOMES = {
 
 
 def _seeds(gain: RandomGain) -> str:
+    if gain.n_seeds != gain.most_seeds:
+        return f"{gain.n_seeds} to {gain.most_seeds} seeds"
     return "one seed" if gain.n_seeds == 1 else f"{gain.n_seeds} seeds"

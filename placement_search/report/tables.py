@@ -19,7 +19,9 @@ from placement_search.report.formats import (
     trained_notation,
 )
 from placement_search.report.words import course_words, sampler_words
+from placement_search.space.training import TrainingChoice
 from placement_search.study.answer import Finalist
+from placement_search.study.random_gain import references_alike
 from placement_search.study.records import ReferenceRecord, TrialEnd
 
 SHOWN_TRIALS = 200
@@ -241,13 +243,9 @@ def _finalist_row(finalist: Finalist) -> tuple[str, ...]:
 
 
 def _reference_rows(findings: Findings) -> Iterator[tuple[str, ...]]:
-    """One row per reference of this answer; those that chose a setting are left out."""
-    by_role: dict[tuple[str, str], list[ReferenceRecord]] = {}
-    chosen = findings.answer.chosen.trial.layout_id if findings.answer else ""
-    for reference in findings.record.references:
-        if reference.replicate and reference.like in {"", chosen}:
-            by_role.setdefault((reference.like, reference.role), []).append(reference)
-    for (_, role), group in by_role.items():
+    """One row per reference that something is compared with, each seed of it once."""
+    for role, held in _references_by_role(findings):
+        group = list({reference.replicate: reference for reference in held}.values())
         cards = [reference.card for reference in group]
         tests = [card.test_score for card in cards if card.test_score is not None]
         yield (
@@ -262,6 +260,28 @@ def _reference_rows(findings: Findings) -> Iterator[tuple[str, ...]]:
             as_factor(cards[0].costs.latency_factor),
             as_seconds(_median_seconds(cards)),
         )
+
+
+def _references_by_role(findings: Findings) -> Iterator[tuple[str, list[ReferenceRecord]]]:
+    """Trainings of the backbone, then of the random layouts of each compared layout's size.
+
+    A random layout stands once, for the first that is compared with it.
+    """
+    record = findings.record
+    whole = [r for r in record.references if not r.layout and r.replicate]
+    for role in dict.fromkeys(reference.role for reference in whole):
+        yield role, [reference for reference in whole if reference.role == role]
+    starts = [(f" as “{t.role}”", t.finalist.trial) for t in findings.transfers if t.finalist]
+    ours = [("", findings.answer.chosen.trial)] if findings.answer else []
+    shown: set[tuple[str, TrainingChoice]] = set()
+    for suffix, trial in ours + starts:
+        alike: dict[tuple[str, TrainingChoice], list[ReferenceRecord]] = {}
+        for reference in references_alike(record, trial):
+            alike.setdefault((reference.layout, reference.training), []).append(reference)
+        for known, held in alike.items():
+            if known not in shown:
+                yield f"{held[0].role}{suffix}", held
+        shown |= alike.keys()
 
 
 def _median_seconds(cards: Sequence[ScoreCard]) -> float:

@@ -10,7 +10,7 @@ from placement_search.report.formats import (
     as_score,
     as_signed,
 )
-from placement_search.report.random_words import against_random
+from placement_search.report.random_words import against_random, gap_sentence
 from placement_search.report.tables import Column, Table
 from placement_search.study.transfers import Transfer
 
@@ -92,11 +92,12 @@ def _worth(transfer: Transfer) -> str:
         return "Here it was not retrained, so its gain over random layouts was not measured."
     if gain.comparison is None:
         return f"Its gain over random layouts of its size was not measured: {gain.reason}."
-    return f"{_OUTCOMES[gain.comparison.verdict]}: {against_random(gain, gain.comparison)}."
+    said = f"{_OUTCOMES[gain.comparison.verdict]}: {against_random(gain, gain.comparison)}."
+    return " ".join(filter(None, [said, gap_sentence(gain)]))
 
 
 _OUTCOMES = {
-    "better": "Its places carried over, here too they are better than random ones",
+    "better": "Its places carried over, here they are better than random ones",
     "not told apart": (
         "That its places carried over is not shown, here they are not told apart from random ones"
     ),

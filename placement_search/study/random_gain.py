@@ -1,7 +1,7 @@
 """What a layout gains over random layouts of exactly its size: their modules are its own."""
 
 import statistics
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from placement_search.layout import parse_layout
 from placement_search.modules import MODULE_TYPES
@@ -26,12 +26,28 @@ class RandomGain:
         n_layouts: Random layouts of the size that were trained and tested.
         n_seeds: The fewest seeds that one of them has; 0 where there are none.
         reason: Why it was not measured; empty otherwise.
+        most_seeds: The most seeds that one of them has; 0 where there are none.
+        n_wanted: Random layouts of the size that the study is to have.
+        seeds_wanted: Seeds that each of them is to have.
     """
 
     comparison: Comparison | None
     n_layouts: int
     n_seeds: int
     reason: str = ""
+    most_seeds: int = 0
+    n_wanted: int = 0
+    seeds_wanted: int = 0
+
+    @property
+    def lacks_seeds(self) -> bool:
+        """Whether some random layout has fewer seeds than it is to have."""
+        return self.n_layouts > 0 and self.n_seeds < self.seeds_wanted
+
+    @property
+    def lacks_layouts(self) -> bool:
+        """Whether there are fewer than the study is to have; its space may have no more."""
+        return self.n_layouts < self.n_wanted
 
 
 def random_gain(
@@ -50,17 +66,22 @@ def random_gain(
             would lie too low, so it is compared with layouts drawn apart from them.
     """
     tested = _tested_of_its_size(record, trial, is_picked=is_picked)
-    n_seeds = min(map(len, tested), default=0)
+    counts = [len(each) for each in tested]
+    gain = RandomGain(
+        None,
+        len(tested),
+        n_seeds=min(counts, default=0),
+        most_seeds=max(counts, default=0),
+        n_wanted=record.definition.n_random,
+        seeds_wanted=record.goal.n_seeds,
+    )
     if len(tested) < MIN_LAYOUTS:
-        return RandomGain(
-            None, len(tested), n_seeds, _why_not(trial, len(tested), is_picked=is_picked)
-        )
+        return replace(gain, reason=_why_not(trial, len(tested), is_picked=is_picked))
     name = f"{len(tested)} random layouts of the same size"
     means = [statistics.fmean(score for score, _ in each) for each in tested]
     # Modules inside sub-layers may have more or fewer parameters at other places.
     n_parameters = round(statistics.fmean(each[0][1] for each in tested))
-    comparison = against.independent(name, n_parameters, means)
-    return RandomGain(comparison, len(tested), n_seeds)
+    return replace(gain, comparison=against.independent(name, n_parameters, means))
 
 
 def size_of(trained: TrialRecord | ReferenceRecord) -> Size:
@@ -88,34 +109,43 @@ def is_random(trial: TrialRecord) -> bool:
     return trial.role.startswith(RANDOM)
 
 
+def references_alike(record: StudyRecord, trial: TrialRecord) -> list[ReferenceRecord]:
+    """Trainings of random layouts of the size of ``trial``, and not itself, drawn for it or not."""
+    wanted = size_of(trial)
+    drawn = [r for r in record.references if r.layout and size_of(r) == wanted]
+    return [r for r in drawn if r.layout != trial.layout and reads_alike(r.layout, trial.layout)]
+
+
 def _tested_of_its_size(
     record: StudyRecord, trial: TrialRecord, *, is_picked: bool
 ) -> list[list[tuple[float, int]]]:
     """Test scores by seed of each random layout of the size of ``trial``, and not itself.
 
-    Each with the layout's adapter parameters.
+    Each with the layout's adapter parameters. A seed of a layout counts once, also where it is held
+    twice: for a baseline, and for a reference.
     """
     wanted = size_of(trial)
     baselines = [] if is_picked else random_baselines(record)
     alike = [t for t in baselines if size_of(t) == wanted and reads_alike(t.layout, trial.layout)]
     layouts = {t.layout_id: t.layout for t in alike}
-    cards = [(layouts[f.layout_id], f.card) for f in record.finals if f.layout_id in layouts]
-    drawn = [r for r in record.references if r.layout and size_of(r) == wanted]
-    references = [r for r in drawn if reads_alike(r.layout, trial.layout)]
-    cards += [(r.layout, r.card) for r in references]
-    tested: dict[str, list[tuple[float, int]]] = {}
-    for layout, card in cards:
-        if layout != trial.layout and card.test_score is not None:
-            tested.setdefault(layout, []).append((card.test_score, card.costs.n_adapter_parameters))
-    return list(tested.values())
+    finals = [(layouts[f.layout_id], f) for f in record.finals if f.layout_id in layouts]
+    references = [(r.layout, r) for r in references_alike(record, trial)]
+    tested: dict[str, dict[int, tuple[float, int]]] = {}
+    for layout, held in [*finals, *references]:
+        score, n_parameters = held.card.test_score, held.card.costs.n_adapter_parameters
+        if layout != trial.layout and score is not None:
+            tested.setdefault(layout, {}).setdefault(held.replicate, (score, n_parameters))
+    return [list(each.values()) for each in tested.values()]
 
 
 def _why_not(trial: TrialRecord, n_layouts: int, *, is_picked: bool) -> str:
     if trial.n_adapter_parameters == 0:
         return "it has no connections that could lie elsewhere"
     drawn = ", drawn apart from the baselines that it is one of," if is_picked else ""
+    layouts = "1 random layout" if n_layouts == 1 else f"{n_layouts} random layouts"
     return (
-        f"the study holds {n_layouts} random layouts of its size{drawn} with a test score and an "
-        f"interval needs {MIN_LAYOUTS}: the space has no more, or the search stopped before them, "
-        "or an earlier version did not draw them, which the same command now does"
+        f"the study holds {layouts} of its size{drawn} with a test score and an interval needs "
+        f"{MIN_LAYOUTS}: the space has no more, or the search stopped before them, or their "
+        "training was interrupted or gave no score, or an earlier version did not draw them; the "
+        "same command makes what is missing"
     )

@@ -17,7 +17,7 @@ PAIRS = (
 """Three random layouts."""
 
 
-def against(record: StudyRecord, level: float) -> Findings:
+def against(record: StudyRecord, level: float, n_seeds: tuple[int, ...] = (3, 3, 3)) -> Findings:
     """Findings where random layouts of the answer's size lie about ``level`` on the test split."""
     best = record.trials[5]
     assert best.card is not None
@@ -29,8 +29,8 @@ def against(record: StudyRecord, level: float) -> Findings:
             replicate,
             replace(best.card, test_score=level + number / 500),
         )
-        for number, each in enumerate(PAIRS, start=1)
-        for replicate in (1, 2, 3)
+        for number, (each, n) in enumerate(zip(PAIRS, n_seeds, strict=False), start=1)
+        for replicate in range(1, n + 1)
     ]
     return gather_findings(replace(record, references=tuple(references)))
 
@@ -74,6 +74,28 @@ def test_a_gain_that_was_not_measured_has_a_reason(
     )
     assert "was not measured: the study holds 0 random layouts" in random_sentence(none)
     assert interval_sentence(without) == interval_sentence(none) == ""
+
+
+def test_interrupted_references_are_told_with_their_true_seeds(record: StudyRecord) -> None:
+    """Fewest to most, and that the gain may change; programs read it too."""
+    findings = against(record, 0.4, (3, 3, 1))
+    said = random_sentence(findings)
+
+    assert "against the mean of 3 random layouts of the same size with 1 to 3 seeds each." in said
+    assert "not complete, 3 seeds each were asked for, so the gain may change: the same" in said
+    assert "with its mean over 1 to 3 seeds" in interval_sentence(findings)
+    assert random_facts(findings)["is_complete"] is False
+    assert random_facts(against(record, 0.4))["is_complete"] is True
+
+
+def test_fewer_random_layouts_than_asked_for_are_told(record: StudyRecord) -> None:
+    """An interruption may have come between two of them; complete references are not doubted."""
+    more = replace(record, definition=replace(record.definition, n_random=4))
+
+    assert "4 random layouts were asked for: the space has no more, or" in random_sentence(
+        against(more, 0.4)
+    )
+    assert "asked for" not in random_sentence(against(record, 0.4))
 
 
 def test_the_interval_is_explained(record: StudyRecord) -> None:

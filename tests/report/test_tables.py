@@ -7,8 +7,8 @@ from placement_search.report.findings import Findings, gather_findings
 from placement_search.report.proxy_table import proxies_table
 from placement_search.report.tables import Table
 from placement_search.space.training import TrainingChoice
-from placement_search.study.records import StudyRecord
-from tests.tiny_records import finals, study_record, trial
+from placement_search.study.records import ReferenceRecord, StudyRecord
+from tests.tiny_records import finals, score_card, study_record, trial
 
 ALL = [
     tables.connections_table,
@@ -102,6 +102,33 @@ def test_costs_add_up(record: StudyRecord) -> None:
     assert table.rows[1] == ("pruned trials", "3", "4.5", "–")
     assert table.rows[2] == ("retrainings of finalists", "18", "27.0", "468")
     assert table.rows[3][0] == "proxy map, from 256 examples"
+
+
+def reference(
+    like: str, pair: str, replicate: int, role: str = "random layout of the same size 1"
+) -> ReferenceRecord:
+    notation = f"{pair}:bottleneck(rank=4)"
+    return ReferenceRecord(role, notation, like, replicate, score_card(notation, 0.5, 0.5))
+
+
+def test_references_that_were_drawn_for_another_layout_are_listed_too() -> None:
+    """What the gain over random layouts rests on, each layout once; other sizes are left out."""
+    notation = "3>9:bottleneck(rank=4)"
+    record = study_record([trial(0, notation)], finals(notation, (0.5, 0.6)))
+    ours = record.trials[0].layout_id
+    references = (
+        *(reference(ours, "1>2", replicate) for replicate in (1, 2)),
+        *(reference("other", "1>2", replicate) for replicate in (1, 2, 3)),
+        *(reference("other", "2>5", replicate) for replicate in (1, 2)),
+        reference("other", "2>5:bottleneck(rank=4)+5>2", 1),
+    )
+    findings = gather_findings(replace(record, references=references))
+    assert findings.answer is not None
+    table = tables.finalists_table(findings)
+
+    assert findings.answer.random.n_layouts == 2
+    assert column(table, "layout")[1:] == ["1>2:bottleneck(rank=4)", "2>5:bottleneck(rank=4)"]
+    assert column(table, "seeds")[1:] == ["3", "2"]
 
 
 def test_tables_say_how_layouts_were_trained() -> None:

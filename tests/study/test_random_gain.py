@@ -90,8 +90,9 @@ def test_one_random_layout_is_not_enough() -> None:
     gain = gain_of(with_references((0.5, 0.6)))
 
     assert gain.comparison is None
-    assert "holds 1 random layouts of its size" in gain.reason
+    assert "holds 1 random layout of its size" in gain.reason
     assert "needs 2" in gain.reason
+    assert "interrupted or gave no score" in gain.reason
 
 
 def test_random_baselines_of_its_size_count_too() -> None:
@@ -103,6 +104,18 @@ def test_random_baselines_of_its_size_count_too() -> None:
     gain = gain_of(replace(record, trials=(*record.trials, baseline, same), finals=tuple(held)))
 
     assert gain.n_layouts == 3
+
+
+def test_a_seed_of_a_layout_that_is_held_twice_counts_once() -> None:
+    """As a baseline and as a reference: else its mean leans to the seeds that were copied."""
+    record = with_references((0.5, 0.6), (0.6, 0.7))
+    same = trial(1, "1>1:bottleneck(rank=4)", role="random 1")
+    held = (*record.finals, *finals(same.layout, (0.5, 0.6, 0.9)))
+    gain = gain_of(replace(record, trials=(*record.trials, same), finals=held))
+
+    assert gain.comparison is not None
+    assert (gain.n_seeds, gain.most_seeds) == (2, 3)
+    assert gain.comparison.test.mean == pytest.approx(((0.5 + 0.6 + 0.9) / 3 + 0.65) / 2)
 
 
 def test_layouts_trained_otherwise_do_not_count() -> None:
