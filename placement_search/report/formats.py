@@ -1,6 +1,7 @@
 """Numbers as the report writes them; what is unknown is a dash."""
 
 import math
+from collections.abc import Sequence
 
 from placement_search.evaluation.estimates import Estimate
 from placement_search.layout import SHOWN_CONNECTIONS, shortened
@@ -8,6 +9,8 @@ from placement_search.study.records import ReferenceRecord, TrialRecord
 
 UNKNOWN = "–"
 MINUS = "−"
+NO_DIFFERENCE = 1e-12
+"""What rounding leaves of equal scores."""
 
 
 def as_count(value: int) -> str:
@@ -16,16 +19,35 @@ def as_count(value: int) -> str:
 
 
 def as_score(value: float | None) -> str:
-    """A score with four decimals."""
-    return UNKNOWN if value is None or not math.isfinite(value) else f"{value:.4f}"
+    """A score with four decimals; small and large ones, as errors with units are, see `_decimals`.
+
+    A score below 0.01 has four significant digits.
+    """
+    if value is None or not math.isfinite(value):
+        return UNKNOWN
+    return f"{value:.{_decimals(value, below=0.01, digits=4)}f}"
 
 
 def as_signed(value: float) -> str:
-    """A difference or a correlation with its sign, e.g. ``+0.0312``."""
+    """A difference or a correlation with its sign, e.g. ``+0.0312``; two digits below 0.001."""
     if not math.isfinite(value):
         return UNKNOWN
-    rounded = round(value, 4)
-    return f"{MINUS if rounded < 0 else '+'}{abs(rounded):.4f}"
+    size = abs(value) if abs(value) > NO_DIFFERENCE else 0.0
+    text = f"{size:.{_decimals(size, below=0.001, digits=2)}f}"
+    return f"{MINUS if value < 0 and size else '+'}{text}"
+
+
+def _decimals(value: float, below: float, digits: int) -> int:
+    """Four; as many as ``digits`` significant ones take below ``below``; six of them from 100 on.
+
+    So that no difference vanishes whatever the unit of a metric, nor is a large value too exact.
+    """
+    if not value:
+        return 4
+    power = math.floor(math.log10(abs(value)))
+    if abs(value) < below:
+        return max(4, digits - 1 - power)
+    return min(4, max(0, 5 - power))
 
 
 def as_factor(value: float | None) -> str:
@@ -46,8 +68,9 @@ def as_share(part: int, whole: int) -> str:
 def as_estimate(estimate: Estimate) -> str:
     """Mean and half the interval's length; a single value says that it is one."""
     if estimate.n < 2:
-        return f"{estimate.mean:.4f} (one seed)"
-    return str(estimate)
+        return f"{as_score(estimate.mean)} (one seed)"
+    half = as_signed((estimate.high - estimate.low) / 2).removeprefix("+")
+    return f"{as_score(estimate.mean)} ± {half}"
 
 
 def as_interval(estimate: Estimate) -> str:
@@ -60,3 +83,13 @@ def trained_notation(
 ) -> str:
     """The shortened notation of a layout, and how it was trained where the space proposes that."""
     return trained.training.name_with(shortened(trained.layout, at_most))
+
+
+def plural(count: int, noun: str) -> str:
+    """A count with its noun, e.g. ``1 seed`` or ``3 seeds``."""
+    return f"{count} {noun}" if count == 1 else f"{as_count(count)} {noun}s"
+
+
+def joined(parts: Sequence[str]) -> str:
+    """At least one part, with an "and" before the last."""
+    return parts[0] if len(parts) == 1 else f"{', '.join(parts[:-1])} and {parts[-1]}"

@@ -1,7 +1,7 @@
 """How layouts from elsewhere did: a table, and a sentence for each."""
 
 from placement_search.layout import shortened
-from placement_search.report.findings import Findings
+from placement_search.report.findings import WITH_REASON, Findings, reason_line
 from placement_search.report.formats import (
     UNKNOWN,
     as_count,
@@ -9,9 +9,12 @@ from placement_search.report.formats import (
     as_interval,
     as_score,
     as_signed,
+    plural,
 )
 from placement_search.report.random_words import against_random, gap_sentence
 from placement_search.report.tables import Column, Table
+from placement_search.study.answer import MIN_SEEDS
+from placement_search.study.records import TrialEnd
 from placement_search.study.transfers import Transfer
 
 TITLE = "How layouts from elsewhere did"
@@ -35,7 +38,7 @@ def transfers_table(findings: Findings) -> Table:
 
 def transfer_sentences(findings: Findings) -> list[str]:
     """What each of them is worth here, in words."""
-    return [" ".join(_said(transfer)) for transfer in findings.transfers]
+    return [" ".join(_said(transfer, findings)) for transfer in findings.transfers]
 
 
 def transfer_facts(findings: Findings) -> list[dict[str, object]]:
@@ -69,7 +72,7 @@ def _origin(transfer: Transfer) -> str:
     return f"{transfer.start.task} (study {transfer.start.study})"
 
 
-def _said(transfer: Transfer) -> list[str]:
+def _said(transfer: Transfer, findings: Findings) -> list[str]:
     start, seeds = transfer.start, "one seed"
     if start.n_seeds > 1:
         seeds = f"the mean of {start.n_seeds} seeds"
@@ -77,25 +80,41 @@ def _said(transfer: Transfer) -> list[str]:
     said = [f"{scored} ({start.metric}, {seeds}), in study “{start.study}”."]
     if not transfer.is_same_backbone:
         said.append("That was another backbone, on which the same numbers may mean other nodes.")
-    said.append(_worth(transfer))
+    said.append(_worth(transfer, findings))
     if transfer.note:
         said.append(f"It {transfer.note}.")
     return said
 
 
-def _worth(transfer: Transfer) -> str:
+def _worth(transfer: Transfer, findings: Findings) -> str:
     """Whether its places carried over."""
     if transfer.trial is None:
-        return "Here it has no score yet."
+        return _unscored(transfer, findings)
     gain = transfer.random
     if gain is None:
-        return "Here it was not retrained, so its gain over random layouts was not measured."
+        n_seeds = len(transfer.finalist.tests) if transfer.finalist else 0
+        done = f"retrained with {plural(n_seeds, 'seed')}" if n_seeds else "not retrained"
+        needs = f", which takes {MIN_SEEDS} seeds" if n_seeds else ""
+        return f"Here it was {done}, so its gain over random layouts was not measured{needs}."
     if gain.comparison is None:
         return f"Its gain over random layouts of its size was not measured: {gain.reason}."
     said = f"{_OUTCOMES[gain.comparison.verdict]}: {against_random(gain, gain.comparison)}."
     return " ".join(filter(None, [said, gap_sentence(gain)]))
 
 
+def _unscored(transfer: Transfer, findings: Findings) -> str:
+    """What became of one that is not complete."""
+    trials = (t for t in findings.record.trials if t.role == transfer.role)
+    trial = next(trials, None)
+    if trial is not None and trial.end in WITH_REASON:
+        why = reason_line(trial.reason).removesuffix(".")
+        return f"Here it has no score, since it {_ENDS[trial.end]}: {why}."
+    if trial is not None and trial.end is TrialEnd.PRUNED:
+        return "Here it has no final score, since it was pruned."
+    return "Here it has no score yet."
+
+
+_ENDS = {TrialEnd.FAILED: "failed", TrialEnd.INFEASIBLE: "was infeasible"}
 _OUTCOMES = {
     "better": "Its places carried over, here they are better than random ones",
     "not told apart": (

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 
+from placement_search.report.choice_words import how_chosen, place_among
 from placement_search.report.findings import Findings
 from placement_search.report.formats import (
     as_count,
@@ -11,16 +12,22 @@ from placement_search.report.formats import (
     as_score,
     as_share,
     as_signed,
+    joined,
+    plural,
 )
-from placement_search.report.head_words import pay_sentence, rule_sentences
+from placement_search.report.head_words import pay_sentence
 from placement_search.report.latency_words import latency_sentences, too_slow
 from placement_search.study.answer import Answer, Finalist
 from placement_search.study.comparisons import Comparison, Method
 from placement_search.study.course import DATA
 from placement_search.study.definition import StudyDefinition
 from placement_search.study.finalists import NONE_IS_FAST, why_unanswered
-from placement_search.study.objective import TITLES
-from placement_search.study.records import SEARCHED, StudyRecord, TrialRecord
+from placement_search.study.records import (
+    FULL_FINE_TUNING,
+    SEARCHED,
+    StudyRecord,
+    TrialRecord,
+)
 from placement_search.study.starts import is_start
 
 
@@ -32,19 +39,16 @@ def headline(findings: Findings) -> str:
     parts = [_counted(verdict, names) for verdict, names in told.items()]
     total = sum(len(names) for names in told.values())
     chosen = findings.answer.chosen
-    size = _plural(len(findings.layout.connections), "connection")
+    size = plural(len(findings.layout.connections), "connection")
     if chosen.trial.role != SEARCHED:
         what = "a layout from elsewhere" if chosen.trial.is_start else "a baseline"
-        start = (
-            f"The answer is {what}, “{chosen.name}” ({size}): by score and size it comes before "
-            "all that the search proposed"
-        )
+        start = f"The answer is {what}, “{chosen.name}” ({size}): {place_among(findings)}"
     else:
         start = f"The search recommends a layout of {size}"
     if not total:
         return f"{start}; there is no baseline among the finalists to compare it with."
     of_all = _compared(findings.answer)
-    said = f"{start}. On the test split, against {of_all}, it is {_joined(parts)}."
+    said = f"{start}. On the test split, against {of_all}, it is {joined(parts)}."
     return f"{said} {pay_sentence(findings.answer)}".strip()
 
 
@@ -66,7 +70,7 @@ def choice_sentences(findings: Findings) -> list[str]:
     """How the layout was chosen, and what to keep in mind."""
     if findings.answer is None:
         return latency_sentences(findings) + _without_finals(findings)
-    sentences = _how_chosen(findings.answer, findings) + latency_sentences(findings)
+    sentences = how_chosen(findings.answer, findings) + latency_sentences(findings)
     if findings.has_incomplete_finals:
         sentences.append(
             "The finals are not complete: some finalists lack seeds, so this answer may change. "
@@ -98,7 +102,7 @@ def sampler_words(record: StudyRecord) -> str:
     later = [first for first in sorted(record.sampler_versions) if 0 < first < n_trials]
     if not later:
         return ""
-    changes = _joined([f"trial {first}" for first in later])
+    changes = joined([f"trial {first}" for first in later])
     return f" (from {changes} on by another version of it, which may propose otherwise)"
 
 
@@ -132,11 +136,12 @@ def _names_by_verdict(answer: Answer) -> dict[str, list[str]]:
 
 def _compared(answer: Answer) -> str:
     """How many the answer is compared with, and what they are."""
-    n_starts = sum(is_start(comparison.name) for comparison in answer.comparisons)
-    baselines = _plural(len(answer.comparisons) - n_starts, "baseline")
-    return (
-        f"{baselines} and {_plural(n_starts, 'layout')} from elsewhere" if n_starts else baselines
-    )
+    names = [comparison.name for comparison in answer.comparisons]
+    n_starts, n_full = sum(map(is_start, names)), names.count(FULL_FINE_TUNING)
+    n_baselines = len(names) - n_starts - n_full
+    parts = [plural(n_baselines, "baseline")] if n_baselines else []
+    parts += [f"{plural(n_starts, 'layout')} from elsewhere"] if n_starts else []
+    return joined(parts + [FULL_FINE_TUNING] * n_full)
 
 
 def _counted(verdict: str, names: Sequence[str]) -> str:
@@ -148,7 +153,7 @@ def _counted(verdict: str, names: Sequence[str]) -> str:
 def search_seeds(findings: Findings) -> str:
     """How many seeds stand behind a score of the search."""
     n_seeds = findings.record.definition.replicates
-    return "one seed" if n_seeds == 1 else _plural(n_seeds, "seed")
+    return "one seed" if n_seeds == 1 else plural(n_seeds, "seed")
 
 
 def _headline_without_finals(findings: Findings) -> str:
@@ -178,56 +183,14 @@ def _without_finals(findings: Findings) -> list[str]:
         ),
         (
             "That score is optimistic: it is the best of "
-            f"{_plural(n_admitted, 'score')}, each from {search_seeds(findings)}, and luck is part "
+            f"{plural(n_admitted, 'score')}, each from {search_seeds(findings)}, and luck is part "
             "of what made it the best."
         ),
     ]
 
 
-def _how_chosen(answer: Answer, findings: Findings) -> list[str]:
-    n_admitted = sum(f.is_admitted for f in findings.finalists)
-    best = answer.best
-    others = "all baselines" + (" and layouts from elsewhere" if findings.transfers else "")
-    sentences = [
-        (
-            f"How it was chosen: the best trials and {others} were retrained with "
-            f"{_plural(findings.record.goal.n_seeds, 'fresh seed')} each. Among the {n_admitted} "
-            f"finalists that space and budget admit, the answer is the one with the "
-            f"{_fewest(findings)} whose mean validation score lies within one standard error of "
-            "the best; of equally small ones the best of those whose FLOPs are the fewest, to "
-            "within a tenth of the bare backbone's."
-        ),
-    ]
-    if best is answer.chosen:
-        sentences.append("Here that is the best one itself.")
-    else:
-        sentences.append(
-            f"The best mean was {as_estimate(best.validation)} with "
-            f"{as_count(best.trial.n_adapter_parameters)} parameters."
-        )
-    sentences += rule_sentences(findings)
-    if findings.record.definition.is_paired:
-        sentences.append(
-            "The same seed number shows all of them the examples in the same order, so single "
-            "layouts are compared by the differences of their seeds, in pairs."
-        )
-    sentences.append(
-        "The test split took no part in the choice; it was read once for each layout and seed, "
-        f"after its training: {as_count(findings.n_test_reads)} times in all."
-    )
-    return sentences
-
-
-def _fewest(findings: Findings) -> str:
-    """What decides among the layouts that are about as good as the best."""
-    cost = findings.record.definition.cost
-    if cost in {None, "parameters"}:
-        return "fewest parameters"
-    return f"fewest {TITLES[str(cost)]}, then the fewest parameters,"
-
-
 def _figures_of_finalist(chosen: Finalist, findings: Findings) -> list[tuple[str, str]]:
-    seeds = _plural(len(chosen.cards), "seed")
+    seeds = plural(len(chosen.cards), "seed")
     return [
         (f"test score, mean and 95 % interval over {seeds}", as_estimate(chosen.test)),
         ("validation score over the same seeds", as_estimate(chosen.validation)),
@@ -242,11 +205,3 @@ def _size(trial: TrialRecord, findings: Findings) -> tuple[str, str]:
     share = as_share(n_parameters, findings.record.definition.backbone.n_parameters)
     what = f"trainable parameters of the adapters, {share} of the backbone's"
     return what, as_count(n_parameters)
-
-
-def _plural(count: int, noun: str) -> str:
-    return f"{count} {noun}" if count == 1 else f"{as_count(count)} {noun}s"
-
-
-def _joined(parts: Sequence[str]) -> str:
-    return parts[0] if len(parts) == 1 else f"{', '.join(parts[:-1])} and {parts[-1]}"

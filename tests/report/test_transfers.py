@@ -11,9 +11,9 @@ from placement_search.report.page import as_html
 from placement_search.report.summary import summary_lines
 from placement_search.report.transfers import TITLE, transfer_sentences, transfers_table
 from placement_search.report.words import choice_sentences, headline
-from placement_search.study.records import StudyRecord
+from placement_search.study.records import StudyRecord, TrialEnd
 from placement_search.study.starts import StartLayout
-from tests.report.conftest import finals_of, trial, wired
+from tests.report.conftest import finals_of, trial, unscored, wired
 
 GIVEN = wired([(7, 2), (9, 9)])
 START = StartLayout(GIVEN.notation, "digits", "fir|st", "0123", "macro F1", 0.91, 3)
@@ -53,7 +53,7 @@ def test_a_row_tells_there_and_here(findings: Findings) -> None:
 @pytest.mark.parametrize(
     ("level", "outcome"),
     [
-        (0.9, "Its places carried over"),
+        (0.9, "Its places carried over, here they are better than random ones"),
         (
             0.5,
             "That its places carried over is not shown, here they are not told apart from random",
@@ -81,6 +81,32 @@ def test_without_finals_nothing_is_claimed(record: StudyRecord) -> None:
     assert transfers_table(findings).rows[0][7] == "–"
 
 
+def test_one_retraining_is_told_as_such(record: StudyRecord) -> None:
+    """It was retrained, yet too rarely for an interval."""
+    (said,) = transfer_sentences(gather_findings(started(record, (0.6,))))
+
+    assert "Here it was retrained with 1 seed, so its gain over random layouts was not" in said
+
+
+@pytest.mark.parametrize(
+    ("end", "outcome"),
+    [
+        (TrialEnd.INFEASIBLE, "it has no score, since it was infeasible: out of memory: 3 GB."),
+        (TrialEnd.FAILED, "it has no score, since it failed: out of memory: 3 GB."),
+        (TrialEnd.PRUNED, "it has no final score, since it was pruned."),
+        (TrialEnd.WAITING, "it has no score yet."),
+    ],
+)
+def test_one_without_a_score_is_told_why(record: StudyRecord, end: TrialEnd, outcome: str) -> None:
+    """What ended for good is not said to be still to come."""
+    given = started(record, ())
+    ended = unscored(given.trials[6], end, "out of memory: 3 GB\nmore")
+    trials = (*given.trials[:6], ended, *given.trials[7:])
+    (said,) = transfer_sentences(gather_findings(replace(given, trials=trials)))
+
+    assert f"Here {outcome}" in said
+
+
 @pytest.mark.slow
 def test_every_form_of_the_report_has_it(findings: Findings) -> None:
     """Page, Markdown, JSON and the summary of the search."""
@@ -104,7 +130,7 @@ def test_studies_without_any_do_not_mention_them(record: StudyRecord) -> None:
 def test_the_headline_tells_them_from_baselines(findings: Findings) -> None:
     """They are compared with, too, and are no baselines."""
     assert "against 4 baselines and 1 layout from elsewhere" in headline(findings)
-    assert "all baselines and layouts from elsewhere were" in choice_sentences(findings)[0]
+    assert "all complete baselines and layouts from elsewhere were" in choice_sentences(findings)[0]
 
 
 def test_one_may_be_the_answer(record: StudyRecord) -> None:

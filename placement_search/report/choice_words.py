@@ -1,0 +1,101 @@
+"""How a report says that the answer was chosen: from which layouts, and by which rule."""
+
+from placement_search.report.findings import WITH_REASON, Findings, reason_line
+from placement_search.report.formats import as_count, as_estimate, joined, plural
+from placement_search.report.head_words import rule_sentences
+from placement_search.study.answer import MIN_SEEDS, Answer, Finalist
+from placement_search.study.objective import TITLES
+from placement_search.study.records import SEARCHED, TrialEnd, TrialRecord
+from placement_search.study.starts import is_start
+
+
+def place_among(findings: Findings) -> str:
+    """What puts an answer first that the search did not propose."""
+    if len(_candidates(findings)) == 1:
+        return f"it is the only finalist that {_may_be_chosen(findings)}"
+    return "by score and size it comes before all other admitted finalists"
+
+
+def how_chosen(answer: Answer, findings: Findings) -> list[str]:
+    """Who took part in the finals, who could be chosen, by which rule, and what was not read."""
+    sentences = [_retrained(findings), *_missing(findings), *_rule(answer, findings)]
+    sentences += rule_sentences(findings)
+    if findings.record.definition.is_paired:
+        sentences.append(
+            "The same seed number shows all finalists the examples in the same order, so single "
+            "layouts are compared by the differences of their seeds, in pairs."
+        )
+    sentences.append(
+        "The test split took no part in the choice; it was read once for each layout and seed, "
+        f"after its training: {as_count(findings.n_test_reads)} times in all."
+    )
+    return sentences
+
+
+def _retrained(findings: Findings) -> str:
+    best = "the best trials"
+    if findings.record.definition.cost is not None:
+        best = "proposals spread along the search's Pareto front, from the dearest to the cheapest,"
+    others = "all complete baselines" + (
+        " and layouts from elsewhere" if findings.transfers else ""
+    )
+    seeds = plural(findings.record.goal.n_seeds, "fresh seed")
+    return f"How it was chosen: {best} and {others} were retrained with {seeds} each."
+
+
+def _missing(findings: Findings) -> list[str]:
+    """Which baselines did not take part, and why; none where all did."""
+    record = findings.record
+    complete = {trial.layout_id for trial in record.ranking}
+    open_ = [t for t in record.trials if t.role != SEARCHED and t.layout_id not in complete]
+    told = [f"{trial.role} ({_why_missing(trial)})" for trial in open_]
+    queued = {trial.role for trial in record.trials}
+    told += [
+        f"{role} ({reason_line(note)})"
+        for role, note in sorted(record.queue_notes.items())
+        if role not in queued and not is_start(role)
+    ]
+    return [f"Not among them: {'; '.join(told)}."] if told else []
+
+
+def _why_missing(trial: TrialRecord) -> str:
+    if trial.end in WITH_REASON:
+        return f"{trial.end.value}: {reason_line(trial.reason)}"
+    return "pruned" if trial.end is TrialEnd.PRUNED else "not reached yet"
+
+
+def _rule(answer: Answer, findings: Findings) -> list[str]:
+    candidates, best = _candidates(findings), answer.best
+    if len(candidates) == 1:
+        return [f"It is the only finalist that {_may_be_chosen(findings)}."]
+    said = (
+        f"Among the {len(candidates)} finalists that {_may_be_chosen(findings)}, the answer is the "
+        f"one with the {_fewest(findings)} whose mean validation score lies within one standard "
+        "error of the best; of equally small ones the best of those whose FLOPs are the fewest, to "
+        "within a tenth of the bare backbone's."
+    )
+    if best is answer.chosen:
+        return [said, "Here that is the best one itself."]
+    mean, size = as_estimate(best.validation), as_count(best.trial.n_adapter_parameters)
+    return [said, f"The best mean was {mean} with {size} parameters."]
+
+
+def _candidates(findings: Findings) -> list[Finalist]:
+    """The finalists that could be chosen."""
+    return [f for f in findings.finalists if f.is_admitted and f.is_comparable]
+
+
+def _may_be_chosen(findings: Findings) -> str:
+    """What they have in common; their seeds are told where another one lacks them."""
+    conditions = ["space and budget admit"]
+    if any(f.is_admitted and not f.is_comparable for f in findings.finalists):
+        conditions.append(f"that had at least {MIN_SEEDS} seeds")
+    return joined(conditions)
+
+
+def _fewest(findings: Findings) -> str:
+    """What decides among the layouts that are about as good as the best."""
+    cost = findings.record.definition.cost
+    if cost in {None, "parameters"}:
+        return "fewest parameters"
+    return f"fewest {TITLES[str(cost)]}, then the fewest parameters,"

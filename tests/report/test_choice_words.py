@@ -1,0 +1,106 @@
+"""How the answer was chosen, in words that are true of the study at hand."""
+
+from dataclasses import replace
+
+import pytest
+
+from placement_search.report.findings import Findings, gather_findings
+from placement_search.report.words import choice_sentences, headline
+from placement_search.study.records import (
+    FULL_FINE_TUNING,
+    ReferenceRecord,
+    StudyRecord,
+    TrialEnd,
+)
+from tests.report.conftest import card, unscored, wired
+
+
+def said(findings: Findings) -> str:
+    return " ".join(choice_sentences(findings))
+
+
+def only(record: StudyRecord, *numbers: int) -> StudyRecord:
+    """The study with the retrainings of these trials alone."""
+    kept = {record.trials[number].layout_id for number in numbers}
+    return replace(record, finals=tuple(f for f in record.finals if f.layout_id in kept))
+
+
+@pytest.mark.parametrize(
+    ("end", "reason", "told"),
+    [
+        (TrialEnd.INFEASIBLE, "out of memory: 3 GB\nmore", "infeasible: out of memory: 3 GB"),
+        (TrialEnd.FAILED, "Traceback\nRuntimeError: nan", "failed: RuntimeError: nan"),
+        (TrialEnd.WAITING, "", "not reached yet"),
+    ],
+)
+def test_a_baseline_without_a_score_is_named_with_its_reason(
+    record: StudyRecord, end: TrialEnd, reason: str, told: str
+) -> None:
+    """Only complete ones were retrained."""
+    ended = unscored(record.trials[1], end, reason)
+    trials = (record.trials[0], ended, *record.trials[2:])
+    findings = gather_findings(replace(only(record, 0, 2, 3, 4, 5), trials=trials))
+
+    assert "all complete baselines were retrained" in said(findings)
+    assert f"Not among them: every layer, parallel ({told})." in said(findings)
+    assert "Not among them" not in said(gather_findings(record))
+
+
+def test_a_baseline_that_was_never_queued_is_named(record: StudyRecord) -> None:
+    """Its note says why; a note on one that took part is not about that."""
+    notes = {"evenly spread": "left out: nothing fits", "last layers": "made without norm"}
+
+    assert "Not among them: evenly spread (left out: nothing fits)." in said(
+        gather_findings(replace(record, queue_notes=notes))
+    )
+
+
+def test_only_finalists_that_can_be_chosen_are_counted(record: StudyRecord) -> None:
+    """One seed of several is no interval."""
+    one = record.trials[3].layout_id
+    kept = tuple(f for f in record.finals if f.layout_id != one or f.replicate == 1)
+
+    assert "Among the 4 finalists that space and budget admit, the" in said(gather_findings(record))
+    assert (
+        "Among the 3 finalists that space and budget admit and that had at least 2 seeds, the"
+        in said(gather_findings(replace(record, finals=kept)))
+    )
+
+
+def test_a_finalist_that_is_alone_won_against_nobody(record: StudyRecord) -> None:
+    """Neither a rule nor other finalists are told of."""
+    proposed = gather_findings(only(record, 0, 1, 5))
+    baseline = gather_findings(only(record, 0, 1, 2))
+
+    assert "It is the only finalist that space and budget admit." in said(proposed)
+    assert "Among the" not in said(proposed)
+    assert "(2 connections): it is the only finalist that space and" in headline(baseline)
+
+
+def test_a_baseline_that_is_the_answer_comes_before_finalists_alone(record: StudyRecord) -> None:
+    """Proposals that never were finalists may be better, or smaller."""
+    findings = gather_findings(only(record, 0, 1, 2, 3, 4))
+
+    assert "it comes before all other admitted finalists" in headline(findings)
+    assert "all that the search proposed" not in headline(findings)
+
+
+def test_finalists_along_a_front_are_told_to_be_that(record: StudyRecord) -> None:
+    """Where the score was set against a cost they are not the best trials."""
+    asked = replace(record, definition=replace(record.definition, cost="parameters"))
+
+    assert "chosen: proposals spread along the search's Pareto front" in said(
+        gather_findings(asked)
+    )
+    assert "the best trials and" in said(gather_findings(record))
+
+
+def test_full_fine_tuning_is_no_baseline(record: StudyRecord) -> None:
+    """It is a ceiling, and named beside them."""
+    references = tuple(
+        ReferenceRecord(FULL_FINE_TUNING, "", "", n, card(wired([(1, 2)]), 0.9, 0.9))
+        for n in (1, 2, 3)
+    )
+    findings = gather_findings(replace(record, references=references))
+
+    assert "against 4 baselines and full fine-tuning, it is" in headline(findings)
