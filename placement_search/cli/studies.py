@@ -64,7 +64,8 @@ def best(
 ) -> None:
     """Show the study's answer: the layout chosen in the finals, or the incumbent before them.
 
-    Of a study that set the score against a cost it shows the Pareto front, cheapest first.
+    Of a study that set the score against a cost it shows the Pareto front, cheapest first, then
+    the answer where it lies off the front: the front's scores are the search's own.
 
     Example: placement-search best --format json
     """
@@ -79,9 +80,14 @@ def best(
         if trial is None:
             raise StudyError(f"study {record.name!r} has no complete trial that its space admits")
         if record.definition.cost:
-            print_rows(
-                _front_rows(record, trial.number), form, title=f"Pareto front of {record.name}"
-            )
+            rows = _front_rows(record, answer)
+            gain = _gain_facts(record, answer)
+            if form is not Format.TABLE:
+                others = dict.fromkeys(gain) if answer else gain
+                rows = [{**row, **(gain if row["is_answer"] else others)} for row in rows]
+            print_rows(rows, form, title=f"Pareto front of {record.name}")
+            if form is Format.TABLE:
+                print_facts(gain, form)
             return
         print_facts(_best_facts(record, trial, answer), form)
 
@@ -145,15 +151,21 @@ def _gain_facts(record: "StudyRecord", answer: "Answer | None") -> Row:
     }
 
 
-def _front_rows(record: "StudyRecord", answer: int) -> list[Row]:
-    """The front's layouts, with their means over fresh seeds where they were retrained."""
+def _front_rows(record: "StudyRecord", answer: "Answer | None") -> list[Row]:
+    """The front's layouts, and the answer; with their means over fresh seeds where there are some.
+
+    The front goes by the search's own scores, so the answer, chosen by those means, may lie off it.
+    """
     from placement_search.study.answer import read_finalists
-    from placement_search.study.front import pareto_front
+    from placement_search.study.front import admitted_front
     from placement_search.study.objective import cost_of
 
     cost = record.definition.cost or ""
     retrained = {f.trial.layout_id: f for f in read_finalists(record) if f.is_comparable}
-    front = [(trial, retrained.get(trial.layout_id)) for trial in pareto_front(record, cost)]
+    front = admitted_front(record, cost)
+    on_front = {trial.layout_id for trial in front}
+    chosen = answer.chosen.trial if answer else None
+    shown = [*front, chosen] if chosen and chosen.layout_id not in on_front else front
     return [
         {
             "trial": trial.number,
@@ -161,12 +173,13 @@ def _front_rows(record: "StudyRecord", answer: int) -> list[Row]:
             cost: cost_of(trial.card, cost) if trial.card else None,
             "validation": finalist.validation.mean if finalist else None,
             "test": finalist.test.mean if finalist else None,
-            "is_answer": trial.number == answer,
+            "is_answer": chosen is not None and trial.layout_id == chosen.layout_id,
+            "is_on_front": trial.layout_id in on_front,
             "role": trial.role,
             "layout_id": trial.layout_id,
             "layout": trial.layout,
         }
-        for trial, finalist in front
+        for trial, finalist in ((each, retrained.get(each.layout_id)) for each in shown)
     ]
 
 

@@ -61,7 +61,7 @@ def draw_sizes(findings: Findings) -> str:
 
     def paint(figure: Figure) -> None:
         axes = figure.add_subplot()
-        for label, colour, marker, chosen in _groups(complete):
+        for label, colour, marker, chosen in groups(complete):
             _scatter(axes, _sizes(chosen), _scores(chosen), label, colour, marker)
         if recommended and recommended.score is not None:
             size = recommended.n_adapter_parameters
@@ -154,7 +154,7 @@ def spread_apart(places: Sequence[float], gap: float) -> list[float]:
 
 
 def _draw_trials(axes: Axes, trials: Sequence[TrialRecord]) -> None:
-    for label, colour, marker, chosen in _groups(trials):
+    for label, colour, marker, chosen in groups(trials):
         _scatter(axes, [t.number for t in chosen], _scores(chosen), label, colour, marker)
     pruned = [t for t in trials if t.end is TrialEnd.PRUNED and t.history]
     last = [t.history[-1] for t in pruned]
@@ -227,7 +227,7 @@ def _trial_limits(trials: Sequence[TrialRecord]) -> tuple[float, float]:
     return -0.02 * last - 0.5, 1.01 * last + 0.5
 
 
-def _groups(trials: Sequence[TrialRecord]) -> list[tuple[str, str, str, list[TrialRecord]]]:
+def groups(trials: Sequence[TrialRecord]) -> list[tuple[str, str, str, list[TrialRecord]]]:
     """The complete trials by where they come from: label, colour, marker and trials."""
     complete = [t for t in trials if t.score is not None]
     return [

@@ -8,12 +8,12 @@ from datetime import datetime
 
 import pandas as pd
 
-from placement_search.report.findings import Findings, RankedTrial, reason_line
+from placement_search.report.findings import WITH_REASON, Findings, RankedTrial, reason_line
 from placement_search.report.random_words import random_facts
 from placement_search.report.transfers import transfer_facts
 from placement_search.study.answer import Finalist
 from placement_search.study.comparisons import Comparison
-from placement_search.study.front import pareto_front
+from placement_search.study.front import admitted_front
 from placement_search.study.records import StudyRecord, TrialEnd
 
 SCHEMA_VERSION = 2
@@ -117,7 +117,7 @@ def _answer(findings: Findings) -> dict[str, object] | None:
 def _front(findings: Findings) -> list[int] | None:
     """The trials on the Pareto front, cheapest first; None where the score was all."""
     cost = findings.record.definition.cost
-    return [t.number for t in pareto_front(findings.record, cost)] if cost else None
+    return [t.number for t in admitted_front(findings.record, cost)] if cost else None
 
 
 def _finalist(finalist: Finalist) -> dict[str, object]:
@@ -149,11 +149,14 @@ def _ends(record: StudyRecord) -> dict[str, int]:
 def _costs(record: StudyRecord) -> dict[str, object]:
     trials = [trial.card for trial in record.trials if trial.card]
     finals = [final.card for final in record.finals]
+    failures = [trial for trial in record.trials if trial.end in WITH_REASON]
     return {
         "trials_seconds": math.fsum(card.train_seconds for card in trials),
         "pruned_seconds": math.fsum(t.seconds or 0 for t in record.ended(TrialEnd.PRUNED)),
+        "failed_seconds": math.fsum(t.seconds or 0 for t in failures),
         "trials_steps": sum(card.n_steps for card in trials),
         "pruned_steps": sum(t.n_steps or 0 for t in record.ended(TrialEnd.PRUNED)),
+        "failed_steps": sum(t.n_steps or 0 for t in failures),
         "finals_seconds": math.fsum(card.train_seconds for card in finals),
         "finals_steps": sum(card.n_steps for card in finals),
         "references_seconds": math.fsum(r.card.train_seconds for r in record.references),

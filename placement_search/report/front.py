@@ -3,7 +3,7 @@
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter
 
-from placement_search.report.curves import BASELINE_COLOUR, SEARCHED_COLOUR
+from placement_search.report.curves import groups
 from placement_search.report.findings import Findings
 from placement_search.report.formats import (
     as_count,
@@ -14,7 +14,7 @@ from placement_search.report.formats import (
 from placement_search.report.pictures import ACCENT, draw_svg
 from placement_search.report.tables import Column, Table
 from placement_search.study.answer import Finalist
-from placement_search.study.front import pareto_front
+from placement_search.study.front import admitted_front
 from placement_search.study.objective import TITLES, cost_of
 from placement_search.study.records import TrialRecord
 
@@ -28,7 +28,7 @@ def front_table(findings: Findings) -> Table | None:
     rows = [
         (str(t.number), t.role, trained_notation(t), as_score(t.score),
          as_count(cost_of(t.card, cost)), *_in_finals(retrained.get(t.layout_id)))
-        for t in pareto_front(findings.record, cost)
+        for t in admitted_front(findings.record, cost)
         if t.card
     ]  # fmt: skip
     columns = (
@@ -46,7 +46,7 @@ def front_table(findings: Findings) -> Table | None:
 def front_sentence(findings: Findings) -> str:
     """How far the front reaches; empty where the score was all."""
     cost = findings.record.definition.cost
-    cards = [t.card for t in pareto_front(findings.record, cost) if t.card] if cost else []
+    cards = [t.card for t in admitted_front(findings.record, cost) if t.card] if cost else []
     if cost is None or not cards:
         return ""
     low, high = (as_count(cost_of(card, cost)) for card in (cards[0], cards[-1]))
@@ -77,15 +77,14 @@ def draw_front(findings: Findings) -> str | None:
 
     def paint(figure: Figure) -> None:
         axes = figure.add_subplot()
-        searched = [t for t in record.ranking if not t.is_baseline]
-        baselines = [t for t in record.ranking if t.is_baseline]
-        axes.scatter(*places(searched), s=26, color=SEARCHED_COLOUR, label="proposed")
-        axes.scatter(*places(baselines), s=26, marker="D", color=BASELINE_COLOUR, label="baselines")
-        front = places(pareto_front(record, cost))
+        for label, colour, marker, trials in groups(record.ranking):
+            if trials:
+                axes.scatter(*places(trials), s=26, marker=marker, color=colour, label=label)
+        front = places(admitted_front(record, cost))
         axes.step(*front, where="post", color=ACCENT, linewidth=1.8, label="Pareto front")
         axes.set(xlabel=TITLES[cost], ylabel="validation score")
         axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: as_count(round(value))))
-        axes.legend(loc="lower left", bbox_to_anchor=(0.0, 1.0), ncols=3, fontsize=8.5)
+        axes.legend(loc="lower left", bbox_to_anchor=(0.0, 1.0), ncols=4, fontsize=8.5)
 
     described = f"Validation scores of complete trials against {TITLES[cost]}, and the front"
     return draw_svg("front", (11.0, 4.3), described, paint)

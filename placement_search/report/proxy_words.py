@@ -7,7 +7,7 @@ from placement_search.evaluation.estimates import Estimate
 from placement_search.layout import parse_layout
 from placement_search.modules import MODULE_TYPES
 from placement_search.report.findings import Findings
-from placement_search.report.formats import as_interval, as_signed
+from placement_search.report.formats import as_interval, as_signed, joined
 from placement_search.study.combined_proxy import (
     COMBINED,
     MIN_TRIALS,
@@ -64,6 +64,7 @@ def proxy_facts(findings: Findings) -> list[dict[str, object]]:
             "proxy": each.proxy,
             "correlation": asdict(each.correlation) if each.correlation else None,
             "within_one_size": asdict(each.within) if each.within else None,
+            "top": asdict(each.top) if each.top else None,
             "verdict": each.verdict,
         }
         for each in findings.correlations
@@ -98,11 +99,18 @@ def _known(findings: Findings) -> dict[str, Estimate]:
 
 def _without_correlations(findings: Findings) -> list[str]:
     if findings.record.proxy_map is None:
-        return ["The study has no proxy map yet."]
+        return [no_map_sentence(findings)]
     return [
         "Too few admitted trials are complete, or too alike, to correlate proxies with.",
         *_unfitted_sentences(findings),
     ]
+
+
+def no_map_sentence(findings: Findings) -> str:
+    """Why a study has no proxy map."""
+    if findings.record.definition.has_proxy_map:
+        return "The study has no proxy map yet."
+    return "The study was made with --no-map, so it has no proxy map."
 
 
 def _best_of(known: Mapping[str, Estimate]) -> str:
@@ -116,7 +124,7 @@ def _best_sentences(known: Mapping[str, Estimate], findings: Findings) -> Iterat
     size = next((p.correlation for p in _shown(findings) if p.proxy == N_PARAMETERS), None)
     yield (
         f"The highest correlation is that of {best.replace('_', ' ')}, "
-        f"{as_signed(found.mean)} ({as_interval(found)})."
+        f"{as_signed(found.mean)} ({as_interval(found)}){_flattery(known)}."
     )
     sure = [name.replace("_", " ") for name, each in known.items() if each.low > 0]
     if not sure:
@@ -129,6 +137,12 @@ def _best_sentences(known: Mapping[str, Estimate], findings: Findings) -> Iterat
             f"Over all layouts the number of parameters alone does as well "
             f"({as_signed(size.mean)}){_beyond_size(known, findings)}."
         )
+
+
+def _flattery(known: Mapping[str, Estimate]) -> str:
+    """That it was picked as the highest, where there were several to pick from."""
+    n = len(known)
+    return f", the highest of {n}, so it flatters, also its interval" if n > 1 else ""
 
 
 def _beyond_size(known: Mapping[str, Estimate], findings: Findings) -> str:
@@ -180,6 +194,11 @@ def _combined_sentences(shown: Sequence[ProxyCorrelation]) -> Iterator[str]:
 def _combined_within(proxy: ProxyCorrelation) -> str:
     """What to keep in mind where it is not shown to order layouts of one size."""
     within = proxy.within
+    if proxy.is_unchecked:
+        return (
+            " It was not checked among layouts with the same number of connections: distrust it "
+            "there."
+        )
     if within is None or within.low > 0:
         return ""
     return (
@@ -189,20 +208,27 @@ def _combined_within(proxy: ProxyCorrelation) -> str:
 
 
 def _size_sentences(shown: Sequence[ProxyCorrelation]) -> Iterator[str]:
-    by_size = [
-        each.proxy.replace("_", " ")
+    found = [
+        each
         for each in shown
         if each.proxy not in {N_PARAMETERS, COMBINED}
         and each.correlation
         and each.correlation.low > 0
-        and each.within
-        and each.within.low <= 0
     ]
+    by_size = [
+        each.proxy.replace("_", " ") for each in found if each.within and each.within.low <= 0
+    ]
+    unchecked = [each.proxy.replace("_", " ") for each in found if each.is_unchecked]
     if by_size:
         yield (
             f"Among layouts with the same number of connections {', '.join(by_size)} "
             f"{'predicts' if len(by_size) == 1 else 'predict'} nothing for certain: distrust "
             "such a proxy when layouts of one size are compared."
+        )
+    if unchecked:
+        yield (
+            f"Among layouts with the same number of connections {joined(unchecked)} could not be "
+            "checked: distrust such a proxy there."
         )
 
 
@@ -218,9 +244,9 @@ def _place_sentences(shown: Sequence[ProxyCorrelation]) -> Iterator[str]:
     ]
     if by_place:
         yield (
-            f"Only among layouts with the same number of connections is there something in "
-            f"{', '.join(by_place)}: over all layouts their sums follow size, which did not help "
-            "here."
+            f"Only among layouts with the same number of connections "
+            f"{'does' if len(by_place) == 1 else 'do'} {joined(by_place)} order them as the scores "
+            "do; over all layouts that is not shown."
         )
 
 

@@ -1,5 +1,6 @@
 """The report's tables as plain text, for Markdown and HTML alike."""
 
+import math
 import statistics
 from collections import Counter
 from collections.abc import Iterator, Sequence
@@ -16,13 +17,14 @@ from placement_search.report.formats import (
     as_factor,
     as_score,
     as_seconds,
+    plural,
     trained_notation,
 )
 from placement_search.report.words import course_words, sampler_words
 from placement_search.space.training import TrainingChoice
 from placement_search.study.answer import Finalist
 from placement_search.study.random_gain import references_alike
-from placement_search.study.records import ReferenceRecord, TrialEnd
+from placement_search.study.records import ReferenceRecord, TrialEnd, TrialRecord
 
 SHOWN_TRIALS = 200
 SHOWN_FAILURES = 20
@@ -134,11 +136,8 @@ def costs_table(findings: Findings) -> Table:
          as_count(sum(c.n_steps for c in cards)))
         for what, cards in (("complete trials", trials), ("retrainings of finalists", finals))
     ]  # fmt: skip
-    pruned = record.ended(TrialEnd.PRUNED)
-    seconds = as_seconds(sum(trial.seconds or 0 for trial in pruned))
-    counted = [trial.n_steps for trial in pruned if trial.n_steps is not None]
-    steps = as_count(sum(counted)) if len(counted) == len(pruned) else UNKNOWN
-    rows.insert(1, ("pruned trials", as_count(len(pruned)), seconds, steps))
+    rows.insert(1, _unscored_row("pruned trials", record.ended(TrialEnd.PRUNED)))
+    rows.insert(2, _unscored_row("failed and infeasible trials", findings.failures))
     references = [reference.card for reference in record.references]
     if references:
         rows.append(
@@ -154,6 +153,18 @@ def costs_table(findings: Findings) -> Table:
         rows.append((named, "1", as_seconds(switches.seconds), as_count(switches.n_steps)))
     columns = (Column("what"), *_numbers("runs", "seconds", "optimizer steps"))
     return Table(columns, tuple(rows))
+
+
+def _unscored_row(what: str, trials: Sequence[TrialRecord]) -> tuple[str, str, str, str]:
+    """What trials without a score card took; a dash where some did not count it."""
+    seconds = [trial.seconds for trial in trials if trial.seconds is not None]
+    steps = [trial.n_steps for trial in trials if trial.n_steps is not None]
+    return (
+        what,
+        as_count(len(trials)),
+        as_seconds(math.fsum(seconds)) if len(seconds) == len(trials) else UNKNOWN,
+        as_count(sum(steps)) if len(steps) == len(trials) else UNKNOWN,
+    )
 
 
 def facts_table(findings: Findings) -> Table:
@@ -184,7 +195,8 @@ def facts_table(findings: Findings) -> Table:
          f"{asked.pruner}{course_words(asked)}")),
         *([("switches", record.switches.words)] if record.switches else ()),
         ("seed", str(asked.seed)),
-        ("training", (f"{plan.epochs} epochs, {plan.n_reports} validation scores, "
+        ("training", (f"{plural(plan.epochs, 'epoch')}, "
+         f"{plural(plan.n_reports, 'validation score')}, "
          f"batch size {plan.batch_size}, learning rate {plan.learning_rate:g}, "
          f"weight decay {plan.weight_decay:g}, warm-up over {plan.warm_up:.0%} of the steps"
          f"{_dropping(plan)}")),

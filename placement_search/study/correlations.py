@@ -39,11 +39,12 @@ class ProxyCorrelation:
         proxy: Its name.
         correlation: None where there are too few complete trials, or a score is not finite.
         within: The same among layouts with the same number of connections, all numbers together:
-            sums grow with it, and here that can't help. None where numbers do not differ, or too
-            few layouts share one.
+            sums grow with it, and here that can't help. None where numbers do not differ, too few
+            layouts share one, or a side is constant among those that do.
         single: The same among layouts of one connection; None where all are, or too few.
         top: How much of the proxy's best tenth is truly among the best; None for fewer than ten.
         is_variant: Whether it is another proxy's coverage, or that with random heads.
+        sizes_differ: Whether the layouts have different numbers of connections.
     """
 
     proxy: str
@@ -52,6 +53,15 @@ class ProxyCorrelation:
     single: Estimate | None = None
     top: TopOverlap | None = None
     is_variant: bool = False
+    sizes_differ: bool = False
+
+    @property
+    def is_unchecked(self) -> bool:
+        """Whether sizes differ, and it was not compared among layouts of one size.
+
+        The number of parameters, which claims nothing of places, need not be.
+        """
+        return self.sizes_differ and self.within is None and self.proxy != N_PARAMETERS
 
     @property
     def verdict(self) -> str:
@@ -69,6 +79,8 @@ class ProxyCorrelation:
     @property
     def _wrong_way(self) -> str:
         """What a correlation below zero says: about places only where it holds within a size."""
+        if self.is_unchecked:
+            return "points the wrong way, not checked among layouts of one size: distrust it"
         if self.within is None or self.within.high < 0:
             return "predicts them the wrong way round"
         if self.within.mean < 0:
@@ -82,6 +94,8 @@ class ProxyCorrelation:
             return "predicts how many connections, not where: distrust it among layouts of one size"
         if self.within is not None and self.within.low <= 0:
             return "predicts the scores, not shown among layouts of one size: distrust it there"
+        if self.is_unchecked:
+            return "predicts the scores, not checked among layouts of one size: distrust it there"
         if self.top is not None and self.top.n_top >= TELLING_TOP and not self.top.beats_chance:
             return "predicts the order, but not which are best"
         return "predicts the scores here"
@@ -198,4 +212,5 @@ def _correlation(
         single=rank_correlation(*single) if differ else None,
         top=top_overlap(values, goodness),
         is_variant=is_variant,
+        sizes_differ=differ,
     )

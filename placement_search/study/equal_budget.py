@@ -65,7 +65,8 @@ def equal_budget_baselines(
         space: The space, whose dearest layout they may cost where no budget is given.
         types: The module types.
         n_nodes: Nodes of the backbone.
-        scores: ``GREEDY_PROXY`` by ``[source][target]``; None where the study has no proxy map.
+        scores: ``GREEDY_PROXY`` by ``[source][target]``; None where the study has no proxy map, or
+            one without it.
         seed: That of the random baselines, whose number of connections the spread ones have.
         spared: What every-layer modules may do without, see `SPARED`.
     """
@@ -77,7 +78,7 @@ def equal_budget_baselines(
     alike = random_of(space, number, most, random.Random(seed))  # noqa: S311 - reproducible
     spread_out = _evenly_spread(space, number, len(alike.connections), n_nodes)
     greedy = None if scores is None else _greedy(space, scores, number, most)
-    no_map = "left out: the study has no proxy map" if scores is None else ""
+    no_map = "" if scores else f"left out: the study has no proxy map with {GREEDY_PROXY}"
     made = [*thin, (EVENLY_SPREAD, *spread_out), (GREEDY, greedy, no_map)]
     return EqualBudget(
         tuple(Baseline(role, layout) for role, layout, _ in made if layout is not None),

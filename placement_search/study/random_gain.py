@@ -8,7 +8,12 @@ from placement_search.modules import MODULE_TYPES
 from placement_search.space.training import TrainingChoice
 from placement_search.study.baselines import RANDOM
 from placement_search.study.comparisons import Against, Comparison
-from placement_search.study.records import ReferenceRecord, StudyRecord, TrialRecord
+from placement_search.study.records import (
+    FinalRecord,
+    ReferenceRecord,
+    StudyRecord,
+    TrialRecord,
+)
 
 MIN_LAYOUTS = 2
 """Random layouts that an interval needs."""
@@ -128,10 +133,12 @@ def _tested_of_its_size(
     baselines = [] if is_picked else random_baselines(record)
     alike = [t for t in baselines if size_of(t) == wanted and reads_alike(t.layout, trial.layout)]
     layouts = {t.layout_id: t.layout for t in alike}
-    finals = [(layouts[f.layout_id], f) for f in record.finals if f.layout_id in layouts]
-    references = [(r.layout, r) for r in references_alike(record, trial)]
+    trained: list[tuple[str, FinalRecord | ReferenceRecord]] = [
+        (layouts[f.layout_id], f) for f in record.finals if f.layout_id in layouts
+    ]
+    trained += [(r.layout, r) for r in references_alike(record, trial)]
     tested: dict[str, dict[int, tuple[float, int]]] = {}
-    for layout, held in [*finals, *references]:
+    for layout, held in trained:
         score, n_parameters = held.card.test_score, held.card.costs.n_adapter_parameters
         if layout != trial.layout and score is not None:
             tested.setdefault(layout, {}).setdefault(held.replicate, (score, n_parameters))

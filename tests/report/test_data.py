@@ -36,6 +36,7 @@ def test_the_json_holds_what_the_page_shows(record: StudyRecord) -> None:
     assert verdicts == ["better", "not told apart", "better", "better"]
     assert data["definition"]["backbone"]["fingerprint"] == "fdbb689264"
     assert data["ends"]["pruned"] == 3
+    assert (data["costs"]["failed_seconds"], data["costs"]["failed_steps"]) == (3.0, 0)
     assert len(data["trials"]) == 30
     assert len(data["finals"]) == 18
     assert len(data["proxy_map"]["scores"]["effective_rank"]) == 25

@@ -11,7 +11,7 @@ from placement_search.report.front import draw_front, front_sentence, front_tabl
 from placement_search.report.markdown import as_markdown
 from placement_search.report.page import as_html
 from placement_search.report.summary import summary_lines
-from placement_search.study.front import pareto_front
+from placement_search.study.front import admitted_front
 from placement_search.study.records import StudyRecord
 
 
@@ -26,7 +26,7 @@ def test_the_table_holds_the_front(findings: Findings) -> None:
     """Cheapest first, with the cost in words above its column."""
     table = front_table(findings)
     assert table is not None
-    front = pareto_front(findings.record, "parameters")
+    front = admitted_front(findings.record, "parameters")
 
     assert [row[0] for row in table.rows] == [str(trial.number) for trial in front]
     assert table.columns[-3].title == "trainable parameters of the adapters"
@@ -42,6 +42,36 @@ def test_the_table_tells_what_the_finals_said(findings: Findings) -> None:
         row[0] for row in table.rows
     }
     assert any(row[-1] for row in table.rows)
+
+
+def test_a_layout_that_was_measured_too_slow_is_not_on_the_front(findings: Findings) -> None:
+    """In no form of the report, though the prediction let it pass."""
+    record = findings.record
+    best = record.trials[5]
+    slow = [
+        replace(f, card=replace(f.card, costs=replace(f.card.costs, latency_factor=1.9)))
+        if f.layout_id == best.layout_id
+        else f
+        for f in record.finals
+    ]
+    limited = replace(record.definition, max_latency="1.5x")
+    table = front_table(gather_findings(replace(record, definition=limited, finals=tuple(slow))))
+    before = front_table(findings)
+    assert table is not None
+    assert before is not None
+
+    assert "5" in {row[0] for row in before.rows}
+    assert "5" not in {row[0] for row in table.rows}
+
+
+def test_the_picture_tells_layouts_from_elsewhere_from_proposals(findings: Findings) -> None:
+    """They have a colour of their own, as in the other pictures."""
+    trials = list(findings.record.trials)
+    trials[6] = replace(trials[6], role="start: digits")
+    drawn = draw_front(gather_findings(replace(findings.record, trials=tuple(trials)))) or ""
+
+    assert "from elsewhere" in drawn
+    assert "from elsewhere" not in (draw_front(findings) or "")
 
 
 def test_a_search_ends_with_how_far_the_front_reaches(findings: Findings) -> None:

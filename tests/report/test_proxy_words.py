@@ -57,10 +57,11 @@ def test_variants_are_left_to_the_data(record: StudyRecord) -> None:
 
 
 def test_programs_are_told_how_far_to_trust_each_proxy(record: StudyRecord) -> None:
-    """As the table tells people: agreement, the same within sizes and the verdict; no variants."""
+    """As the table tells people: agreement, the same within sizes, the best, the verdict."""
+    top = TopOverlap(Estimate(0.5, 0.07, 0.93, 40), 4, 0.1, 0.05)
     findings = findings_of(
         record,
-        ProxyCorrelation("fisher", SURE, within=NOTHING),
+        ProxyCorrelation("fisher", SURE, within=NOTHING, top=top),
         ProxyCorrelation("naswot", None),
         ProxyCorrelation("coverage of fisher", SURE, is_variant=True),
     )
@@ -70,6 +71,12 @@ def test_programs_are_told_how_far_to_trust_each_proxy(record: StudyRecord) -> N
             "proxy": "fisher",
             "correlation": {"mean": 0.7, "low": 0.5, "high": 0.8, "n": 40},
             "within_one_size": {"mean": 0.1, "low": -0.2, "high": 0.4, "n": 37},
+            "top": {
+                "share": {"mean": 0.5, "low": 0.07, "high": 0.93, "n": 40},
+                "n_top": 4,
+                "chance": 0.1,
+                "p_value": 0.05,
+            },
             "verdict": "predicts the scores, not shown among layouts of one size: "
             "distrust it there",
         },
@@ -77,6 +84,7 @@ def test_programs_are_told_how_far_to_trust_each_proxy(record: StudyRecord) -> N
             "proxy": "naswot",
             "correlation": None,
             "within_one_size": None,
+            "top": None,
             "verdict": "too few trials to tell",
         },
     ]
@@ -119,14 +127,67 @@ def test_a_proxy_that_sees_only_size_is_named(record: StudyRecord) -> None:
     assert said[0].startswith("Among layouts with the same number of connections fisher predicts")
 
 
+def test_a_proxy_that_was_not_checked_within_a_size_is_named(record: StudyRecord) -> None:
+    """Where sizes differ and too few share one; where all are of one size there is no doubt."""
+    unchecked = ProxyCorrelation("fisher", SURE, sizes_differ=True)
+    said = "Among layouts with the same number of connections fisher could not be checked: distrust"
+
+    assert distrust_sentences(findings_of(record, unchecked))[0].startswith(said)
+    assert "could not be checked" not in " ".join(
+        distrust_sentences(findings_of(record, ProxyCorrelation("fisher", SURE)))
+    )
+
+
+def test_a_combined_proxy_that_was_not_checked_within_a_size_is_doubted(
+    record: StudyRecord,
+) -> None:
+    """It may be worth using and tell no place from another."""
+    said, *_ = distrust_sentences(
+        findings_of(record, ProxyCorrelation(COMBINED, SURE, sizes_differ=True))
+    )
+
+    assert said.endswith(
+        "It was not checked among layouts with the same number of connections: distrust it there."
+    )
+
+
+@pytest.mark.parametrize(
+    ("names", "end"),
+    [
+        (("fisher",), "+0.7000 (+0.5000 to +0.8000)."),
+        (("fisher", "naswot"), "to +0.8000), the highest of 2, so it flatters, also its interval."),
+    ],
+)
+def test_the_highest_of_several_is_said_to_flatter(
+    record: StudyRecord, names: tuple[str, ...], end: str
+) -> None:
+    """Its interval is that of one proxy, and no allowance for the choice."""
+    found = [ProxyCorrelation(name, SURE) for name in names]
+
+    assert proxy_sentences(findings_of(record, *found))[0].endswith(end)
+
+
+def test_a_study_without_a_map_is_told_from_one_that_awaits_it(record: StudyRecord) -> None:
+    """With --no-map there will never be one."""
+    without = replace(record, proxy_map=None)
+    never = replace(without, definition=replace(record.definition, has_proxy_map=False))
+
+    assert proxy_sentences(gather_findings(without)) == ["The study has no proxy map yet."]
+    assert proxy_sentences(gather_findings(never)) == [
+        "The study was made with --no-map, so it has no proxy map."
+    ]
+
+
 def test_a_proxy_that_sees_only_places_is_named(record: StudyRecord) -> None:
     """Its sums may follow size, and its scores places."""
     (said,) = distrust_sentences(
         findings_of(record, ProxyCorrelation("fisher", NOTHING, within=SURE))
     )[:1]
 
-    assert said.startswith("Only among layouts with the same number of connections")
-    assert "fisher" in said
+    assert said == (
+        "Only among layouts with the same number of connections does fisher order them as the "
+        "scores do; over all layouts that is not shown."
+    )
 
 
 def test_an_unstable_proxy_is_named(record: StudyRecord) -> None:

@@ -100,8 +100,33 @@ def test_costs_add_up(record: StudyRecord) -> None:
     table = tables.costs_table(gather_findings(record))
     assert table.rows[0] == ("complete trials", "23", "34.5", "598")
     assert table.rows[1] == ("pruned trials", "3", "4.5", "–")
-    assert table.rows[2] == ("retrainings of finalists", "18", "27.0", "468")
-    assert table.rows[3][0] == "proxy map, from 256 examples"
+    assert table.rows[2] == ("failed and infeasible trials", "2", "3.0", "–")
+    assert table.rows[3] == ("retrainings of finalists", "18", "27.0", "468")
+    assert table.rows[4][0] == "proxy map, from 256 examples"
+
+
+def test_failed_trials_cost_what_they_took_until_then(record: StudyRecord) -> None:
+    """Their steps too where all were counted; a dash where an earlier version kept no clock."""
+    trials = [replace(t, n_steps=7) if t.number in {10, 11} else t for t in record.trials]
+    counted = tables.costs_table(gather_findings(replace(record, trials=tuple(trials))))
+    trials[10] = replace(trials[10], seconds=None)
+    unknown = tables.costs_table(gather_findings(replace(record, trials=tuple(trials))))
+
+    assert counted.rows[2] == ("failed and infeasible trials", "2", "3.0", "14")
+    assert unknown.rows[2] == ("failed and infeasible trials", "2", "–", "14")
+
+
+def test_one_is_no_plural(record: StudyRecord) -> None:
+    """A study of one epoch has one validation score."""
+    plan = replace(record.definition.training, epochs=1)
+    once = replace(record, definition=replace(record.definition, training=plan))
+
+    (said,) = (
+        value
+        for value in column(tables.facts_table(gather_findings(once)), "value")
+        if "batch size" in value
+    )
+    assert said.startswith("1 epoch, 1 validation score, batch size")
 
 
 def reference(

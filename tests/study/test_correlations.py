@@ -211,6 +211,42 @@ def test_a_sign_that_comes_from_size_is_seen_through(within: Estimate | None, ve
     assert found.verdict == verdict
 
 
+UNCHECKED = "not checked among layouts of one size: distrust it"
+
+
+@pytest.mark.parametrize(
+    ("found", "verdict"),
+    [
+        (Estimate(0.6, 0.3, 0.8, 50), f"predicts the scores, {UNCHECKED} there"),
+        (Estimate(-0.6, -0.8, -0.3, 50), f"points the wrong way, {UNCHECKED}"),
+    ],
+)
+def test_what_was_not_checked_within_a_size_is_distrusted_there(
+    found: Estimate, verdict: str
+) -> None:
+    """Sizes differ, and too few layouts share one."""
+    assert ProxyCorrelation("x", found, sizes_differ=True).verdict == verdict
+    assert UNCHECKED not in ProxyCorrelation("x", found).verdict
+    assert UNCHECKED not in ProxyCorrelation(N_PARAMETERS, found, sizes_differ=True).verdict
+
+
+def test_sizes_that_nobody_shares_are_seen() -> None:
+    """One layout each of one to six connections says nothing within a size."""
+    alone = [
+        trial(n, "+".join(f"{node}>{node}:bottleneck(rank=4)" for node in range(n + 1)), n / 10)
+        for n in range(N_NODES)
+    ]
+    known = proxy_map(same=on_diagonal([1.0] * N_NODES))
+    differ, alike = (
+        by_name(proxy_correlations(study_record(each, proxy_map=known)))["same"]
+        for each in (alone, trials())
+    )
+
+    assert differ.within is alike.within is None
+    assert differ.is_unchecked
+    assert not alike.is_unchecked
+
+
 def test_layouts_of_one_size_are_not_split() -> None:
     """There is nothing to compare within."""
     record = study_record(trials(), proxy_map=proxy_map(same=on_diagonal(SCORES)))
