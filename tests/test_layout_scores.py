@@ -12,7 +12,7 @@ from placement_search.layout_scores import (
     kept_share,
     layout_sum,
 )
-from placement_search.study.greedy import greedy_pairs
+from placement_search.study.greedy import greedy_groups
 
 N_NODES = 6
 SCORES = [
@@ -71,7 +71,8 @@ def test_neighbours_cover_less_than_distant_places() -> None:
 def test_coverage_is_what_the_greedy_search_would_collect() -> None:
     """The highest first, each later one at its discounted score."""
     made = layout((0, 0), (1, 2), (5, 3))
-    chosen = greedy_pairs(SCORES, [(0, 0), (1, 2), (5, 3)], 3)
+    pairs = [(0, 0), (1, 2), (5, 3)]
+    chosen = [pairs[number] for number in greedy_groups(SCORES, [(p,) for p in pairs], 3)]
     collected = sum(
         SCORES[pair[0]][pair[1]] * math.prod(kept_share(pair, former) for former in chosen[:n])
         for n, pair in enumerate(chosen)

@@ -5,34 +5,10 @@ from statistics import fmean
 
 from placement_search.layout_scores import DISCOUNT, kept_share
 from placement_search.space.groups import Group
-from placement_search.space.node_names import Pair
 from placement_search.space.search_space import SearchSpace
 
 GAMMA = DISCOUNT
 """Strength of the discount in the paper; 0 is none."""
-
-
-def greedy_pairs(
-    scores: Sequence[Sequence[float]], pairs: Sequence[Pair], n: int, gamma: float = GAMMA
-) -> list[Pair]:
-    """``n`` places with high scores that do not crowd together, in the order of their choice.
-
-    Gradient Guided Adapters (Nowak et al. 2024): the place with the highest score is taken again
-    and again, and after each choice the score of every place is multiplied by
-    ``1 - gamma ** distance`` to it. The paper leaves the distance open, see
-    `layout_scores.distance`. Ties go to the earlier of ``pairs``.
-
-    Args:
-        scores: By ``[source][target]``, at least 0, larger for a better place.
-        pairs: The places to choose from, as (source, target).
-        n: How many; all of them where there are fewer.
-        gamma: Strength of the discount, within [0, 1].
-
-    Raises:
-        ValueError: If gamma is outside its range, or the score of a place is negative or NaN, which
-            a discount would not make worse.
-    """
-    return [pairs[number] for number in greedy_groups(scores, [(p,) for p in pairs], n, gamma)]
 
 
 def greedy_groups(
@@ -44,8 +20,11 @@ def greedy_groups(
 ) -> list[int]:
     """The numbers of ``n`` groups of connections with high scores that do not crowd together.
 
-    As `greedy_pairs`, with the mean of its connections' scores for a group, and the smallest
-    distance between their connections for the distance of two groups.
+    Gradient Guided Adapters (Nowak et al. 2024): the place with the highest score is taken again
+    and again, and after each choice the score of every place is multiplied by
+    ``1 - gamma ** distance`` to it. The paper leaves the distance open, see
+    `layout_scores.distance`. A group has the mean of its connections' scores, and two groups the
+    smallest distance between their connections. Ties go to the earlier of ``groups``.
 
     Args:
         scores: By ``[source][target]``, at least 0, larger for a better place.
@@ -55,7 +34,8 @@ def greedy_groups(
         taken: Numbers of groups that are chosen in any case; they come first, and count.
 
     Raises:
-        ValueError: See `greedy_pairs`.
+        ValueError: If gamma is outside its range, or the score of a place is negative or NaN, which
+            a discount would not make worse.
     """
     left = _group_scores(scores, groups)
     if not 0 <= gamma <= 1:

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import UTC, datetime
 from enum import StrEnum
 from statistics import median
 from typing import Any
@@ -378,10 +378,18 @@ def _record(trial: FrozenTrial) -> TrialRecord:
         history=tuple(value for _, value in sorted(trial.intermediate_values.items())),
         card=card,
         seconds=card.train_seconds if card else attributes.get(SECONDS),
-        started=trial.datetime_start,
+        started=_in_utc(trial.datetime_start),
         training=training_of(attributes),
         n_steps=card.n_steps if card else attributes.get(STEPS),
     )
+
+
+def _in_utc(read: datetime | None) -> datetime | None:
+    """A time in UTC, without saying so; Optuna stores UTC, and reads it as the reader's local time.
+
+    So a record gives the same report in every time zone.
+    """
+    return read and read.astimezone(UTC).replace(tzinfo=None, fold=0)
 
 
 def _end(trial: FrozenTrial) -> TrialEnd:

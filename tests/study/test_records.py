@@ -1,12 +1,19 @@
 """What a study's record says of studies of earlier versions, and of measured latencies."""
 
+import time
+from collections.abc import Callable, Iterator
 from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
 
 import optuna
 import pytest
+from optuna.distributions import FloatDistribution
+from optuna.storages import RDBStorage
 
 from placement_search.study import records
 from placement_search.study.records import FinalRecord, StudyRecord
+from placement_search.study.trial_rows import TrialRows
 from tests.tiny_records import DEFINITION, score_card, study_record, trial
 
 FAST, SLOW = "3>9:bottleneck(rank=1)", "3>9:bottleneck(rank=4)"
@@ -58,6 +65,53 @@ def test_a_study_says_itself_whether_it_has_a_map() -> None:
         study.enqueue_trial({})
 
         assert records.read_definition(study) == asked
+
+
+@pytest.fixture
+def in_zone(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[str], None]]:
+    """Sets the process's time zone."""
+
+    def change(zone: str) -> None:
+        monkeypatch.setenv("TZ", zone)
+        time.tzset()
+
+    yield change
+    monkeypatch.undo()
+    time.tzset()
+
+
+def test_a_start_is_read_alike_in_every_time_zone(
+    tmp_path: Path, in_zone: Callable[[str], None]
+) -> None:
+    """In UTC, for a proposal and for what was queued: else its report would differ elsewhere."""
+    in_zone("Asia/Tokyo")
+    storage = RDBStorage(f"sqlite:///{tmp_path}/study.db")
+    study = optuna.create_study(storage=storage)
+    rows = TrialRows.where_known(storage, study._study_id, {"x": FloatDistribution(0, 1)})
+    assert rows is not None
+    made = trial(0, FAST, None)
+    attributes = {
+        records.ROLE: made.role,
+        records.LAYOUT: made.layout,
+        records.LAYOUT_ID: made.layout_id,
+        records.N_PARAMETERS: made.n_adapter_parameters,
+        records.IS_ELIGIBLE: True,
+    }
+    before = datetime.now(UTC).replace(tzinfo=None)
+    rows.add(0, {"x": 0.5}, attributes)
+    study.enqueue_trial({}, user_attrs=attributes)
+    study.ask()
+    read = []
+    for zone in ("Asia/Tokyo", "America/New_York"):
+        in_zone(zone)
+        again = optuna.load_study(study_name=study.study_name, storage=storage)
+        read.append([records._record(each).started for each in again.get_trials()])
+
+    assert read[0] == read[1]
+    assert len(read[0]) == 2
+    for started in read[0]:
+        assert started is not None
+        assert before <= started <= before + timedelta(minutes=5)
 
 
 def test_a_layout_that_is_measured_too_slow_is_no_incumbent() -> None:

@@ -6,7 +6,7 @@ import pytest
 from placement_search.layout import parse_layout
 from placement_search.modules import MODULE_TYPES
 from placement_search.space.encoding import Encoding
-from placement_search.study.greedy import GAMMA, greedy_pairs
+from placement_search.study.greedy import GAMMA, greedy_groups
 from placement_search.study.samplers.gradient_guided import (
     every_greedy_layout,
     first_choices,
@@ -26,7 +26,9 @@ def test_the_first_proposal_is_the_papers_choice() -> None:
     """As many connections as the space admits, by a rank, discounted, with the largest module."""
     first = layouts_of(searched(setting_of(ENCODING), "gradient-guided", 1))[0]
     space = ENCODING.space
-    pairs = greedy_pairs(made_up_proxies()["effective_rank"], space.pairs, space.at_most, GAMMA)
+    scores, places = made_up_proxies()["effective_rank"], [(pair,) for pair in space.pairs]
+    chosen = greedy_groups(scores, places, space.at_most, GAMMA)
+    pairs = [space.pairs[number] for number in chosen]
 
     assert first == space.layout(pairs, [space.modules[-1]] * space.at_most).notation
 
@@ -146,6 +148,8 @@ def test_the_discount_is_a_setting() -> None:
     setting = replace(setting_of(ENCODING), gammas=(0.0,))
     first = layouts_of(searched(setting, "gradient-guided", 1))[0]
     space = ENCODING.space
-    pairs = greedy_pairs(made_up_proxies()["effective_rank"], space.pairs, space.at_most, 0.0)
+    scores, places = made_up_proxies()["effective_rank"], [(pair,) for pair in space.pairs]
+    chosen = greedy_groups(scores, places, space.at_most, 0.0)
+    pairs = [space.pairs[number] for number in chosen]
 
     assert first == space.layout(pairs, [space.modules[-1]] * space.at_most).notation
