@@ -112,7 +112,7 @@ def _best_facts(record: "StudyRecord", trial: "TrialRecord", answer: "Answer | N
     """The layout, what it costs, how it scored, and what its places gained; unknown cells empty."""
     chosen = answer.chosen if answer else None
     costs = chosen.costs if chosen else trial.card.costs if trial.card else None
-    validation, test = (chosen.validation, chosen.test) if chosen else (None, None)
+    validation, test = (chosen.validation, answer.test) if chosen and answer else (None, None)
     return {
         "layout": trial.layout,
         "layout_id": trial.layout_id,
@@ -131,6 +131,7 @@ def _best_facts(record: "StudyRecord", trial: "TrialRecord", answer: "Answer | N
         "test_low": test.low if test else None,
         "test_high": test.high if test else None,
         "n_seeds": test.n if test else 0,
+        "n_confirming": answer.n_confirming if answer else 0,
         **_gain_facts(record, answer),
     }
 

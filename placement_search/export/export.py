@@ -1,5 +1,6 @@
 """Export: train a study's layout again from its seed, compare the score, write both files."""
 
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
 from importlib.metadata import version
 from pathlib import Path
@@ -212,7 +213,8 @@ def _training(trial: TrialRecord) -> TrainingEntry | None:
 
 
 def _scores(source: _Source, evaluated: Evaluated) -> ScoresEntry:
-    cards = source.finals
+    cards, record = source.finals, source.record
+    again = [c.card for c in record.confirmations if c.layout_id == source.trial.layout_id]
     known, score = source.known, evaluated.card.score
     # The test score belongs to the weights that the study scored; others have none.
     exported = replace(
@@ -223,7 +225,8 @@ def _scores(source: _Source, evaluated: Evaluated) -> ScoresEntry:
         search=_score(_card(source.trial)),
         finals=[_score(card) for card in cards],
         validation=_interval([card.score for card in cards]),
-        test=_interval([card.test_score for card in cards if card.test_score is not None]),
+        test=_tested(cards),
+        after_choice=_tested(again),
     )
 
 
@@ -241,6 +244,10 @@ def _first_training(trial: TrialRecord, record: StudyRecord) -> ScoreCard:
 
 def _score(card: ScoreCard) -> ScoreEntry:
     return ScoreEntry(seed=card.seed, validation=card.score, test=card.test_score)
+
+
+def _tested(cards: Sequence[ScoreCard]) -> IntervalEntry | None:
+    return _interval([card.test_score for card in cards if card.test_score is not None])
 
 
 def _interval(scores: list[float]) -> IntervalEntry | None:

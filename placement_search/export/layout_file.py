@@ -133,7 +133,13 @@ class ScoresEntry(_Strict):
     )
     finals: list[ScoreEntry] = Field(description="Retrainings from fresh seeds.")
     validation: IntervalEntry | None = Field(description="Over the finals.")
-    test: IntervalEntry | None = Field(description="Over the finals.")
+    test: IntervalEntry | None = Field(
+        description="Over the finals; an answer's is flattered by the luck of being chosen."
+    )
+    after_choice: IntervalEntry | None = Field(
+        default=None,
+        description="On the test split, over trainings after it was chosen as the answer.",
+    )
 
 
 class CheckEntry(_Strict):

@@ -19,7 +19,7 @@ def place_among(findings: Findings) -> str:
 def how_chosen(answer: Answer, findings: Findings) -> list[str]:
     """Who took part in the finals, who could be chosen, by which rule, and what was not read."""
     sentences = [_retrained(findings), *_missing(findings), *_rule(answer, findings)]
-    sentences += rule_sentences(findings)
+    sentences += [*rule_sentences(findings), _confirmed(answer)]
     if findings.record.definition.is_paired:
         sentences.append(
             "The same seed number shows all finalists the examples in the same order, so single "
@@ -30,6 +30,21 @@ def how_chosen(answer: Answer, findings: Findings) -> list[str]:
         f"after its training: {as_count(findings.n_test_reads)} times in all."
     )
     return sentences
+
+
+def _confirmed(answer: Answer) -> str:
+    """Whether the luck of being chosen is in what is told of the answer."""
+    if answer.n_confirming:
+        seeds = plural(answer.n_confirming, "new seed")
+        return (
+            f"The answer alone was then trained again with {seeds}: what is told of it on the test "
+            "split, and how it compares, is of these, since the luck of its finals is part of why "
+            "it was chosen; gains by the finals stand beside."
+        )
+    return (
+        "What is told of it on the test split is of its finals, whose luck is part of why it was "
+        "chosen, so it is somewhat flattered; the same command trains it again with new seeds."
+    )
 
 
 def _retrained(findings: Findings) -> str:

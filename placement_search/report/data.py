@@ -53,6 +53,7 @@ def as_json(findings: Findings) -> str:
         "queue_notes": record.queue_notes,
         "finalists": [_finalist(finalist) for finalist in findings.finalists],
         "finals": [asdict(final) for final in record.finals],
+        "confirmations": [asdict(again) for again in record.confirmations],
         "trials": [{"rank": ranked.rank, **asdict(ranked.trial)} for ranked in findings.trials],
         "front": _front(findings),
         "measured_connections": [asdict(connection) for connection in findings.measured],
@@ -111,6 +112,8 @@ def _answer(findings: Findings) -> dict[str, object] | None:
         "chosen": _finalist(answer.chosen),
         "best": _finalist(answer.best),
         "comparisons": [_comparison(c) for c in answer.comparisons],
+        "test": asdict(answer.test),
+        "n_confirming": answer.n_confirming,
     }
 
 
@@ -159,6 +162,8 @@ def _costs(record: StudyRecord) -> dict[str, object]:
         "failed_steps": sum(t.n_steps or 0 for t in failures),
         "finals_seconds": math.fsum(card.train_seconds for card in finals),
         "finals_steps": sum(card.n_steps for card in finals),
+        "confirmations_seconds": math.fsum(c.card.train_seconds for c in record.confirmations),
+        "confirmations_steps": sum(c.card.n_steps for c in record.confirmations),
         "references_seconds": math.fsum(r.card.train_seconds for r in record.references),
         "references_steps": sum(r.card.n_steps for r in record.references),
         "proxy_map_seconds": record.proxy_map.seconds if record.proxy_map else None,

@@ -112,7 +112,8 @@ class Findings:
             )
             for r in self.record.references
         }
-        return sum(score is not None for score in (finals | references).values())
+        again = [c.card.test_score for c in self.record.confirmations]
+        return sum(score is not None for score in [*(finals | references).values(), *again])
 
     @property
     def failures(self) -> list[TrialRecord]:

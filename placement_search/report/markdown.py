@@ -90,8 +90,8 @@ def _answer(findings: Findings) -> Iterator[str]:
         yield _list(f"{escaped(what)}: {escaped(figure)}" for what, figure in key_figures(findings))
         yield markdown_table(tables.connections_table(findings))
     if findings.answer:
-        chosen = findings.answer.chosen
-        said = (comparison_sentence(c, chosen) for c in findings.answer.comparisons)
+        answer = findings.answer
+        said = (comparison_sentence(c, answer) for c in answer.comparisons)
         yield _list(escaped(sentence) for sentence in said)
     yield f"**{escaped(random_sentence(findings))}** {escaped(interval_sentence(findings))}".strip()
     yield escaped(" ".join(choice_sentences(findings)))

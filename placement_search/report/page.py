@@ -61,8 +61,8 @@ def _comparisons(findings: Findings) -> list[tuple[str, str]]:
     """Each comparison's verdict and sentence."""
     if findings.answer is None:
         return []
-    chosen = findings.answer.chosen
-    return [(c.verdict, words.comparison_sentence(c, chosen)) for c in findings.answer.comparisons]
+    answer = findings.answer
+    return [(c.verdict, words.comparison_sentence(c, answer)) for c in answer.comparisons]
 
 
 def _tables(findings: Findings) -> dict[str, tables.Table | None]:

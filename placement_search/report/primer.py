@@ -32,8 +32,8 @@ PRIMER: Mapping[str, str] = MappingProxyType(
         ),
         "score": (
             "The task's metric, named with its direction under Repeat it. Trials are scored on the "
-            "validation split; the test split is read by the finalists, and by the references that "
-            "the answer is compared with."
+            "validation split; the test split is read by the finalists, by the answer's trainings "
+            "after it was chosen, and by the references that it is compared with."
         ),
         "baselines": (
             "Layouts that every study evaluates first, to measure the answer by: head only (no "

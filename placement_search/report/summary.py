@@ -24,9 +24,9 @@ def summary_lines(findings: Findings) -> list[str]:
     lines += [f"  {name}: {value}" for name, value in key_figures(findings)]
     lines += choice_sentences(findings)
     if findings.answer is not None:
-        chosen = findings.answer.chosen
+        answer = findings.answer
         lines += ["On the test split the answer is:"]
-        lines += [f"  {comparison_sentence(c, chosen)}" for c in findings.answer.comparisons]
+        lines += [f"  {comparison_sentence(c, answer)}" for c in answer.comparisons]
     lines += [*filter(None, [front_sentence(findings)]), random_sentence(findings)]
     lines += transfer_sentences(findings)
     return lines + [f"Proxies: {sentence}" for sentence in closing_proxy_sentences(findings)]
@@ -50,7 +50,8 @@ def summary_facts(findings: Findings) -> dict[str, object]:
         return facts
     return facts | {
         "validation": answer.chosen.validation.mean,
-        "test": answer.chosen.test.mean,
+        "test": answer.test.mean,
+        "n_confirming": answer.n_confirming,
         "comparisons": [
             {
                 "name": comparison.name,
@@ -61,6 +62,9 @@ def summary_facts(findings: Findings) -> dict[str, object]:
                 "gain_high": comparison.gain.high,
                 "verdict": comparison.verdict,
                 "method": comparison.method.value,
+                "gain_in_pairs": comparison.in_pairs.mean if comparison.in_pairs else None,
+                "gain_in_pairs_low": comparison.in_pairs.low if comparison.in_pairs else None,
+                "gain_in_pairs_high": comparison.in_pairs.high if comparison.in_pairs else None,
             }
             for comparison in answer.comparisons
         ],
@@ -73,7 +77,7 @@ def summary_rows(findings: Findings) -> list[dict[str, str | int | float | None]
     rows: list[dict[str, str | int | float | None]] = []
     if recommended is not None:
         rows.append(
-            _row("answer", recommended.n_adapter_parameters, answer.chosen.test if answer else None)
+            _row("answer", recommended.n_adapter_parameters, answer.test if answer else None)
             | {"layout": recommended.layout}
         )
     for comparison in answer.comparisons if answer else ():

@@ -131,20 +131,19 @@ def costs_table(findings: Findings) -> Table:
     record = findings.record
     trials = [trial.card for trial in record.trials if trial.card]
     finals = [final.card for final in record.finals]
-    rows = [
-        (what, as_count(len(cards)), as_seconds(sum(c.train_seconds for c in cards)),
-         as_count(sum(c.n_steps for c in cards)))
-        for what, cards in (("complete trials", trials), ("retrainings of finalists", finals))
-    ]  # fmt: skip
+    rows = [_scored_row("complete trials", trials), _scored_row("retrainings of finalists", finals)]
     rows.insert(1, _unscored_row("pruned trials", record.ended(TrialEnd.PRUNED)))
     rows.insert(2, _unscored_row("failed and infeasible trials", findings.failures))
+    again = [confirmation.card for confirmation in record.confirmations]
     references = [reference.card for reference in record.references]
-    if references:
-        rows.append(
-            ("references, chosen from and compared with", as_count(len(references)),
-             as_seconds(sum(c.train_seconds for c in references)),
-             as_count(sum(c.n_steps for c in references)))
-        )  # fmt: skip
+    rows += [
+        _scored_row(what, cards)
+        for what, cards in (
+            ("trainings of the answer after the choice", again),
+            ("references, chosen from and compared with", references),
+        )
+        if cards
+    ]
     if record.proxy_map:
         examples = f"proxy map, from {as_count(record.proxy_map.n_examples)} examples"
         rows.append((examples, "1", as_seconds(record.proxy_map.seconds), UNKNOWN))
@@ -153,6 +152,12 @@ def costs_table(findings: Findings) -> Table:
         rows.append((named, "1", as_seconds(switches.seconds), as_count(switches.n_steps)))
     columns = (Column("what"), *_numbers("runs", "seconds", "optimizer steps"))
     return Table(columns, tuple(rows))
+
+
+def _scored_row(what: str, cards: Sequence[ScoreCard]) -> tuple[str, str, str, str]:
+    seconds = math.fsum(card.train_seconds for card in cards)
+    n_steps = sum(card.n_steps for card in cards)
+    return what, as_count(len(cards)), as_seconds(seconds), as_count(n_steps)
 
 
 def _unscored_row(what: str, trials: Sequence[TrialRecord]) -> tuple[str, str, str, str]:

@@ -17,7 +17,7 @@ from placement_search.report.formats import (
 )
 from placement_search.report.head_words import pay_sentence
 from placement_search.report.latency_words import latency_sentences, too_slow
-from placement_search.study.answer import Answer, Finalist
+from placement_search.study.answer import Answer
 from placement_search.study.comparisons import Comparison, Method
 from placement_search.study.course import DATA
 from placement_search.study.definition import StudyDefinition
@@ -55,7 +55,7 @@ def headline(findings: Findings) -> str:
 def key_figures(findings: Findings) -> list[tuple[str, str]]:
     """The recommended layout's scores and costs, each with what it is."""
     if findings.answer:
-        return _figures_of_finalist(findings.answer.chosen, findings)
+        return _figures_of_answer(findings.answer, findings)
     trial = findings.recommended
     if trial is None or trial.card is None:
         return []
@@ -83,16 +83,25 @@ def choice_sentences(findings: Findings) -> list[str]:
     return sentences
 
 
-def comparison_sentence(comparison: Comparison, chosen: Finalist) -> str:
-    """What the answer gains over one baseline on the test split."""
+def comparison_sentence(comparison: Comparison, answer: Answer) -> str:
+    """What the answer gains over one baseline on the test split.
+
+    By its trainings after the choice where there are some, and then in pairs of finals too.
+    """
     name, method = comparison.name, "paired " if comparison.method is Method.PAIRED else ""
     if "random layouts" in name:
         name = f"the mean of {name}"
     size = f"{as_count(comparison.n_adapter_parameters)} parameters"
+    paired = comparison.in_pairs
+    by_finals = (
+        f"; by the finals, in pairs, {as_signed(paired.mean)} ({as_interval(paired)})"
+        if paired
+        else ""
+    )
     return (
         f"{_VERDICTS[comparison.verdict]} {name} ({size}): {as_signed(comparison.gain.mean)}, "
-        f"{method}95 % interval {as_interval(comparison.gain)}; {as_score(chosen.test.mean)} "
-        f"against {as_score(comparison.test.mean)}."
+        f"{method}95 % interval {as_interval(comparison.gain)}; {as_score(answer.test.mean)} "
+        f"against {as_score(comparison.test.mean)}{by_finals}."
     )
 
 
@@ -189,11 +198,14 @@ def _without_finals(findings: Findings) -> list[str]:
     ]
 
 
-def _figures_of_finalist(chosen: Finalist, findings: Findings) -> list[tuple[str, str]]:
-    seeds = plural(len(chosen.cards), "seed")
+def _figures_of_answer(answer: Answer, findings: Findings) -> list[tuple[str, str]]:
+    chosen, seeds = answer.chosen, plural(answer.test.n, "seed")
+    over, same = seeds, "the same seeds"
+    if answer.n_confirming:
+        over, same = f"{seeds} after the choice", f"the {plural(len(chosen.cards), 'seed')} before"
     return [
-        (f"test score, mean and 95 % interval over {seeds}", as_estimate(chosen.test)),
-        ("validation score over the same seeds", as_estimate(chosen.validation)),
+        (f"test score, mean and 95 % interval over {over}", as_estimate(answer.test)),
+        (f"validation score over {same}", as_estimate(chosen.validation)),
         _size(chosen.trial, findings),
         ("forward FLOPs of the bare backbone", as_factor(chosen.costs.flops_factor)),
         ("latency of the bare backbone", as_factor(chosen.costs.latency_factor)),

@@ -5,9 +5,17 @@ from dataclasses import replace
 import pytest
 
 from placement_search.report.findings import Findings, gather_findings
-from placement_search.report.words import choice_sentences, headline
+from placement_search.report.formats import as_signed
+from placement_search.report.tables import costs_table
+from placement_search.report.words import (
+    choice_sentences,
+    comparison_sentence,
+    headline,
+    key_figures,
+)
 from placement_search.study.records import (
     FULL_FINE_TUNING,
+    FinalRecord,
     ReferenceRecord,
     StudyRecord,
     TrialEnd,
@@ -104,3 +112,59 @@ def test_full_fine_tuning_is_no_baseline(record: StudyRecord) -> None:
     findings = gather_findings(replace(record, references=references))
 
     assert "against 4 baselines and full fine-tuning, it is" in headline(findings)
+
+
+def again(record: StudyRecord) -> Findings:
+    """The study once its answer was trained again, five points better than its finals."""
+    before = gather_findings(record).answer
+    assert before is not None
+    chosen = before.chosen
+    confirmations = tuple(
+        FinalRecord(
+            chosen.trial.layout_id,
+            replicate,
+            replace(card, test_score=(card.test_score or 0) + 0.05),
+        )
+        for replicate, card in zip(chosen.replicates, chosen.cards, strict=True)
+    )
+    return gather_findings(replace(record, confirmations=confirmations))
+
+
+def test_what_came_after_the_choice_is_said_to_count(record: StudyRecord) -> None:
+    """Before it is there, that the answer is flattered."""
+    before, after = gather_findings(record), again(record)
+
+    assert "somewhat flattered; the same command trains it again" in said(before)
+    assert "trained again with" not in said(before)
+    assert "The answer alone was then trained again with" in said(after)
+    assert "flattered" not in said(after)
+
+
+def test_figures_and_comparisons_are_of_what_came_after_the_choice(record: StudyRecord) -> None:
+    """With the test score of those trainings, and the gains by the finals beside."""
+    paired = replace(record, definition=replace(record.definition, is_paired=True))
+    before, after = gather_findings(paired).answer, again(paired).answer
+    assert before is not None
+    assert after is not None
+    old, new = before.comparisons[0], after.comparisons[0]
+
+    assert (
+        f"{before.test.mean + 0.05:.4f} ± "
+        in dict(key_figures(again(paired)))[
+            f"test score, mean and 95 % interval over {after.test.n} seeds after the choice"
+        ]
+    )
+    assert new.gain.mean == pytest.approx(old.gain.mean + 0.05)
+    gain = f"by the finals, in pairs, {as_signed(old.gain.mean)} ("
+    assert gain in comparison_sentence(new, after)
+    assert gain not in comparison_sentence(old, before)
+
+
+def test_trainings_after_the_choice_are_counted(record: StudyRecord) -> None:
+    """Among the readings of the test split, and among the costs."""
+    before, after = gather_findings(record), again(record)
+    n_new = len(after.record.confirmations)
+    (row,) = [row for row in costs_table(after).rows if "after the choice" in row[0]]
+
+    assert after.n_test_reads == before.n_test_reads + n_new
+    assert row[1] == str(n_new)

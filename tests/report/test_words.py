@@ -33,8 +33,8 @@ def with_test_scores(record: StudyRecord, layout_id: str, score: float) -> Findi
 
 def sentences_of(findings: Findings) -> list[str]:
     assert findings.answer is not None
-    chosen = findings.answer.chosen
-    return [comparison_sentence(c, chosen) for c in findings.answer.comparisons]
+    answer = findings.answer
+    return [comparison_sentence(c, answer) for c in answer.comparisons]
 
 
 @pytest.mark.parametrize(
