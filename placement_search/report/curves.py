@@ -117,6 +117,17 @@ def baseline_marks(trials: Sequence[TrialRecord]) -> list[Mark]:
     return marks
 
 
+def groups(trials: Sequence[TrialRecord]) -> list[tuple[str, str, str, list[TrialRecord]]]:
+    """The complete trials by where they come from: label, colour, marker and trials."""
+    complete = [t for t in trials if t.score is not None]
+    return [
+        ("proposed by the sampler", SEARCHED_COLOUR, "o",
+         [t for t in complete if t.role == SEARCHED]),
+        ("baselines", BASELINE_COLOUR, "D", [t for t in complete if t.is_baseline]),
+        ("from elsewhere", START_COLOUR, "s", [t for t in complete if t.is_start]),
+    ]  # fmt: skip
+
+
 def incumbents(trials: Sequence[TrialRecord], sign: int = 1) -> list[tuple[int, float]]:
     """Number and score of every admitted trial that was better than all before it.
 
@@ -225,17 +236,6 @@ def _add_legend(axes: Axes) -> None:
 def _trial_limits(trials: Sequence[TrialRecord]) -> tuple[float, float]:
     last = trials[-1].number
     return -0.02 * last - 0.5, 1.01 * last + 0.5
-
-
-def groups(trials: Sequence[TrialRecord]) -> list[tuple[str, str, str, list[TrialRecord]]]:
-    """The complete trials by where they come from: label, colour, marker and trials."""
-    complete = [t for t in trials if t.score is not None]
-    return [
-        ("proposed by the sampler", SEARCHED_COLOUR, "o",
-         [t for t in complete if t.role == SEARCHED]),
-        ("baselines", BASELINE_COLOUR, "D", [t for t in complete if t.is_baseline]),
-        ("from elsewhere", START_COLOUR, "s", [t for t in complete if t.is_start]),
-    ]  # fmt: skip
 
 
 def _sizes(trials: Sequence[TrialRecord]) -> list[int]:

@@ -124,7 +124,7 @@ def _best_sentences(known: Mapping[str, Estimate], findings: Findings) -> Iterat
     size = next((p.correlation for p in _shown(findings) if p.proxy == N_PARAMETERS), None)
     yield (
         f"The highest correlation is that of {best.replace('_', ' ')}, "
-        f"{as_signed(found.mean)} ({as_interval(found)}){_flattery(known)}."
+        f"{as_signed(found.mean)} ({as_interval(found)}).{_flattery(known)}"
     )
     sure = [name.replace("_", " ") for name, each in known.items() if each.low > 0]
     if not sure:
@@ -142,7 +142,7 @@ def _best_sentences(known: Mapping[str, Estimate], findings: Findings) -> Iterat
 def _flattery(known: Mapping[str, Estimate]) -> str:
     """That it was picked as the highest, where there were several to pick from."""
     n = len(known)
-    return f", the highest of {n}, so it flatters, also its interval" if n > 1 else ""
+    return f" It is the highest of {n}, so it flatters, and so does its interval." if n > 1 else ""
 
 
 def _beyond_size(known: Mapping[str, Estimate], findings: Findings) -> str:

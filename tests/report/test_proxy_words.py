@@ -155,7 +155,7 @@ def test_a_combined_proxy_that_was_not_checked_within_a_size_is_doubted(
     ("names", "end"),
     [
         (("fisher",), "+0.7000 (+0.5000 to +0.8000)."),
-        (("fisher", "naswot"), "to +0.8000), the highest of 2, so it flatters, also its interval."),
+        (("fisher", "naswot"), "It is the highest of 2, so it flatters, and so does its interval."),
     ],
 )
 def test_the_highest_of_several_is_said_to_flatter(
