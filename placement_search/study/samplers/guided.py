@@ -49,7 +49,8 @@ FIRST = (
 )  # fmt: skip
 """Proxies whose greedy choices come before the process is asked: norms and ranks in turn.
 
-The paper trusts ranks; on the tabled tasks norms knew more (reports/placements), hence they begin.
+The paper trusts ranks; on one of the tabled tasks norms are shown to know more, on none ranks are
+(reports/placements), hence they begin.
 """
 N_OBSERVED = 4
 """Scored layouts that the process needs; until then layouts are random."""
