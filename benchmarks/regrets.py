@@ -66,6 +66,11 @@ def shown_trials(value: float | None) -> str:
     return "never" if value is None else f"{value:g}"
 
 
+def shown_regret(value: float) -> str:
+    """A regret with four decimals; one that rounding left a little below zero is zero."""
+    return f"{round(value, 4) + 0.0:.4f}"
+
+
 def introduction(results: Sequence[Result], longest: int, command: str) -> str:
     """What was done and how to read it, in as far as it is true of these results.
 
@@ -139,7 +144,7 @@ def _cells(result: Result) -> list[str]:
     ):
         low, high = map(shown_trials, quartiles)
         cells.append(f"{shown_trials(trials)} ({low} to {high})")
-    return [*cells, *(f"{each:.4f}" for each in (*result.regrets, result.test_regrets[-1]))]
+    return [*cells, *map(shown_regret, (*result.regrets, result.test_regrets[-1]))]
 
 
 def overview(results: Sequence[Result], longest: int) -> list[str]:

@@ -34,7 +34,7 @@ from benchmarks.placements.errors import TableError, check_counts, plain_errors
 from benchmarks.placements.maps import MAPS
 from benchmarks.placements.table import TABLE
 from benchmarks.placements.world import World
-from benchmarks.regrets import curves, page, shown_trials
+from benchmarks.regrets import curves, page, shown_regret, shown_trials
 from benchmarks.replay import Length, Replay, replay
 from benchmarks.results import RESULTS, Result, keep_results, read_results
 from benchmarks.tabled import MIN_LAYOUTS, SPACES, Source, spaces_of, tabled_task, world_of
@@ -106,11 +106,11 @@ def _world(jobs: Sequence[Job]) -> World:
 def line_of(result: Result) -> str:
     """A result as a line of the table."""
     shown = [shown_trials(value) for value in (result.trials, *result.quartiles)]
-    regrets = " ".join(f"{regret:.4f}" for regret in result.regrets)
+    regrets = " ".join(map(shown_regret, result.regrets))
     return (
         f"{result.task:16} {result.space:8} {result.sampler:16} "
         f"{shown[0]:>6} ({shown[1]} to {shown[2]})  {regrets}  "
-        f"by test {shown_trials(result.test_trials)}, {result.test_regrets[-1]:.4f}"
+        f"by test {shown_trials(result.test_trials)}, {shown_regret(result.test_regrets[-1])}"
     )
 
 
