@@ -16,9 +16,9 @@ TITLES = {"singles": "single connections", "sets": "one to six connections"}
 class Aim(StrEnum):
     """Whether the default needs as few trials as it is meant to."""
 
-    MET = "It does on"
-    MISSED = "It does not on"
-    OPEN = "These searches are too short to tell on"
+    MET = "it does on"
+    MISSED = "it does not on"
+    OPEN = "these searches are too short to tell on"
 
 
 def aim_lines(results: Sequence[Result], longest: int, split: Split) -> list[str]:
@@ -36,12 +36,12 @@ def aim_lines(results: Sequence[Result], longest: int, split: Split) -> list[str
             found.setdefault(aim, []).append(f"`{task}` ({TITLES[space]})")
     if not found:
         return []
-    said = [f"{aim} {len(found[aim])}: {', '.join(found[aim])}." for aim in Aim if aim in found]
+    said = [f"{aim} {len(found[aim])}: {', '.join(found[aim])}" for aim in Aim if aim in found]
     meant = (
         f"`{JUDGED}` is meant to need at most a third of random search's trials and two thirds of "
-        f"TPE's. By {split} scores:"
+        f"TPE's. By {split} scores "
     )
-    return ["", " ".join([meant, *said])]
+    return ["", f"{meant}{'; '.join(said)}."]
 
 
 def aim_of(trials: Mapping[str, float | None], longest: int) -> Aim | None:

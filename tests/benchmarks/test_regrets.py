@@ -62,7 +62,7 @@ def test_the_page_begins_with_the_medians_of_all_tasks() -> None:
         "",
         (
             "`guided` is meant to need at most a third of random search's trials and two thirds "
-            "of TPE's. By validation scores: It does on 1: `a` (one to six connections). It does "
+            "of TPE's. By validation scores it does on 1: `a` (one to six connections); it does "
             "not on 1: `b` (one to six connections)."
         ),
     ]
