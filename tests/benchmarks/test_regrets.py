@@ -99,8 +99,8 @@ def test_the_aim_is_judged_by_both_splits() -> None:
     meant = [line for line in lines if line.startswith("`guided` is meant")]
 
     assert [line.split("By ")[1].split(" 1:")[0] for line in meant] == [
-        f"{Split.VALIDATION} scores: {Aim.MET}",
-        f"{Split.TEST} scores: {Aim.MISSED}",
+        f"{Split.VALIDATION} scores {Aim.MET}",
+        f"{Split.TEST} scores {Aim.MISSED}",
     ]
 
 
