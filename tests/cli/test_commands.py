@@ -171,14 +171,16 @@ def test_best_is_the_answer_of_the_finals(storage: str) -> None:
 
 
 def test_best_tells_what_the_report_tells(folder: Path, storage: str) -> None:
-    """Intervals, FLOPs, latency and the gain over random layouts."""
+    """Intervals, FLOPs, latency and the gain over random layouts; the test score after the choice."""
     facts = json.loads(invoke("best", "--storage", storage, "--format", "json").stdout)
     report = json.loads((folder / "out/report/report.json").read_text())
     chosen, gain = report["answer"]["chosen"], report["gain_over_random"]
 
-    for split in ("validation", "test"):
+    estimates = {"validation": chosen["validation"], "test": report["answer"]["test"]}
+    for split, estimate in estimates.items():
         told = [facts[name] for name in (split, f"{split}_low", f"{split}_high")]
-        assert told == [chosen[split][end] for end in ("mean", "low", "high")]
+        assert told == [estimate[end] for end in ("mean", "low", "high")]
+    assert facts["n_confirming"] == report["answer"]["n_confirming"] == facts["n_seeds"]
     for name in ("n_flops", "flops_factor", "latency_factor"):
         assert facts[name] == chosen["costs"][name]
     assert facts["gain_over_random"] == gain["gain"]
