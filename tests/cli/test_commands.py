@@ -171,7 +171,7 @@ def test_best_is_the_answer_of_the_finals(storage: str) -> None:
 
 
 def test_best_tells_what_the_report_tells(folder: Path, storage: str) -> None:
-    """Intervals, FLOPs, latency and the gain over random layouts; the test score after the choice."""
+    """Intervals, FLOPs, latency, the gain over random layouts; the test score after the choice."""
     facts = json.loads(invoke("best", "--storage", storage, "--format", "json").stdout)
     report = json.loads((folder / "out/report/report.json").read_text())
     chosen, gain = report["answer"]["chosen"], report["gain_over_random"]
