@@ -13,7 +13,7 @@ from benchmarks.journal import append, read
 from benchmarks.modules.entries import ENTRIES, FULL, HEAD, REFERENCE
 from benchmarks.modules.page import Trained
 from placement_search.backbones.settings import ModelSettings
-from placement_search.engine.in_turn import NO_SCORE, in_turn
+from placement_search.engine.in_turn import scored_in_turn
 from placement_search.engine.local_processes import LocalProcesses
 from placement_search.evaluation.evaluate import Evaluation
 from placement_search.evaluation.full_fine_tune import full_fine_tune
@@ -135,18 +135,16 @@ class Comparison:
         ]
         if not requests:
             return
+
+        def tell_gap(index: int, error: Exception) -> None:
+            method, rate, *_ = adapted[index]
+            print(f"{method.name} at {rate:g} gave no score: {error}")
+
         with closing(LocalProcesses(self.bench, self._model, self._workers, 1)) as engine:
-            for index, outcome in in_turn(engine, requests):
+            for index, card in scored_in_turn(engine, requests, tell_gap):
                 method, rate, seed, layout = adapted[index]
-                if isinstance(outcome, NO_SCORE):
-                    print(f"{method.name} at {rate:g} gave no score: {outcome}")
-                    continue
-                if isinstance(outcome, Exception):
-                    raise outcome
                 own = layout.notation
-                self._keep(
-                    Trained.of(self.task, method.name, method.size, own, rate, seed, outcome)
-                )
+                self._keep(Trained.of(self.task, method.name, method.size, own, rate, seed, card))
 
     def _keep(self, row: Trained) -> None:
         self.rows.append(row)

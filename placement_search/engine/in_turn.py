@@ -1,6 +1,6 @@
 """Evaluations that nobody stops, all handed in at once and given back as they finish."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 
 from placement_search.engine.engine import Engine, Failed, Finished, Infeasible
 from placement_search.errors import EvaluationError
@@ -35,3 +35,25 @@ def in_turn(engine: Engine, requests: Sequence[Evaluation]) -> Iterator[Outcome]
     finally:
         for ticket in open_:
             engine.stop(ticket)
+
+
+def scored_in_turn(
+    engine: Engine, requests: Sequence[Evaluation], tell_gap: Callable[[int, Exception], None]
+) -> Iterator[tuple[int, ScoreCard]]:
+    """Each request's index with its score card, as of `in_turn`; those without one are told of.
+
+    Args:
+        engine: Has nothing under way.
+        requests: What to evaluate.
+        tell_gap: Is called with the index and the error of one that gave no score.
+
+    Raises:
+        Exception: What an evaluation ended in that leaves no gap but is a bug.
+    """
+    for index, outcome in in_turn(engine, requests):
+        if isinstance(outcome, NO_SCORE):
+            tell_gap(index, outcome)
+        elif isinstance(outcome, Exception):
+            raise outcome
+        else:
+            yield index, outcome

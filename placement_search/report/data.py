@@ -3,18 +3,20 @@
 import json
 import math
 from collections import Counter
+from collections.abc import Sequence
 from dataclasses import asdict
 from datetime import datetime
 
 import pandas as pd
 
+from placement_search.evaluation.score_card import ScoreCard
 from placement_search.report.findings import WITH_REASON, Findings, RankedTrial, reason_line
 from placement_search.report.random_words import random_facts
 from placement_search.report.transfers import transfer_facts
 from placement_search.study.answer import Finalist
 from placement_search.study.comparisons import Comparison
 from placement_search.study.front import admitted_front
-from placement_search.study.records import StudyRecord, TrialEnd
+from placement_search.study.records import StudyRecord, TrialEnd, TrialRecord
 
 SCHEMA_VERSION = 2
 
@@ -151,25 +153,32 @@ def _ends(record: StudyRecord) -> dict[str, int]:
 
 def _costs(record: StudyRecord) -> dict[str, object]:
     trials = [trial.card for trial in record.trials if trial.card]
-    finals = [final.card for final in record.finals]
     failures = [trial for trial in record.trials if trial.end in WITH_REASON]
     return {
-        "trials_seconds": math.fsum(card.train_seconds for card in trials),
-        "pruned_seconds": math.fsum(t.seconds or 0 for t in record.ended(TrialEnd.PRUNED)),
-        "failed_seconds": math.fsum(t.seconds or 0 for t in failures),
-        "trials_steps": sum(card.n_steps for card in trials),
-        "pruned_steps": sum(t.n_steps or 0 for t in record.ended(TrialEnd.PRUNED)),
-        "failed_steps": sum(t.n_steps or 0 for t in failures),
-        "finals_seconds": math.fsum(card.train_seconds for card in finals),
-        "finals_steps": sum(card.n_steps for card in finals),
-        "confirmations_seconds": math.fsum(c.card.train_seconds for c in record.confirmations),
-        "confirmations_steps": sum(c.card.n_steps for c in record.confirmations),
-        "references_seconds": math.fsum(r.card.train_seconds for r in record.references),
-        "references_steps": sum(r.card.n_steps for r in record.references),
+        **_spent("trials", trials),
+        **_spent_unscored("pruned", record.ended(TrialEnd.PRUNED)),
+        **_spent_unscored("failed", failures),
+        **_spent("finals", [final.card for final in record.finals]),
+        **_spent("confirmations", [again.card for again in record.confirmations]),
+        **_spent("references", [reference.card for reference in record.references]),
         "proxy_map_seconds": record.proxy_map.seconds if record.proxy_map else None,
         "proxy_map_examples": record.proxy_map.n_examples if record.proxy_map else None,
         "switches_seconds": record.switches.seconds if record.switches else None,
         "switches_steps": record.switches.n_steps if record.switches else None,
+    }
+
+
+def _spent(what: str, cards: Sequence[ScoreCard]) -> dict[str, float]:
+    return {
+        f"{what}_seconds": math.fsum(card.train_seconds for card in cards),
+        f"{what}_steps": sum(card.n_steps for card in cards),
+    }
+
+
+def _spent_unscored(what: str, trials: Sequence[TrialRecord]) -> dict[str, float]:
+    return {
+        f"{what}_seconds": math.fsum(trial.seconds or 0 for trial in trials),
+        f"{what}_steps": sum(trial.n_steps or 0 for trial in trials),
     }
 
 

@@ -98,10 +98,9 @@ class Against:
             return apart
         pairs = [(self.sign * self.ours[r], self.sign * theirs[r]) for r in sorted(theirs)]
         gain = paired_estimate([our for our, _ in pairs], [their for _, their in pairs])
-        test = mean_estimate(list(theirs.values()))
         if self.fresh:
             return replace(apart, in_pairs=gain)
-        return Comparison(name, n_parameters, test, gain, Method.PAIRED)
+        return replace(apart, gain=gain, method=Method.PAIRED)
 
     def independent(self, name: str, n_parameters: int, theirs: list[float]) -> Comparison:
         """Against values that have nothing in common with ours, one by one."""

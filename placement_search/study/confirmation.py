@@ -7,7 +7,7 @@ their test scores share, so a comparison by them flatters it. Trainings after th
 import optuna
 
 from placement_search.engine.engine import Engine
-from placement_search.engine.in_turn import NO_SCORE, in_turn
+from placement_search.engine.in_turn import scored_in_turn
 from placement_search.layout import parse_layout
 from placement_search.modules import MODULE_TYPES
 from placement_search.study import records
@@ -44,14 +44,13 @@ def confirm_answer(
     requests = [
         confirming(record.definition, layout, replicate, trial.training) for replicate in missing
     ]
-    for index, outcome in in_turn(engine, requests):
+
+    def tell_gap(index: int, error: Exception) -> None:
+        progress.say(f"the answer again: seed {missing[index]} gave no score: {error}")
+
+    for index, card in scored_in_turn(engine, requests, tell_gap):
         replicate = missing[index]
-        if isinstance(outcome, NO_SCORE):
-            progress.say(f"the answer again: seed {replicate} gave no score: {outcome}")
-            continue
-        if isinstance(outcome, Exception):
-            raise outcome
         key = f"{records.CONFIRMATION}{trial.layout_id}/{replicate}"
-        study.set_user_attr(key, records.CARDS.dump_python(outcome, mode="json"))
-        progress.advance(f"the answer again: {outcome.score:.4f}  seed {replicate}")
+        study.set_user_attr(key, records.CARDS.dump_python(card, mode="json"))
+        progress.advance(f"the answer again: {card.score:.4f}  seed {replicate}")
     progress.finish()

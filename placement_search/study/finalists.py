@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import optuna
 
 from placement_search.engine.engine import Engine
-from placement_search.engine.in_turn import NO_SCORE, in_turn
+from placement_search.engine.in_turn import scored_in_turn
 from placement_search.layout import parse_layout
 from placement_search.modules import MODULE_TYPES
 from placement_search.study import records
@@ -121,14 +121,14 @@ def run_finals(
         )
         for t, replicate in open_
     ]
-    for index, outcome in in_turn(engine, requests):
+
+    def tell_gap(index: int, error: Exception) -> None:
         trial, replicate = open_[index]
-        if isinstance(outcome, NO_SCORE):
-            progress.say(f"final: seed {replicate} of {trial.name} gave no score: {outcome}")
-            continue
-        if isinstance(outcome, Exception):
-            raise outcome
+        progress.say(f"final: seed {replicate} of {trial.name} gave no score: {error}")
+
+    for index, card in scored_in_turn(engine, requests, tell_gap):
+        trial, replicate = open_[index]
         key = f"{records.FINALIST}{trial.layout_id}/{replicate}"
-        study.set_user_attr(key, records.CARDS.dump_python(outcome, mode="json"))
-        progress.advance(f"final: {outcome.score:.4f}  seed {replicate} of {trial.name}")
+        study.set_user_attr(key, records.CARDS.dump_python(card, mode="json"))
+        progress.advance(f"final: {card.score:.4f}  seed {replicate} of {trial.name}")
     progress.finish()

@@ -14,7 +14,7 @@ from dataclasses import dataclass, replace
 import optuna
 
 from placement_search.engine.engine import Engine
-from placement_search.engine.in_turn import NO_SCORE, in_turn
+from placement_search.engine.in_turn import NO_SCORE, scored_in_turn
 from placement_search.evaluation.score_card import ScoreCard
 from placement_search.layout import Layout, ModuleSpec, parse_layout
 from placement_search.modules import MODULE_TYPES
@@ -199,8 +199,12 @@ class References:
             retraining(asked, layout, reference.replicate, like.training)
             for reference, layout in missing
         ]
-        for index, outcome in in_turn(self._engine, requests):
-            self._keep(missing[index][0], outcome)
+
+        def tell_gap(index: int, error: Exception) -> None:
+            self._tell_gap(missing[index][0], error)
+
+        for index, card in scored_in_turn(self._engine, requests, tell_gap):
+            self._keep(missing[index][0], card)
 
     def _run_full(self, record: StudyRecord) -> None:
         """Each learning rate from one seed, then the best one from as many as the finals have."""
@@ -223,19 +227,23 @@ class References:
             return held
         seed = derive_seed(asked.seed, FULL_FINE_TUNING, reference.replicate)
         plan = replace(asked.training, learning_rate=rate)
-        outcome: ScoreCard | Exception
         try:
-            outcome = self._engine.run_fully(plan, seed, is_final=reference.replicate > 0)
+            card = self._engine.run_fully(plan, seed, is_final=reference.replicate > 0)
         except NO_SCORE as error:
-            outcome = error
-        return self._keep(reference, outcome)
+            self._tell_gap(reference, error)
+            return None
+        self._keep(reference, card)
+        return card
 
     def _has(self, reference: Reference, known: Mapping[Trained, ScoreCard]) -> bool:
         """Whether the study holds this training, in whatever role; it then has this role too."""
         if self._held(reference):
             return True
         card = known.get((reference.layout, reference.training, reference.replicate))
-        return card is not None and self._keep(reference, card) is not None
+        if card is None:
+            return False
+        self._keep(reference, card)
+        return True
 
     def _held(self, reference: Reference) -> ScoreCard | None:
         """The score card that the study holds already."""
@@ -245,25 +253,22 @@ class References:
         self._progress.advance(f"{reference.title} stands in the study")
         return records.REFERENCES.validate_python(stored).card
 
-    def _keep(self, reference: Reference, outcome: ScoreCard | Exception) -> ScoreCard | None:
-        """Store a score card; None where there is none."""
-        if isinstance(outcome, NO_SCORE):
-            self._progress.say(f"{reference.title} gave no score: {outcome}")
-            return None
-        if isinstance(outcome, Exception):
-            raise outcome
+    def _tell_gap(self, reference: Reference, error: Exception) -> None:
+        self._progress.say(f"{reference.title} gave no score: {error}")
+
+    def _keep(self, reference: Reference, card: ScoreCard) -> None:
+        """Store a score card."""
         held = ReferenceRecord(
             reference.role,
             reference.layout,
             reference.like,
             reference.replicate,
-            outcome,
+            card,
             reference.training,
         )
         dumped = records.REFERENCES.dump_python(held, mode="json")
         self._study.set_user_attr(reference.key, dumped)
-        self._progress.advance(f"{reference.title}: {outcome.score:.4f}")
-        return outcome
+        self._progress.advance(f"{reference.title}: {card.score:.4f}")
 
 
 def _held_of_its_size(
