@@ -17,7 +17,6 @@ data.
 import argparse
 import gc
 import json
-import math
 import os
 import platform
 import resource
@@ -31,13 +30,13 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import torch
 
 from benchmarks.journal import append, read
 from benchmarks.peer_loop.model import Attach, attach_hooks, attach_lora
 from benchmarks.peer_loop.trial import PeerTask, peer_task
 from benchmarks.throughput_cases import MADE_UP, Case, made_up_bench, mixed_layouts
+from benchmarks.throughput_summary import OURS, Row, print_row, print_summary
 from benchmarks.throughput_sides import (
     Outcome,
     finish_queued_work,
@@ -57,19 +56,13 @@ from placement_search.layout import Layout
 from placement_search.study.search import load_bench
 from placement_search.tasks.settings import DataSettings
 
-OURS = "ours"
 PEERS: Mapping[str, Attach] = {"hooks": attach_hooks, "lora": attach_lora}
 ASKED = {"hooks": ["hooks"], "lora": ["lora"], "both": ["hooks", "lora"]}
 PACKAGES = ("placement-search", "torch", "transformers", "accelerate", "peft")
-MEBIBYTE = 1024**2
-N_RESAMPLES = 10_000
 TOLERANCE = 1e-3
 """Between losses after one epoch on the same batches, relative; rounding alone gives 1e-6."""
 SMALL_LOSS = 1e-3
 """Losses below it, as of made-up data that a head learns by heart, are compared as if it."""
-
-Row = dict[str, Any]
-"""A layout's line in a file: conditions, kind, layout, and under ``sides`` what each side gave."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -289,78 +282,6 @@ def measured(
             if path is not None:
                 append(path, row)
         yield from (done[case.layout.notation] for case in some)
-
-
-def ratio_of_sums(theirs: Sequence[float], ours: Sequence[float]) -> tuple[float, float, float]:
-    """Their sum over ours, with the ends of its 95 % bootstrap interval over layouts."""
-    pairs = np.array([theirs, ours])
-    picks = np.random.default_rng(0).integers(len(ours), size=(N_RESAMPLES, len(ours)))
-    sums = pairs[:, picks].sum(2)
-    low, high = np.quantile(sums[0] / sums[1], (0.025, 0.975))
-    return float(pairs[0].sum() / pairs[1].sum()), float(low), float(high)
-
-
-def print_row(row: Row) -> None:
-    """A layout's seconds, losses and scores by side."""
-    sides = row["sides"]
-    seconds = "  ".join(f"{name} {sides[name]['seconds']:7.2f} s" for name in sorted(sides))
-    losses = "  ".join(f"{sides[name]['loss']:.4f}" for name in sorted(sides))
-    print(f"{row['kind']:10}  {seconds}  loss {losses}  {shortened(row['layout'])}", flush=True)
-
-
-def shortened(notation: str) -> str:
-    """A layout's notation; of one in every layer its ends."""
-    parts = notation.split("+")
-    if len(parts) <= 6:
-        return notation
-    return f"{parts[0]}+ … +{parts[-1]} ({len(parts)} connections)"
-
-
-def print_summary(rows: Sequence[Row], peers: Sequence[str]) -> None:
-    """Trials per hour, ratios, where the peers' time goes, memory and losses."""
-    columns = {
-        side: {
-            key: [row["sides"][side][key] for row in rows]
-            for key in ("seconds", "cpu_seconds", "loss", "score", "peak_bytes", "parts")
-        }
-        for side in (*peers, OURS)
-    }
-    print("\n| side | trials an hour | peak memory, MiB | mean loss | mean score |")
-    print("| --- | --- | --- | --- | --- |")
-    for side, column in columns.items():
-        an_hour = 3600 * len(rows) / sum(column["seconds"])
-        peak = max(column["peak_bytes"]) / MEBIBYTE
-        loss, score = np.mean(column["loss"]), np.mean(column["score"])
-        print(f"| {side} | {an_hour:.0f} | {peak:.0f} | {loss:.4f} | {score:.4f} |")
-    print()
-    ours, preparation = columns[OURS], rows[0]["preparation"]
-    print(f"preparation, once for all trials: {preparation:.2f} s")
-    for side in peers:
-        print_ratio(side, columns[side]["seconds"], ours["seconds"], preparation)
-        if not math.isnan(ours["cpu_seconds"][0]):
-            by_cpu, *_ = ratio_of_sums(columns[side]["cpu_seconds"], ours["cpu_seconds"])
-            print(f"  by CPU time: {by_cpu:.2f}")
-        print_parts(side, columns[side]["parts"])
-
-
-def print_ratio(
-    side: str, theirs: Sequence[float], ours: Sequence[float], preparation: float
-) -> None:
-    """How many times as long a peer takes, without and with ours' preparation."""
-    ratio, low, high = ratio_of_sums(theirs, ours)
-    with_all = sum(theirs) / (sum(ours) + preparation)
-    print(
-        f"{side} / ours: {ratio:.2f} (95 % over layouts {low:.2f} to {high:.2f}); "
-        f"{with_all:.2f} with the preparation counted on these {len(ours)} trials"
-    )
-
-
-def print_parts(side: str, parts: Sequence[Mapping[str, float]]) -> None:
-    """Shares of a peer's time."""
-    total = sum(sum(each.values()) for each in parts)
-    shares = {name: sum(each[name] for each in parts) / total for name in parts[0]}
-    shown = ", ".join(f"{name} {share:.1%}" for name, share in shares.items())
-    print(f"  of the time of {side}: {shown}")
 
 
 def parsed(arguments: Sequence[str] | None) -> argparse.Namespace:

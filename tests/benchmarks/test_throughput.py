@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks.throughput import main, ratio_of_sums
+from benchmarks.throughput import main
 from benchmarks.throughput_cases import (
     LONG_RANGE,
     MADE_UP,
@@ -15,6 +15,7 @@ from benchmarks.throughput_cases import (
     made_up_bench,
     mixed_layouts,
 )
+from benchmarks.throughput_summary import ratio_of_sums
 from placement_search.layout import Kind
 
 KINDS = {
