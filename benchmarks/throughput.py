@@ -36,7 +36,6 @@ from benchmarks.journal import append, read
 from benchmarks.peer_loop.model import Attach, attach_hooks, attach_lora
 from benchmarks.peer_loop.trial import PeerTask, peer_task
 from benchmarks.throughput_cases import MADE_UP, Case, made_up_bench, mixed_layouts
-from benchmarks.throughput_summary import OURS, Row, print_row, print_summary
 from benchmarks.throughput_sides import (
     Outcome,
     finish_queued_work,
@@ -44,6 +43,7 @@ from benchmarks.throughput_sides import (
     run_ours,
     run_peer,
 )
+from benchmarks.throughput_summary import OURS, Row, print_row, print_summary
 from placement_search.backbones.settings import ModelSettings
 from placement_search.engine.engine import Engine
 from placement_search.engine.in_process import InProcessEngine
