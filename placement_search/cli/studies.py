@@ -156,6 +156,7 @@ def _front_rows(record: "StudyRecord", answer: "Answer | None") -> list[Row]:
     """The front's layouts, and the answer; with their means over fresh seeds where there are some.
 
     The front goes by the search's own scores, so the answer, chosen by those means, may lie off it.
+    Its test score is that of the trainings after the choice, as elsewhere.
     """
     from placement_search.study.answer import read_finalists
     from placement_search.study.front import admitted_front
@@ -163,6 +164,9 @@ def _front_rows(record: "StudyRecord", answer: "Answer | None") -> list[Row]:
 
     cost = record.definition.cost or ""
     retrained = {f.trial.layout_id: f for f in read_finalists(record) if f.is_comparable}
+    tested = {layout_id: finalist.test.mean for layout_id, finalist in retrained.items()}
+    if answer:
+        tested[answer.chosen.trial.layout_id] = answer.test.mean
     front = admitted_front(record, cost)
     on_front = {trial.layout_id for trial in front}
     chosen = answer.chosen.trial if answer else None
@@ -173,7 +177,7 @@ def _front_rows(record: "StudyRecord", answer: "Answer | None") -> list[Row]:
             "score": trial.score,
             cost: cost_of(trial.card, cost) if trial.card else None,
             "validation": finalist.validation.mean if finalist else None,
-            "test": finalist.test.mean if finalist else None,
+            "test": tested.get(trial.layout_id),
             "is_answer": chosen is not None and trial.layout_id == chosen.layout_id,
             "is_on_front": trial.layout_id in on_front,
             "role": trial.role,

@@ -58,6 +58,21 @@ def test_the_answer_stands_behind_a_front_that_lacks_it(
     assert "0 random layouts of its size" in rows[1]["gain_not_measured"]
 
 
+def test_an_answers_test_score_beside_a_front_is_that_after_the_choice(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Its finals chose it, so theirs is lucky; the others' are of their finals."""
+    record = of_two_objectives()
+    again = replace(record, confirmations=tuple(finals(GOOD, (0.7, 0.72))))
+    before = json.loads(best_of(record, Format.JSON, monkeypatch, capsys))
+    after = json.loads(best_of(again, Format.JSON, monkeypatch, capsys))
+    (answer,) = (row for row in after if row["is_answer"])
+
+    assert [row["test"] for row in before] == pytest.approx([0.505, 0.805])
+    assert answer["test"] == pytest.approx(0.71)
+    assert after[0]["test"] == before[0]["test"]
+
+
 def test_without_finals_no_layout_of_a_front_is_the_answer(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
