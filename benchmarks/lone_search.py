@@ -1,4 +1,7 @@
-"""A search without a study: a sampler asked for a layout and told its score, in memory."""
+"""A search without a study: a sampler asked for a layout and told its score, in memory.
+
+What it knows lags as in a study (docs/decisions/0012-concurrency.md).
+"""
 
 from collections.abc import Mapping
 
@@ -28,6 +31,7 @@ class LoneSearch:
         proxies: The task's proxy map.
         sampler: Name of the sampler.
         seed: The search's.
+        concurrency: Trials that may be under way at once, which is how far knowledge lags.
     """
 
     def __init__(
@@ -36,9 +40,13 @@ class LoneSearch:
         proxies: Mapping[str, Scores],
         sampler: str,
         seed: int,
+        concurrency: int = 1,
     ) -> None:
         encoding = Encoding(space)
-        setting = Setting(encoding, seed, (StudyDirection.MAXIMIZE,), proxies)
+        setting = Setting(
+            encoding, seed, (StudyDirection.MAXIMIZE,), proxies, concurrency=concurrency
+        )
+        self._concurrency = concurrency
         self._proposer = Proposer(setting, SAMPLERS[sampler](setting))
         self._distributions = distributions(encoding)
         self._trials: list[FrozenTrial] = []
@@ -50,7 +58,9 @@ class LoneSearch:
         Raises:
             SpaceExhaustedError: If no new one turned up.
         """
-        question = Question(len(self._trials), list(self._trials), [])
+        number = len(self._trials)
+        n_known = max(0, number - self._concurrency + 1)
+        question = Question(number, self._trials[:n_known], self._trials[n_known:])
         return self._proposer.propose(question, self._seen)
 
     def tell(self, proposal: Proposal, score: float | None) -> None:

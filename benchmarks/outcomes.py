@@ -37,6 +37,7 @@ class Job:
     seed: int
     n_trials: int
     longest: int
+    concurrency: int = 1
 
 
 def enough_of(best: float) -> float:
@@ -59,6 +60,8 @@ def made_from(world: World, jobs: Sequence[Job]) -> str:
         *(first.task, first.space, world.fingerprint, first.sampler, version_of(first.sampler)),
         *(first.n_trials, [job.seed for job in jobs], SLACK, LOOKED_AT, REPLAYS),
         *(version(package) for package in PACKAGES),
+        # One at a time is what results hang on that were made before there was a choice.
+        *([first.concurrency] if first.concurrency > 1 else []),
     )
     return hashlib.sha256(json.dumps(parts).encode()).hexdigest()[:16]
 
@@ -98,6 +101,7 @@ def result_of(world: World, jobs: Sequence[Job], replays: Sequence[Replay]) -> R
         test_regrets=tuple(test[n] for n in told),
         random_order=random_order(worths, job.n_trials),
         made_from=made_from(world, jobs),
+        concurrency=job.concurrency,
     )
 
 

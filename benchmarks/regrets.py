@@ -9,6 +9,7 @@ from benchmarks.aims import JUDGED, TITLES, aim_lines
 from benchmarks.random_order import mean_until_close, median_until_close
 from benchmarks.results import Result, Split, grouped
 from placement_search.report.pictures import draw_svg
+from placement_search.study.settings import SearchSettings
 
 COLOURS = ("#0b6fa4", "#c2410c", "#15803d", "#7e22ce", "#a16207", "#be123c", "#0f766e", "#64748b")
 SHOWN_TRIALS = 60
@@ -21,6 +22,17 @@ CLOSED = """
 Of {} it may choose what is tabled and nothing else: what samplers draw, and greedy choices, mean
 the nearest tabled layout that is new, each another one; the random candidates and small changes
 that `guided` weighs are tabled ones.
+"""
+ONE_AT_A_TIME = """
+One trial runs at a time, so each proposal knows all scores before it (`--concurrency 1`; the
+default of a search is another).
+"""
+SEVERAL = """
+As in a search with `--concurrency {concurrency}`, {default}, {concurrency} trials are under way at
+once: a proposal knows the layouts of the last {unknown} before it, and not their scores.
+"""
+PLAIN = """
+Every trial is trained to its end, none is pruned, and no baselines are known before.
 """
 TOLD = """
 *Trials* is the median over the seeds until one layout within 1 % of the table's best was tried,
@@ -86,7 +98,7 @@ def introduction(results: Sequence[Result], longest: int, command: str) -> str:
     nothing = ["Nothing is trained."]
     nothing += [WHOLE.format(" and ".join(whole).capitalize())] if whole else []
     nothing += [CLOSED.format(" and ".join(closed)).strip()] if closed else []
-    parts = [" ".join(nothing), TOLD.format(longest=longest)]
+    parts = [" ".join(nothing), _lag(results[0].concurrency) + PLAIN, TOLD.format(longest=longest)]
     parts.append(MEASURES.format(of_sets=OF_SETS if "sets" in spaces else ""))
     parts += [FIRST_TRIALS.format(n_trials=n_trials)] if longest > n_trials else []
     parts.append(YARDSTICKS)
@@ -97,6 +109,14 @@ def introduction(results: Sequence[Result], longest: int, command: str) -> str:
     return "\n\n".join(
         ["# Samplers, replayed on measured layouts", f"Made by `{command}`.", *filled]
     )
+
+
+def _lag(concurrency: int) -> str:
+    """What samplers know of the trials before the one that they are asked for."""
+    if concurrency == 1:
+        return ONE_AT_A_TIME
+    default = "the default" if concurrency == SearchSettings().concurrency else "not the default"
+    return SEVERAL.format(concurrency=concurrency, default=default, unknown=concurrency - 1)
 
 
 def _n_trials(results: Sequence[Result]) -> int:

@@ -58,7 +58,9 @@ class Length:
         return n < self.n_trials or (n < self.longest and max(worths) < self.enough)
 
 
-def replay(world: World, sampler: str, seed: int, length: Length) -> Replay:
+def replay(
+    world: World, sampler: str, seed: int, length: Length, *, concurrency: int = 1
+) -> Replay:
     """Search a world; ends early where it has been seen whole.
 
     Args:
@@ -66,9 +68,10 @@ def replay(world: World, sampler: str, seed: int, length: Length) -> Replay:
         sampler: Name of the sampler.
         seed: The search's, and of what it observes.
         length: How long.
+        concurrency: Trials under way at once; the sampler knows less of the last ones.
     """
     tried: set[Layout] = set()
-    search = LoneSearch(world.space(tried), world.proxies, sampler, seed)
+    search = LoneSearch(world.space(tried), world.proxies, sampler, seed, concurrency)
     luck = random.Random(seed)  # noqa: S311 - reproducible, not secret
     worths: list[float] = []
     scores: list[float] = []

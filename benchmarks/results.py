@@ -51,6 +51,7 @@ class Result:
         test_regrets: As ``regrets``, by mean test scores; the incumbent is the one by validation.
         random_order: As ``curve``, expected of exhaustive search in random order.
         made_from: Digest of all that the result hangs on; empty where nobody wrote it down.
+        concurrency: Trials that were under way at once.
     """
 
     task: str
@@ -72,11 +73,12 @@ class Result:
     test_regrets: tuple[float, ...]
     random_order: tuple[float, ...] = ()
     made_from: str = ""
+    concurrency: int = 1
 
     @property
-    def what(self) -> tuple[str, str, str, str, int, int]:
-        """Which searches it is of: table, task, space, sampler, how many, and how long."""
-        searches = self.n_seeds, len(self.curve)
+    def what(self) -> tuple[str, str, str, str, int, int, int]:
+        """Which searches it is of: table, task, space, sampler, number, length, concurrency."""
+        searches = self.n_seeds, len(self.curve), self.concurrency
         return self.table, self.task, self.space, self.sampler, *searches
 
     @property

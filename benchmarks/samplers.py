@@ -10,7 +10,8 @@ other tasks: ``--table my-table.parquet --maps my-maps.parquet``. Spaces: ``sing
 connections, and ``sets`` of one to six, where enough are tabled.
 
 Where many searches never come close within ``--trials``, ``--until`` lets those alone go on, up to
-so many. Regret is that of the first ``--trials``.
+so many. Regret is that of the first ``--trials``. A search has ``--concurrency`` trials under way
+at once and knows no scores of the last ones, as one by the command line; 1 replays one at a time.
 
 With ``--out`` the same command goes on where it stopped: a result that stands in ``results.json``
 is taken from there if its scores, proxies, seeds, trials and the sampler's version are the same.
@@ -42,6 +43,7 @@ from placement_search.errors import nearest
 from placement_search.output_files import write_whole
 from placement_search.own_process import environment
 from placement_search.study.samplers import SAMPLERS
+from placement_search.study.settings import SearchSettings
 
 NOT_REPLAYED = {
     "brute-force": "it goes in random order without replacement, as random does",
@@ -58,7 +60,7 @@ def run(job: Job) -> Replay:
     warnings.simplefilter("ignore")
     world = world_of(job.source, job.task, job.space)
     length = Length(job.n_trials, job.longest, enough_of(world.worths[0]))
-    return replay(world, job.sampler, job.seed, length)
+    return replay(world, job.sampler, job.seed, length, concurrency=job.concurrency)
 
 
 @contextmanager
@@ -143,6 +145,13 @@ def _parser() -> argparse.ArgumentParser:
     add("--seeds", type=int, default=100, help="searches of each kind")
     add("--trials", type=int, default=100, help="of each search")
     add("--until", type=int, metavar="TRIALS", help="go on up to so many until one is close")
+    add(
+        "--concurrency",
+        type=int,
+        default=SearchSettings().concurrency,
+        metavar="TRIALS",
+        help="as of search: samplers know less of the last ones (default %(default)s, as there)",
+    )
     add("--workers", type=int, default=2, help="processes")
     add("--out", type=Path, help="folder for page, picture and results.json")
     return parser
@@ -154,6 +163,7 @@ def command_of(given: argparse.Namespace, tasks: Sequence[str]) -> str:
         "seeds": [given.seeds],
         "trials": [given.trials],
         "until": [given.until] if given.until else [],
+        "concurrency": [given.concurrency],
         "tasks": tasks,
         "spaces": given.spaces,
         "samplers": given.samplers,
@@ -176,12 +186,12 @@ def jobs_of(given: argparse.Namespace) -> list[list[Job]]:
     """
     _check(given)
     source = Source(given.table, given.maps, given.backbone)
-    lengths = given.trials, longest_of(given)
+    searched = given.trials, longest_of(given), given.concurrency
     jobs = []
     for task in given.tasks or sorted(source.rows()):
         rows, _ = tabled_task(source, task)
         jobs += [
-            [Job(source, task, space, name, seed, *lengths) for seed in range(given.seeds)]
+            [Job(source, task, space, name, seed, *searched) for seed in range(given.seeds)]
             for space in spaces_of(task, rows, given.spaces)
             for name in given.samplers
         ]
@@ -209,7 +219,7 @@ def _check(given: argparse.Namespace) -> None:
             raise TableError(
                 f"--samplers takes samplers of search; got {name!r}{nearest(name, known)}"
             )
-    check_counts(given, "seeds", "trials", "workers")
+    check_counts(given, "seeds", "trials", "workers", "concurrency")
     if given.until is not None and given.until < given.trials:
         raise TableError(
             f"--until must be at least --trials, which is {given.trials}, got {given.until}; "

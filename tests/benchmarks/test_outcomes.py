@@ -159,5 +159,6 @@ def test_the_shipped_results_are_those_of_today(folder: Path) -> None:
     for each in results:
         seeds = range(each.n_seeds)
         found = (each.task, each.space, each.sampler)
-        jobs = [Job(SOURCE, *found, seed, len(each.curve), each.longest) for seed in seeds]
+        searched = len(each.curve), each.longest, each.concurrency
+        jobs = [Job(SOURCE, *found, seed, *searched) for seed in seeds]
         assert made_from(world_of(SOURCE, each.task, each.space), jobs) == each.made_from
