@@ -1,11 +1,17 @@
 """A made-up task, and a made-up result of searching it."""
 
+from pathlib import Path
+
 from benchmarks.placements.protocol import SHORT, single_connections
 from benchmarks.placements.table import Row
 from benchmarks.results import Result
 from placement_search.layout import Layout
 
 N_NODES = 7
+SHIPPED = tuple(
+    Path("reports/samplers", folder) for folder in ("one-at-a-time", "one-at-a-time/long")
+)
+"""Folders of the replays that the project shows."""
 BACKBONE = "another"
 GRID = [[float(target) for target in range(N_NODES)] for _ in range(N_NODES)]
 

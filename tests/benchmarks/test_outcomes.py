@@ -23,7 +23,7 @@ from benchmarks.placements.world import World
 from benchmarks.replay import Length, Replay, replay
 from benchmarks.results import RESULTS, Result, read_results
 from benchmarks.tabled import Source, world_of
-from tests.benchmarks.made_up import GRID, N_NODES, SINGLES
+from tests.benchmarks.made_up import GRID, N_NODES, SHIPPED, SINGLES
 
 SOURCE = Source(TABLE, MAPS)
 JOB = Job(SOURCE, "made-up", "singles", "random", 0, 5, 5)
@@ -150,7 +150,7 @@ def test_by_test_the_trials_count_that_all_searches_have() -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("folder", [Path("reports/samplers"), Path("reports/samplers/long")])
+@pytest.mark.parametrize("folder", SHIPPED)
 def test_the_shipped_results_are_those_of_today(folder: Path) -> None:
     """Table, maps, samplers and packages are the ones that they were made from."""
     results = read_results(folder / RESULTS)

@@ -24,7 +24,15 @@ from benchmarks.results import RESULTS, Result, read_results
 from benchmarks.samplers import NOT_REPLAYED, ONE_THREAD, one_thread_pool
 from benchmarks.tabled import MIN_LAYOUTS, spaces_of, world_of
 from placement_search.study.samplers import NEED_SWITCHES
-from tests.benchmarks.made_up import BACKBONE, GRID, N_NODES, RESULT, SINGLES, row_of
+from tests.benchmarks.made_up import (
+    BACKBONE,
+    GRID,
+    N_NODES,
+    RESULT,
+    SHIPPED,
+    SINGLES,
+    row_of,
+)
 
 
 @pytest.fixture
@@ -111,9 +119,10 @@ def test_a_table_of_another_backbone_is_replayed(
     said = (tmp_path / "samplers.md").read_text()
     assert "## `made-up`, single connections" in said
     assert (
-        "Made by `python -m benchmarks.samplers --seeds 3 --trials 20 --tasks made-up --spaces "
-        f"singles --samplers random --table {table} --maps {maps} --out {tmp_path}`" in said
-    )
+        "Made by `python -m benchmarks.samplers --seeds 3 --trials 20 --concurrency 4 --tasks "
+        f"made-up --spaces singles --samplers random --table {table} --maps {maps} --out "
+        f"{tmp_path}`"
+    ) in said
 
 
 def test_the_page_names_the_command_that_made_it(
@@ -125,8 +134,9 @@ def test_the_page_names_the_command_that_made_it(
         "7", "--out", tmp_path)  # fmt: skip
 
     assert (
-        "`python -m benchmarks.samplers --seeds 7 --trials 100 --tasks made-up --spaces singles "
-        f"sets --samplers tpe random --table {table} --maps {maps} --out {tmp_path}`"
+        "`python -m benchmarks.samplers --seeds 7 --trials 100 --concurrency 4 --tasks made-up "
+        f"--spaces singles sets --samplers tpe random --table {table} --maps {maps} --out "
+        f"{tmp_path}`"
     ) in (tmp_path / "samplers.md").read_text()
 
 
@@ -211,7 +221,7 @@ def test_the_shipped_table_is_ready_to_replay(monkeypatch: pytest.MonkeyPatch) -
     assert MAPS.is_file()
 
 
-@pytest.mark.parametrize("folder", [Path("reports/samplers"), Path("reports/samplers/long")])
+@pytest.mark.parametrize("folder", SHIPPED)
 def test_the_shipped_page_is_that_of_the_shipped_results(folder: Path) -> None:
     """Whoever replays anew writes both; every number of the page stands in results.json."""
     said = (folder / "samplers.md").read_text("utf-8")
