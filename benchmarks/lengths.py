@@ -4,11 +4,13 @@ r"""How well short trainings rank layouts as long ones do, and which length pays
 
 For each task and number of epochs, over the layouts that were trained for all lengths: Spearman's
 correlation of the validation scores with the test scores of the longest training, with its
-interval; and what a search loses that spends a given number of epochs in all. It tries as many
-layouts as it can pay for, drawn at random, and takes the one with the best validation score: its
-regret is the best layout's test score after the longest training less that of the one taken, in
-standard deviations of those scores. Longer trainings judge better and judge fewer layouts. The
-length of least mean regret over the tasks is what a trial should take.
+interval, of single connections, of sets of several, and of both together, where the number of
+connections tells much of the order; and what a search loses that spends a given number of epochs in
+all. It tries as many layouts as it can pay for, drawn at random, and takes the one with the best
+validation score: its regret is the best layout's test score after the longest training less that of
+the one taken, in standard deviations of those scores. Longer trainings judge better and judge fewer
+layouts. The length of least mean regret over the tasks is what a trial should take; it is told for
+single connections and for sets too, and with each task left out, so that no one task decides.
 
 The longest length is flattered: its validation scores are of the very trainings whose test scores
 all are held against, while those of the shorter ones are of other trainings, whose luck is their
@@ -18,7 +20,7 @@ own. Where a shorter one loses less nevertheless, it is the careful choice.
 import argparse
 import math
 import statistics
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 from benchmarks.placements.errors import plain_errors
@@ -30,6 +32,12 @@ IN_ALL = 64
 """Epochs of all trials together: 4 layouts for 16 epochs each, or 16 for 4."""
 MIN_LAYOUTS = 30
 """Layouts from which a task has a say."""
+KINDS: Mapping[str, Callable[[Row], bool]] = {
+    "all": lambda _: True,
+    "singles": lambda row: row.layout.count(">") == 1,
+    "sets": lambda row: row.layout.count(">") > 1,
+}
+"""Which layouts are told of, each time."""
 
 
 def by_length(rows: Sequence[Row]) -> Mapping[int, Mapping[str, Row]]:
@@ -83,7 +91,15 @@ def mean_regrets(tasks: Sequence[Mapping[int, float]]) -> dict[int, float]:
 
 
 def lines_of(task: str, rows: Sequence[Row], in_all: int = IN_ALL) -> list[str]:
-    """A line for each length."""
+    """A line for each kind of layouts and length."""
+    return [
+        f"{task:16} {line}"
+        for kind, is_of in KINDS.items()
+        for line in _lines_of_kind(kind, [row for row in rows if is_of(row)], in_all)
+    ]
+
+
+def _lines_of_kind(kind: str, rows: Sequence[Row], in_all: int) -> list[str]:
     found, lost = by_length(rows), regrets(rows, in_all)
     longest = [row.test for row in found[max(LENGTHS)].values()]
     lines = []
@@ -97,10 +113,34 @@ def lines_of(task: str, rows: Sequence[Row], in_all: int = IN_ALL) -> list[str]:
         regret = f"regret {lost[epochs]:.2f}" if lost else "no say"
         seconds = statistics.fmean(row.seconds for row in each.values()) if each else 0.0
         lines.append(
-            f"{task:16} {epochs:3} epochs  {len(each):3} layouts  {shown}  {regret}  "
-            f"{seconds:.1f} s"
+            f"{kind:8} {epochs:3} epochs  {len(each):3} layouts  {shown}  {regret}  {seconds:.1f} s"
         )
     return lines
+
+
+def verdict_of(kind: str, by_task: Mapping[str, Sequence[Row]], in_all: int = IN_ALL) -> str:
+    """Mean regrets of a kind of layouts, and the length of the least, with each task left out."""
+    lost = {
+        task: regrets([row for row in rows if KINDS[kind](row)], in_all)
+        for task, rows in by_task.items()
+    }
+    told = {task: each for task, each in lost.items() if each}
+    if not told:
+        return f"{kind}: no task has a say"
+    means = mean_regrets(list(told.values()))
+    shown = ", ".join(f"{epochs} epochs {regret:.2f}" for epochs, regret in means.items())
+    said = f"{kind}: mean regret of {in_all} epochs in all: {shown}; least with {_least(means)}"
+    without = {
+        task: _least(mean_regrets([other for name, other in told.items() if name != task]))
+        for task in told
+        if len(told) > 1
+    }
+    each = ", ".join(f"{task} {least}" for task, least in without.items())
+    return f"{said}; without {each}" if each else said
+
+
+def _least(means: Mapping[int, float]) -> int:
+    return min(means, key=means.__getitem__)
 
 
 def main() -> None:
@@ -118,11 +158,8 @@ def main() -> None:
             by_task.setdefault(row.task, []).append(row)
     for task, rows in sorted(by_task.items()):
         print("\n".join(lines_of(task, rows, given.in_all)))
-    means = mean_regrets([regrets(rows, given.in_all) for rows in by_task.values()])
-    shown = ", ".join(f"{epochs} epochs {regret:.2f}" for epochs, regret in means.items())
-    print(f"mean regret of {given.in_all} epochs in all: {shown or 'no task has a say'}")
-    if means:
-        print(f"least with {min(means, key=means.__getitem__)} epochs a trial")
+    for kind in KINDS:
+        print(verdict_of(kind, by_task, given.in_all))
 
 
 if __name__ == "__main__":

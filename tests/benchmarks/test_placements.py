@@ -1,7 +1,5 @@
-import itertools
 import json
 import random
-import statistics
 from collections.abc import Sequence
 from dataclasses import asdict, replace
 from pathlib import Path
@@ -13,14 +11,11 @@ import pyarrow.parquet as pq
 import pytest
 
 from benchmarks.journal import append
-from benchmarks.lengths import by_length, expected_worth, lines_of, mean_regrets, regrets
 from benchmarks.placements import maps as maps_file
 from benchmarks.placements.errors import TableError
 from benchmarks.placements.maps import MapRow, add_maps, maps_of, read_maps
 from benchmarks.placements.protocol import (
-    LENGTHS,
     LONG,
-    N_COMPARED,
     N_REPLICATES,
     N_SETS,
     SHORT,
@@ -355,42 +350,3 @@ def test_trials_are_counted_until_one_is_good_enough() -> None:
 def test_the_incumbent_is_the_best_by_what_was_seen() -> None:
     """Whatever it is worth; the first of equals."""
     assert Replay((0.5, 0.7, 0.6), (0.5, 0.8, 0.8), (0.0,) * 3).incumbents() == [0, 1, 1]
-
-
-def test_lengths_are_compared_over_what_has_all_of_them() -> None:
-    """A layout that lacks one length is left out of every correlation."""
-    layouts = single_connections(N_NODES)[:N_COMPARED]
-    rows = [row_of(layout, 0, epochs) for layout in layouts for epochs in LENGTHS]
-    rows = [*rows[:-1], replace(rows[0], epochs=LONG.epochs, replicate=1)]
-
-    assert {len(each) for each in by_length(rows).values()} == {N_COMPARED - 1}
-    lines = lines_of(TASK, rows)
-    assert all("17 layouts" in line and " 1.00 (" in line for line in lines)
-    assert all("no say" in line for line in lines)
-
-
-def test_the_worth_of_the_best_scored_is_the_mean_over_all_draws() -> None:
-    """Against every draw of three out of six, equal scores shared out by chance."""
-    scores, worths = [1, 3, 2, 3, 0, 2], [0.5, 0.2, 0.9, 0.6, 0.1, 0.4]
-
-    def worth(drawn: tuple[int, ...]) -> float:
-        best = max(scores[each] for each in drawn)
-        return statistics.fmean(worths[each] for each in drawn if scores[each] == best)
-
-    draws = [worth(drawn) for drawn in itertools.combinations(range(6), 3)]
-    assert expected_worth(scores, worths, 3) == pytest.approx(statistics.fmean(draws))
-    assert expected_worth(scores, worths, 6) == pytest.approx(0.4)
-
-
-def test_short_trainings_that_rank_truly_pay() -> None:
-    """One epoch that knows all tries the most layouts; one that knows nothing loses to sixteen."""
-    layouts = [*single_connections(N_NODES)[:18], *random_sets(N_NODES)[:18]]
-    true = [row_of(layout, 0, epochs) for layout in layouts for epochs in LENGTHS]
-    blind = [replace(row, validation=0.5) if row.epochs == 1 else row for row in true]
-    knowing, guessing = regrets(true), regrets(blind)
-
-    assert knowing[1] == pytest.approx(0)
-    assert list(knowing.values()) == sorted(knowing.values())
-    assert guessing[1] > guessing[16]
-    mean = mean_regrets([knowing, guessing, {}])
-    assert mean[1] == pytest.approx((knowing[1] + guessing[1]) / 2)
