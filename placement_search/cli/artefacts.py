@@ -42,13 +42,16 @@ def report(
     Example: placement-search report --storage sqlite:///study.db --out reports/first
     """
     with exit_codes():
+        from placement_search.cli.folders import check_report, folder_of
         from placement_search.report.write import write_report
         from placement_search.study.records import load_record
 
         record = load_record(storage, study_name)
+        folder = out or folder_of(record.name) / "report"
+        check_report(folder, record.name, record.storage)
         with StderrProgress() as progress:
             progress.start("report", 1)
-            paths = write_report(record, out or Path("runs") / record.name / "report")
+            paths = write_report(record, folder)
         for path in paths:
             typer.echo(f"wrote {path}")
 
@@ -83,13 +86,15 @@ def export(
     Example: placement-search export --trial 12 --out runs/trial-12
     """
     with exit_codes():
+        from placement_search.cli.folders import check_layout, folder_of
         from placement_search.export.export import choose_trial, export_layout
         from placement_search.study.records import load_record
         from placement_search.study.search import load_bench
 
         record = load_record(storage, study_name)
         choose_trial(record, trial)
-        folder = out or Path("runs") / record.name / "layout"
+        folder = out or folder_of(record.name) / "layout"
+        check_layout(folder, record.name, record.storage)
         with StderrProgress() as progress:
             progress.start("export", record.definition.training.epochs)
             asked = record.definition

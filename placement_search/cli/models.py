@@ -75,7 +75,7 @@ def inspect(
 def data_(data: DataSettings, form: FormatOption = Format.TABLE) -> None:
     """Show how labelled data would be read: columns, splits, classes, and what is wrong with them.
 
-    Example: placement-search data --data trec6 --format json
+    Example: placement-search data --data digits-count --format json
     """
     with exit_codes():
         from placement_search.tasks.loading import read_data

@@ -291,10 +291,9 @@ def search(
             start_files=tuple(map(str, start_from or ())),
             gammas=tuple(gamma) if gamma else DEFAULTS.gammas,
         )
-        folder = out or Path("runs") / settings.resolved_name
         with StderrProgress(is_quiet=quiet) as progress:
             counted = _new_profile(is_wanted=profile)
-            record, paths = _run(settings, folder, progress, counted)
+            record, paths = _run(settings, out, progress, counted)
             for line in counted.lines():
                 progress.say(line)
         _print_summary(record, paths, form)
@@ -319,8 +318,9 @@ def _new_profile(*, is_wanted: bool) -> Profile:
 
 
 def _run(
-    settings: SearchSettings, folder: Path, progress: StderrProgress, profile: Profile
+    settings: SearchSettings, out: Path | None, progress: StderrProgress, profile: Profile
 ) -> tuple["StudyRecord", list[Path]]:
+    from placement_search.cli.folders import check_layout, check_report, folder_of
     from placement_search.export.export import choose_trial
     from placement_search.report.write import write_report
     from placement_search.study.checks import check_settings
@@ -329,7 +329,10 @@ def _run(
 
     # Before minutes of loading.
     check_settings(settings)
-    check_folder(folder)
+    folder = check_folder(out or folder_of(settings.resolved_name))
+    study = settings.resolved_name, settings.storage
+    check_report(folder / "report", *study)
+    check_layout(folder / "layout", *study)
     try:
         progress.start("model and data", 1)
         bench = load_bench(settings.model, settings.data, memory=settings.memory, profile=profile)

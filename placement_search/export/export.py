@@ -75,7 +75,10 @@ def choose_trial(record: StudyRecord, number: int | None) -> TrialRecord:
     if answer is not None:
         return answer.chosen.trial
     if record.incumbent is None:
-        raise ExportError(f"study {record.name!r} has no complete trial to export yet")
+        raise ExportError(
+            f"study {record.name!r} has no complete trial yet that its space and budget admit; go "
+            "on with it, or name a trial (--trial)"
+        )
     return record.incumbent
 
 

@@ -281,6 +281,8 @@ def read_layout_file(path: Path) -> LayoutFile:
     except (json.JSONDecodeError, UnicodeDecodeError) as error:
         raise ExportError(f"{path} is not JSON: {error}") from error
     found = data.get("schema_version") if isinstance(data, dict) else None
+    if found is None:
+        raise ExportError(f"{path} is no layout file; placement-search export writes one")
     if found != SCHEMA_VERSION:
         raise ExportError(
             f"{path} has schema_version {found!r}, this version of the tool reads {SCHEMA_VERSION}"

@@ -119,16 +119,27 @@ def _measured(file: LayoutFile, adapted: AdaptedBackbone, place: str | None) -> 
     """The validation score, where the data are at hand, unchanged and can still be read.
 
     Data on the hub are not asked for: that needs the network.
+
+    Raises:
+        ExportError: If ``place`` is given and holds other data.
+        TaskError: If it is given and can't be read.
     """
     asked = DataSettings(**file.task.data.model_dump())
     data = replace(asked, data=place or asked.data)
-    if data.data not in TASKS and not Path(data.data).exists():
+    if place is None and data.data not in TASKS and not Path(data.data).exists():
         return None
     try:
         task = load_task(data, adapted.backbone.input_format)
     except TaskError:
+        if place is not None:
+            raise
         return None
     if task.fingerprint != file.provenance.data_fingerprint:
+        if place is not None:
+            raise ExportError(
+                f"--data {place!r} are not the data that the layout was scored on: fingerprint "
+                f"{task.fingerprint}, in the layout file {file.provenance.data_fingerprint}"
+            )
         return None
     bench = Workbench(adapted.backbone, task, pooling=adapted.pooling.value)
     mean, std = task.scale if file.task.target is Target.REGRESSION else (0.0, 1.0)

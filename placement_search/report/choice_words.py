@@ -21,9 +21,10 @@ def how_chosen(answer: Answer, findings: Findings) -> list[str]:
     sentences = [_retrained(findings), *_missing(findings), *_rule(answer, findings)]
     sentences += [*rule_sentences(findings), _confirmed(answer)]
     if findings.record.definition.is_paired:
+        by_finals = ", by the finals," if answer.n_confirming else ""
         sentences.append(
             "The same seed number shows all finalists the examples in the same order, so single "
-            "layouts are compared by the differences of their seeds, in pairs."
+            f"layouts are compared{by_finals} by the differences of their seeds, in pairs."
         )
     sentences.append(
         "The test split took no part in the choice; it was read once for each layout and seed, "

@@ -100,9 +100,17 @@ def comparison_sentence(comparison: Comparison, answer: Answer) -> str:
     )
     return (
         f"{_VERDICTS[comparison.verdict]} {name} ({size}): {as_signed(comparison.gain.mean)}, "
-        f"{method}95 % interval {as_interval(comparison.gain)}; {as_score(answer.test.mean)} "
+        f"{_interval(comparison, method)}; {as_score(answer.test.mean)} "
         f"against {as_score(comparison.test.mean)}{by_finals}."
     )
+
+
+def _interval(comparison: Comparison, method: str) -> str:
+    """The interval of a gain, or why there is none."""
+    if not comparison.is_point:
+        return f"{method}95 % interval {as_interval(comparison.gain)}"
+    few = ", too few to tell by" if comparison.verdict == "not told apart" else ""
+    return f"without an interval, since all {comparison.gain.n} seeds gave the same{few}"
 
 
 def sampler_words(record: StudyRecord) -> str:

@@ -51,9 +51,9 @@ def read_space(name_or_path: str) -> SpaceFile:
     if name_or_path in shipped_spaces():
         path = spaces_folder() / f"{name_or_path}.yaml"
     if not path.is_file():
-        known = ", ".join(shipped_spaces())
         raise SpaceError(
-            f"--space takes a file or one of {known}; there is no file {name_or_path!r}"
+            "--space takes a file or the name of a space that ships; there is no file "
+            f"{name_or_path!r}{nearest(name_or_path, shipped_spaces())}"
         )
     merged = read_merged(path)
     try:

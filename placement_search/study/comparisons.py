@@ -55,10 +55,15 @@ class Comparison:
         is no spread to go by, so they have to be enough that chance would rarely order them so.
         """
         gain = self.gain
-        is_point = gain.high - gain.low < ROUNDING
-        if gain.low <= 0 <= gain.high or (is_point and self._chance_of_order > 1 - CONFIDENCE):
+        is_open = self.is_point and self._chance_of_order > 1 - CONFIDENCE
+        if gain.low <= 0 <= gain.high or is_open:
             return "not told apart"
         return "better" if gain.low > 0 else "worse"
+
+    @property
+    def is_point(self) -> bool:
+        """Whether seeds differ in nothing, so that the gain has no interval."""
+        return self.gain.high - self.gain.low < ROUNDING
 
     @property
     def _chance_of_order(self) -> float:

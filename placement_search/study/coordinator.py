@@ -218,7 +218,11 @@ class Coordinator:
         n_trials = self._account.budget.n_trials
         while len(self._under_way) < self._trials.concurrency:
             if self._ledger.n_finished + len(self._under_way) >= n_trials:
-                self._why_ended = f"the study has its {n_trials:,} trials (--n-trials)"
+                held = self._ledger.n_finished
+                more = f", {held - n_trials:,} more than asked for" if held > n_trials else ""
+                self._why_ended = (
+                    f"the study has its {max(held, n_trials):,} trials{more} (--n-trials)"
+                )
                 return
             trial = self._next()
             if trial is None:

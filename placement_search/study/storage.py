@@ -53,7 +53,8 @@ def open_storage(address: str, *, must_exist: bool) -> RDBStorage:
         connected = partial(_only_read, path) if kept else partial(_connected, path, not must_exist)
         return RDBStorage(address, engine_kwargs={"creator": connected})
     except (sqlalchemy.exc.SQLAlchemyError, sqlite3.Error, OSError, RuntimeError) as error:
-        raise StudyError(f"{path} can't be used as a storage: {error}") from error
+        said = str(error).partition("(Background on this error")[0].strip()
+        raise StudyError(f"{path} can't be used as a storage: {said}") from error
 
 
 def check_place(address: str) -> None:
@@ -150,7 +151,8 @@ def sole_coordinator(address: str) -> Iterator[None]:
         lock.acquire(timeout=0)
     except filelock.Timeout as error:
         raise StudyError(
-            f"another search is running on {address!r}; wait for it or stop it"
+            f"another search is running on {address!r}, which takes one at a time; wait for it, "
+            "stop it, or give another --storage"
         ) from error
     except OSError as error:
         raise StudyError(f"{path} can't be used as a storage: {error}") from error

@@ -1,0 +1,87 @@
+"""Where commands put what they make of a study, and that nothing of another study lies there."""
+
+import itertools
+import json
+import shlex
+from pathlib import Path
+from typing import Any
+
+from placement_search.errors import OutputError, StudyError
+from placement_search.export.layout_file import LAYOUT_NAME
+from placement_search.study.settings import SearchSettings
+from placement_search.study.storage import database_path
+
+RUNS = Path("runs")
+
+
+def folder_of(study: str) -> Path:
+    """The folder of a study's output where the user names none.
+
+    Raises:
+        OutputError: If the study's name is none of a folder.
+    """
+    if study in {".", ".."} or Path(study).name != study or "\\" in study:
+        raise OutputError(f"study name {study!r} can't name a folder of {RUNS}/; give one (--out)")
+    return RUNS / study
+
+
+def check_report(folder: Path, study: str, storage: str) -> None:
+    """Check that no other study's report would be replaced.
+
+    Raises:
+        OutputError: If one would.
+    """
+    held = _held(folder / "report.json")
+    if held.get("study"):
+        _check_owner(folder, "report", (held["study"], held.get("storage", "")), (study, storage))
+
+
+def check_layout(folder: Path, study: str, storage: str) -> None:
+    """Check that no layout would be replaced that another study or an operation made.
+
+    Raises:
+        OutputError: If one would.
+    """
+    held = _held(folder / LAYOUT_NAME)
+    if held.get("derived_from"):
+        raise OutputError(
+            f"{str(folder)!r} holds a layout that was made of others by "
+            f"{held['derived_from'].get('operation', 'an operation')!r}; {_CURE}"
+        )
+    if provenance := held.get("provenance"):
+        theirs = str(provenance.get("study", "")), _storage_of(str(provenance.get("command", "")))
+        _check_owner(folder, "layout", theirs, (study, storage))
+
+
+_CURE = "give another folder (--out), or move that one away"
+
+
+def _check_owner(folder: Path, what: str, theirs: tuple[str, str], ours: tuple[str, str]) -> None:
+    same = theirs[0] == ours[0] and _place(theirs[1]) == _place(ours[1])
+    if not same:
+        raise OutputError(
+            f"{str(folder)!r} holds the {what} of another study, {theirs[0]!r} in {theirs[1]}; "
+            f"{_CURE}"
+        )
+
+
+def _held(path: Path) -> dict[str, Any]:
+    """What a file holds; nothing where there is none, or it is none of ours."""
+    try:
+        held = json.loads(path.read_bytes())
+    except (OSError, ValueError):
+        return {}
+    return held if isinstance(held, dict) else {}
+
+
+def _storage_of(command: str) -> str:
+    words = shlex.split(command)
+    named = dict(itertools.pairwise(words))
+    return named.get("--storage", SearchSettings().storage)
+
+
+def _place(address: str) -> Path | str:
+    try:
+        return database_path(address).resolve()
+    except StudyError:
+        return address
