@@ -25,7 +25,7 @@ def random_sentence(findings: Findings) -> str:
 
 
 def gap_sentence(gain: RandomGain) -> str:
-    """That a gain will change, or may, when missing references are made; empty where none are."""
+    """That a gain rests on fewer references than asked for, and why; empty where it does not."""
     if gain.comparison is None:
         return ""
     if gain.lacks_seeds:
@@ -33,10 +33,13 @@ def gap_sentence(gain: RandomGain) -> str:
             f"These references are not complete, {gain.seeds_wanted} seeds each were asked for, so "
             "the gain may change: the same command goes on with them."
         )
+    asked = f"{gain.n_wanted} random layouts were asked for"
+    if gain.lacks_layouts and gain.is_all_there_is:
+        return f"{asked}: draws found no more of this size in the space."
     if gain.lacks_layouts:
         return (
-            f"{gain.n_wanted} random layouts were asked for: the space has no more, or their "
-            "training was interrupted or gave no score; the same command goes on where it can."
+            f"{asked}: their training was interrupted or gave no score, or an earlier version did "
+            "not draw them; the same command goes on, as far as the space has more."
         )
     return ""
 

@@ -127,18 +127,22 @@ def _module_exchanged(
     return chosen
 
 
-def fitting_groups(
-    space: Choices, modules: Sequence[int], generator: random.Random
-) -> list[int] | None:
-    """Different random groups that a set may have or not, one that fits each of these modules.
+def fitting_choices(
+    space: Choices, chosen: Sequence[Choice], generator: random.Random
+) -> list[Choice] | None:
+    """The same modules at different random groups that they fit; groups always there stay.
 
     Returns:
-        In the order of ``modules``; None where there are too few.
+        None where there are too few.
     """
+    kept = [choice for choice in chosen if choice[0] in space.always]
+    modules = [module for group, module in chosen if group not in space.always]
     if not space.has_misfits:
-        return generator.sample(space.free, len(modules))
-    fitting = {module: space.fitting(module) for module in set(modules)}
-    return drawn_apart([fitting[module] for module in modules], generator)
+        groups: list[int] | None = generator.sample(space.free, len(modules))
+    else:
+        fitting = {module: space.fitting(module) for module in set(modules)}
+        groups = drawn_apart([fitting[module] for module in modules], generator)
+    return None if groups is None else [*kept, *zip(groups, modules, strict=True)]
 
 
 def drawn_apart(options: Sequence[Sequence[T]], generator: random.Random) -> list[T] | None:

@@ -13,13 +13,14 @@ from placement_search.space.budget import Budget
 from placement_search.space.choices import Choice, Choices
 from placement_search.space.cost_table import CostTable, LayoutCosts
 from placement_search.space.counting import count_freely, count_layouts
+from placement_search.space.equal_sizes import equally_sized
 from placement_search.space.extent import Extent, extent_of
 from placement_search.space.file import SpaceFile
 from placement_search.space.groups import Group
 from placement_search.space.moves import (
     N_TRIES,
     Ends,
-    fitting_groups,
+    fitting_choices,
     moved_choices,
     random_choices,
 )
@@ -203,20 +204,22 @@ class SearchSpace:
     def shuffled(self, layout: Layout, generator: random.Random) -> Layout | None:
         """A layout with the same modules at random places that they fit; None where rules forbid.
 
+        Connection by connection it has the same modules, also where groups differ in size.
+
         Raises:
             ValueError: If the layout is not made of this space's connections and modules.
         """
-        chosen, always = self.chosen(layout), self.choices.always
+        chosen, sizes = self.chosen(layout), [len(group) for group in self.groups]
         if chosen is None:
             raise ValueError(f"space {self.name!r} does not know {layout.notation}")
-        modules = [module for group, module in chosen if group not in always]
-        groups = fitting_groups(self.choices, modules, generator)
-        if groups is None:
+        made = (
+            fitting_choices(self.choices, chosen, generator)
+            if len(set(sizes)) == 1
+            else equally_sized(self.choices, sizes, chosen, generator)
+        )
+        if made is None or not self.choices.legality.allows(self.choices.picks(made)):
             return None
-        kept = [choice for choice in chosen if choice[0] in always]
-        made = [*kept, *zip(groups, modules, strict=True)]
-        is_legal = self.choices.legality.allows(self.choices.picks(made))
-        return self.layout_of(made) if is_legal else None
+        return self.layout_of(made)
 
     def neighbours(self, layout: Layout, generator: random.Random, n: int) -> list[Layout]:
         """Different layouts of the space that are one move from ``layout``.

@@ -34,6 +34,8 @@ class RandomGain:
         most_seeds: The most seeds that one of them has; 0 where there are none.
         n_wanted: Random layouts of the size that the study is to have.
         seeds_wanted: Seeds that each of them is to have.
+        n_found: Random layouts of the size that draws from the space found, where they were fewer
+            than that; else None, also in studies of versions that did not keep it.
     """
 
     comparison: Comparison | None
@@ -43,6 +45,7 @@ class RandomGain:
     most_seeds: int = 0
     n_wanted: int = 0
     seeds_wanted: int = 0
+    n_found: int | None = None
 
     @property
     def lacks_seeds(self) -> bool:
@@ -51,8 +54,13 @@ class RandomGain:
 
     @property
     def lacks_layouts(self) -> bool:
-        """Whether there are fewer than the study is to have; its space may have no more."""
+        """Whether there are fewer than the study is to have."""
         return self.n_layouts < self.n_wanted
+
+    @property
+    def is_all_there_is(self) -> bool:
+        """Whether no more of them were found in the space."""
+        return self.n_found is not None and self.n_layouts >= self.n_found
 
 
 def random_gain(
@@ -79,9 +87,10 @@ def random_gain(
         most_seeds=max(counts, default=0),
         n_wanted=record.definition.n_random,
         seeds_wanted=record.goal.n_seeds,
+        n_found=record.alike.get(trial.layout_id),
     )
     if len(tested) < MIN_LAYOUTS:
-        return replace(gain, reason=_why_not(trial, len(tested), is_picked=is_picked))
+        return replace(gain, reason=_why_not(trial, gain, is_picked=is_picked))
     name = f"{len(tested)} random layouts of the same size"
     means = [statistics.fmean(score for score, _ in each) for each in tested]
     # Modules inside sub-layers may have more or fewer parameters at other places.
@@ -145,14 +154,19 @@ def _tested_of_its_size(
     return [list(each.values()) for each in tested.values()]
 
 
-def _why_not(trial: TrialRecord, n_layouts: int, *, is_picked: bool) -> str:
+def _why_not(trial: TrialRecord, gain: RandomGain, *, is_picked: bool) -> str:
     if trial.n_adapter_parameters == 0:
         return "it has no connections that could lie elsewhere"
     drawn = ", drawn apart from the baselines that it is one of," if is_picked else ""
-    layouts = "1 random layout" if n_layouts == 1 else f"{n_layouts} random layouts"
-    return (
+    layouts = "1 random layout" if gain.n_layouts == 1 else f"{gain.n_layouts} random layouts"
+    held = (
         f"the study holds {layouts} of its size{drawn} with a test score and an interval needs "
-        f"{MIN_LAYOUTS}: the space has no more, or the search stopped before them, or their "
-        "training was interrupted or gave no score, or an earlier version did not draw them; the "
-        "same command makes what is missing"
+        f"{MIN_LAYOUTS}: "
+    )
+    if gain.is_all_there_is:
+        return f"{held}draws found no more in the space"
+    return (
+        f"{held}the search stopped before them, or their training was interrupted or gave no "
+        "score, or an earlier version did not draw them; the same command makes what is missing, "
+        "as far as the space has it"
     )

@@ -29,9 +29,8 @@ SEARCHED = "search"
 
 DEFINITION, PROVENANCE, PROXY_MAP, FINALIST = "definition", "provenance", "proxy_map", "finalist/"
 GOAL, REFERENCE, POOLING, NOTES = "goal", "reference/", "pooling", "notes"
-CONFIRMATION = "confirmation/"
 QUEUE_NOTES, SWITCHES, SAMPLER_VERSIONS = "queue_notes", "switches", "sampler_versions"
-LAYOUT_PROXIES = "layout_proxies/"
+CONFIRMATION, LAYOUT_PROXIES, ALIKE = "confirmation/", "layout_proxies/", "alike/"
 FULL_FINE_TUNING = "full fine-tuning"
 """The role of retrainings of the whole backbone, a ceiling for adapters."""
 LAYOUT, LAYOUT_ID, ROLE, N_PARAMETERS, IS_ELIGIBLE = (
@@ -179,6 +178,7 @@ class StudyRecord:
         switches: What switches learned; None where none were trained.
         sampler_versions: By the first trial that it proposed for, which version of the sampler
             proposed; empty in studies made before versions were kept.
+        alike: By layout id, how many random layouts of its size were found; where all were, none.
     """
 
     name: str
@@ -197,6 +197,7 @@ class StudyRecord:
     switches: SwitchRecord | None = None
     sampler_versions: Mapping[int, int] = field(default_factory=dict)
     confirmations: tuple[FinalRecord, ...] = ()
+    alike: Mapping[str, int] = field(default_factory=dict)
 
     @property
     def command(self) -> str:
@@ -300,6 +301,7 @@ def read_study(study: optuna.Study, address: str) -> StudyRecord:
         layout_proxies=_after(attributes, LAYOUT_PROXIES),
         switches=read_switches(attributes),
         sampler_versions=read_sampler_versions(attributes),
+        alike=_after(attributes, ALIKE),
     )
 
 

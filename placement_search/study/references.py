@@ -117,8 +117,9 @@ class References:
 
         For the answer and for each layout from elsewhere that was retrained. Random baselines with
         its modules and its training, or what was drawn for another one, count as its own; only what
-        is missing to as many as the study has random baselines is drawn. An answer that is a random
-        baseline itself has all of them drawn, see `random_gain`.
+        is missing to as many as the study has random baselines is drawn; where the space has fewer
+        the study keeps how many. An answer that is a random baseline itself has all of them drawn,
+        see `random_gain`.
         """
         answer = find_answer(record)
         ours = [answer.chosen.trial] if answer else []
@@ -135,6 +136,8 @@ class References:
             known |= {o.id for o in others if reads_alike(o.notation, trial.layout)}
             if layout.connections and len(known) < record.definition.n_random:
                 drawn = self._draw(record, layout, known)
+                if (n := len(known) + len(drawn)) < record.definition.n_random:
+                    self._study.set_user_attr(f"{records.ALIKE}{trial.layout_id}", n)
                 due[trial.layout_id] = drawn
                 others += drawn
         return due

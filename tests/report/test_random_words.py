@@ -91,11 +91,29 @@ def test_interrupted_references_are_told_with_their_true_seeds(record: StudyReco
 def test_fewer_random_layouts_than_asked_for_are_told(record: StudyRecord) -> None:
     """An interruption may have come between two of them; complete references are not doubted."""
     more = replace(record, definition=replace(record.definition, n_random=4))
+    said = random_sentence(against(more, 0.4))
 
-    assert "4 random layouts were asked for: the space has no more, or" in random_sentence(
-        against(more, 0.4)
-    )
+    assert "4 random layouts were asked for: their training was interrupted or gave no" in said
+    assert said.endswith("the same command goes on, as far as the space has more.")
     assert "asked for" not in random_sentence(against(record, 0.4))
+
+
+@pytest.mark.parametrize(("n_found", "is_over"), [(3, True), (4, False)])
+def test_a_space_without_more_of_them_is_no_interruption(
+    record: StudyRecord, n_found: int, is_over: bool
+) -> None:
+    """The same command would add nothing, unless it found one that has no score yet."""
+    asked = replace(record.definition, n_random=9)
+    few = replace(record, definition=asked, alike={record.trials[5].layout_id: n_found})
+    said = random_sentence(against(few, 0.4))
+
+    assert (
+        said.endswith(
+            " 9 random layouts were asked for: draws found no more of this size in the space."
+        )
+        == is_over
+    )
+    assert ("the same command" in said) != is_over
 
 
 def test_the_interval_is_explained(record: StudyRecord) -> None:

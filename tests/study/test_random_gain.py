@@ -95,6 +95,14 @@ def test_one_random_layout_is_not_enough() -> None:
     assert "interrupted or gave no score" in gain.reason
 
 
+def test_a_space_without_a_second_one_is_the_reason() -> None:
+    """Then no command makes it."""
+    record = with_references((0.5, 0.6))
+    gain = gain_of(replace(record, alike={record.trials[0].layout_id: 1}))
+
+    assert gain.reason.endswith("an interval needs 2: draws found no more in the space")
+
+
 def test_random_baselines_of_its_size_count_too() -> None:
     """Beside those drawn for it; a layout that is both counts once."""
     record = with_references((0.5, 0.6), (0.6, 0.7))
