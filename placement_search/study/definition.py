@@ -55,7 +55,8 @@ class StudyDefinition:
             studies of earlier versions had one.
         baseline_set: Which baselines it has: 1 for those of earlier versions, 2 for more at equal
             budget, 3 for LoRA as well, 4 for every-layer adapters at the budget that do without a
-            norm where they must; kept for the study's whole life.
+            norm where they must, 5 for baselines that keep every limit and spend what it leaves;
+            kept for the study's whole life.
         is_paired: Whether replicates of the finals see the examples in one order for all layouts;
             kept as well.
         start_from: Layouts from elsewhere that are evaluated after the baselines, by role.
@@ -167,7 +168,7 @@ class StudyDefinition:
             raise StudyError("\n".join([head, *lines, cure]))
 
 
-NEWEST_BASELINES = 4
+NEWEST_BASELINES = 5
 """The set of baselines that new studies have."""
 
 _ADAPTER = TypeAdapter(StudyDefinition)

@@ -1,14 +1,14 @@
 """Baselines that spend what an answer may: spread evenly, chosen greedily, thin in every layer."""
 
 import random
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 
 from placement_search.layout import Layout, ModuleSpec, ModuleTypes, make_module
 from placement_search.module_type import Scalar, Settings
 from placement_search.places import Places
 from placement_search.space.cost_table import CostTable, Price
-from placement_search.space.module_choices import parameter_price
+from placement_search.space.module_choices import SIZES, parameter_price
 from placement_search.space.node_names import Pair
 from placement_search.space.search_space import SearchSpace
 from placement_search.study.baselines import (
@@ -22,6 +22,7 @@ from placement_search.study.baselines import (
     where_it_fits,
     wired,
 )
+from placement_search.study.definition import NEWEST_BASELINES
 from placement_search.study.greedy import greedy_choice
 
 EVENLY_SPREAD = "evenly spread"
@@ -29,8 +30,6 @@ GREEDY = "greedy by numerical rank (GGA)"
 GREEDY_PROXY = "numerical_rank"
 """The paper's choice, made on the paper's own proxy."""
 SAME_BUDGET = "same budget"
-RANK = "rank"
-"""The setting that every-layer baselines lower until they fit."""
 SPARED: Mapping[str, Scalar] = {"norm": False, "scale_per_channel": False, "gate": False}
 """What a module can do without, first to last, with the value that is without it.
 
@@ -57,7 +56,7 @@ def equal_budget_baselines(
     n_nodes: int,
     scores: Sequence[Sequence[float]] | None,
     seed: int = 0,
-    spared: Mapping[str, Scalar] = SPARED,
+    baseline_set: int = NEWEST_BASELINES,
 ) -> EqualBudget:
     """Baselines that cost at most what an answer may, each by its own rule for the places.
 
@@ -68,11 +67,11 @@ def equal_budget_baselines(
         scores: ``GREEDY_PROXY`` by ``[source][target]``; None where the study has no proxy map, or
             one without it.
         seed: That of the random baselines, whose number of connections the spread ones have.
-        spared: What every-layer modules may do without, see `SPARED`.
+        baseline_set: See `StudyDefinition`.
     """
     number, most = dearest(space)
     thin = [
-        (f"{base}, {SAME_BUDGET}", *_thin(space, number, pairs, types, spared))
+        (f"{base}, {SAME_BUDGET}", *_thin(space, number, pairs, types, baseline_set))
         for base, pairs in every_layer(n_nodes).items()
     ]
     alike = random_of(space, number, most, random.Random(seed))  # noqa: S311 - reproducible
@@ -91,20 +90,29 @@ def _thin(
     number: int,
     everywhere: Sequence[Pair],
     types: ModuleTypes,
-    spared: Mapping[str, Scalar],
+    baseline_set: int,
 ) -> tuple[Layout | None, str]:
-    """A layout at all places that a module fits, of the largest rank within the budget; a note."""
+    """A layout at all places that a module fits, of the largest size within the budget; a note."""
     module = space.modules[number]
     pairs, note = where_it_fits(space, module, everywhere)
     if not pairs:
         return None, note
-    thin, said = thinned(module, pairs, affordable(space), types, space.places, spared)
-    if thin is None:
-        return None, f"left out: {said}"
-    layout = wired(pairs, thin)
-    excess = space.budget.excess(_table_with(thin, number, space, types).costs(layout))
-    said = "; ".join(filter(None, (note, said)))
-    return (None, f"left out: {excess}") if excess else (layout, said)
+
+    def excess(thin: ModuleSpec) -> str:
+        table = _table_with(thin, number, space, types)
+        return space.budget.excess(table.costs(wired(pairs, thin)))
+
+    thinning = Thinning(
+        affordable(space),
+        excess if baseline_set >= 5 else _no_excess,
+        SIZES if baseline_set >= 5 else SIZES[:1],
+        SPARED if baseline_set >= 4 else {},
+    )
+    thin, said = thinned(module, pairs, thinning, types, space.places)
+    over = excess(thin) if thin else said
+    if thin is None or over:
+        return None, f"left out: {over}"
+    return wired(pairs, thin), "; ".join(filter(None, (note, said)))
 
 
 def _evenly_spread(
@@ -151,10 +159,10 @@ def _dearest_layout(space: SearchSpace) -> Layout:
 
 
 def _table_with(thin: ModuleSpec, number: int, space: SearchSpace, types: ModuleTypes) -> CostTable:
-    """What a module costs that is the space's of this number with a lower rank.
+    """What a module costs that is the space's of this number made smaller.
 
     Where the space has no such module, bytes and operations are taken to go with its parameters,
-    and it takes as long as the whole one: most of that is the same at every rank.
+    and it takes as long as the whole one: most of that is the same at every size.
     """
     if thin in space.modules:
         return space.table.only([thin])
@@ -186,37 +194,65 @@ def _in_proportion(
     return tuple(p * a / b if b else p for p, a, b in zip(prices, few, many, strict=True))
 
 
+def _no_excess(module: ModuleSpec) -> str:
+    del module
+    return ""
+
+
+@dataclass(frozen=True, slots=True)
+class Thinning:
+    """How far, and by what, an every-layer module is made smaller.
+
+    Args:
+        limit: Parameters that its layout may have.
+        excess: Says what else its layout has too much of with a module; nothing where it fits.
+        sizes: The first of these that it has is lowered.
+        spared: What it may do without, see `SPARED`.
+    """
+
+    limit: int
+    excess: Callable[[ModuleSpec], str] = _no_excess
+    sizes: Sequence[str] = SIZES
+    spared: Mapping[str, Scalar] = field(default_factory=lambda: SPARED)
+
+
 def thinned(
     module: ModuleSpec,
     pairs: Sequence[Pair],
-    limit: int,
+    thinning: Thinning,
     types: ModuleTypes,
     places: Places,
-    spared: Mapping[str, Scalar] = SPARED,
 ) -> tuple[ModuleSpec | None, str]:
-    """The module with the largest rank that costs at most ``limit`` parameters at these places.
+    """The module with the largest rank, or other size, that fits the budget at these places.
 
-    Its rank is never raised. Where even rank 1 is too dear it does without one of ``spared`` after
+    It is never raised. Where even 1 is too dear it does without one of ``thinning.spared`` after
     another.
 
     Returns:
-        The module, and what it does without; or None and the reason, where it has no rank, or
+        The module, and what it does without; or None and the reason, where it has no size, or
         is too dear in any case.
     """
-    full = types[module.type].complete(module.settings)
-    if RANK not in full:
-        return None, f"{module.type} has no {RANK} to lower"
-    who = "1 connection costs" if len(pairs) == 1 else f"{len(pairs)} connections cost"
+    full, limit = types[module.type].complete(module.settings), thinning.limit
+    size = next((name for name in thinning.sizes if name in full), None)
+    if size is None:
+        return None, f"{module.type} has no {' or '.join(thinning.sizes)} to lower"
+    who = "1 connection" if len(pairs) == 1 else f"{len(pairs)} connections"
+    costs = "costs" if len(pairs) == 1 else "cost"
     reasons: list[str] = []
-    for change in _changes(full, spared):
+    for change in _changes(full, thinning.spared):
         given = {**module.settings, **change}
-        for rank in range(int(full[RANK]), 0, -1):
-            thin = make_module(types, module.type, {**given, RANK: rank}, "a baseline")
+        for value in range(int(full[size]), 0, -1):
+            thin = make_module(types, module.type, {**given, size: value}, "a baseline")
             cost = _at_all(thin, pairs, types, places)
-            if cost <= limit:
+            over = "" if cost > limit else thinning.excess(thin)
+            if cost <= limit and not over:
                 return thin, f"made {_without(change)}: else {reasons[0]}" if change else ""
-        least = " ".join(filter(None, ("even at rank 1", _without(change))))
-        reasons.append(f"{who} {cost:,} parameters {least}, a layout may have {limit:,}")
+        least = " ".join(filter(None, (f"even at {size} 1", _without(change))))
+        reasons.append(
+            f"{who} {costs} {cost:,} parameters {least}, a layout may have {limit:,}"
+            if cost > limit
+            else f"{who} {least}: {over}"
+        )
     return None, reasons[-1]
 
 

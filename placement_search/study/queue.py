@@ -18,7 +18,6 @@ from placement_search.study.baselines import (
 from placement_search.study.definition import NEWEST_BASELINES, StudyDefinition
 from placement_search.study.equal_budget import (
     GREEDY_PROXY,
-    SPARED,
     EqualBudget,
     equal_budget_baselines,
 )
@@ -123,8 +122,9 @@ def _equal_budget(
     """None where the study was made before there were any."""
     if wanted.baseline_set < 2:
         return EqualBudget((), {})
-    spared = SPARED if wanted.baseline_set >= 4 else {}
-    return equal_budget_baselines(space, MODULE_TYPES, wanted.n_nodes, scores, seed, spared)
+    return equal_budget_baselines(
+        space, MODULE_TYPES, wanted.n_nodes, scores, seed, wanted.baseline_set
+    )
 
 
 def _lora(wanted: Wanted, space: SearchSpace) -> tuple[tuple[Baseline, ...], dict[str, str]]:

@@ -16,6 +16,7 @@ from placement_search.study.equal_budget import (
     EVENLY_SPREAD,
     GREEDY,
     EqualBudget,
+    Thinning,
     _in_proportion,
     affordable,
     equal_budget_baselines,
@@ -109,7 +110,7 @@ def test_any_type_does_without_what_it_can_do_without(
 ) -> None:
     """One setting after another, each only where those before it were not enough."""
     module = make_module(MODULE_TYPES, type_name, {"rank": 4, **settings}, "here")
-    found, _ = thinned(module, [(0, 1)], limit, MODULE_TYPES, Places(WIDTH))
+    found, _ = thinned(module, [(0, 1)], Thinning(limit), MODULE_TYPES, Places(WIDTH))
 
     assert found is not None
     kept = set(found.notation.removesuffix(")").split("(")[1].split(","))
@@ -129,7 +130,7 @@ def test_a_note_says_what_fits_where_and_what_it_does_without() -> None:
 def test_studies_of_earlier_sets_do_without_nothing() -> None:
     """They are left out with the note that they had."""
     space = bound(space_file(connections={"at_most": 24}), 7703)
-    found = equal_budget_baselines(space, MODULE_TYPES, N_NODES, SCORES, spared={})
+    found = equal_budget_baselines(space, MODULE_TYPES, N_NODES, SCORES, baseline_set=3)
 
     assert {PARALLEL, SEQUENTIAL}.isdisjoint(b.role for b in found.baselines)
     assert found.notes[PARALLEL] == (
@@ -141,7 +142,7 @@ def test_a_rank_is_never_raised() -> None:
     """A large budget leaves the space's own module."""
     module = make_module(MODULE_TYPES, "bottleneck", {"rank": 4, "norm": False}, "here")
 
-    assert thinned(module, [(0, 1)], 10**9, MODULE_TYPES, Places(WIDTH)) == (module, "")
+    assert thinned(module, [(0, 1)], Thinning(10**9), MODULE_TYPES, Places(WIDTH)) == (module, "")
 
 
 def test_without_a_budget_the_dearest_layout_of_the_space_is_the_limit() -> None:
@@ -172,6 +173,50 @@ def test_a_thin_layout_over_another_budget_is_left_out() -> None:
 
     assert {PARALLEL, SEQUENTIAL}.isdisjoint(b.role for b in found.baselines)
     assert "1.24 times the bare backbone's latency, the most is 1.1" in found.notes[PARALLEL]
+
+
+def test_every_layer_keeps_every_limit() -> None:
+    """Bytes for 24 connections of rank 1, where parameters would allow rank 3; 4 bytes each."""
+    budget = Budget(max_parameters=16_000, max_bytes=1000 + 4 * 24 * 321)
+    space = bound(space_file(connections={"at_most": 24}), budget=budget)
+    layouts = {b.role: b.layout for b in made(space).baselines}
+
+    for role in (PARALLEL, SEQUENTIAL):
+        assert {c.module.notation for c in layouts[role].connections} == {"bottleneck(rank=1)"}
+
+
+def test_a_limit_that_no_size_keeps_is_told() -> None:
+    """The smallest every-layer adapters have 193 parameters each, and ten operations for each."""
+    budget = Budget(max_parameters=16_000, max_flops=Fraction("1.4"))
+    note = made(bound(space_file(connections={"at_most": 24}), budget=budget)).notes[PARALLEL]
+
+    assert note == (
+        "left out: 24 connections even at rank 1 without norm: 1.4632 times the bare backbone's "
+        "operations, the most is 1.4"
+    )
+
+
+def test_the_size_that_is_lowered_is_what_the_module_calls_so() -> None:
+    """A tiny attention has a width; 24 of width 1 cost 9,456 parameters."""
+    modules = [{"type": "tiny_attention", "width": [1, 4]}]
+    found = made(bound(space_file(connections={"at_most": 24}, modules=modules), 12_000))
+    layouts = {b.role: b.layout for b in found.baselines}
+
+    for role in (PARALLEL, SEQUENTIAL):
+        assert [c.module.notation for c in layouts[role].connections] == [
+            "tiny_attention(width=1)"
+        ] * 24
+        assert role not in found.notes
+
+
+def test_a_module_without_a_size_says_so() -> None:
+    """`adapter_bias` has none."""
+    modules = [{"type": "adapter_bias"}]
+    found = made(bound(space_file(connections={"at_most": 3}, modules=modules)))
+
+    assert found.notes[PARALLEL] == (
+        "left out: adapter_bias has no rank or width or experts or heads to lower"
+    )
 
 
 @given(st.integers(1, 40), st.integers(1, 30))
