@@ -11,6 +11,7 @@ from placement_search.report.proxy_table import COLUMNS_NOTE, proxies_table
 from placement_search.report.proxy_words import proxy_sentences
 from placement_search.report.random_words import interval_sentence, random_sentence
 from placement_search.report.tables import Column, Table
+from placement_search.report.training_words import training_sentence
 from placement_search.report.transfers import TITLE, transfer_sentences, transfers_table
 from placement_search.report.words import (
     choice_sentences,
@@ -91,8 +92,9 @@ def _answer(findings: Findings) -> Iterator[str]:
         yield markdown_table(tables.connections_table(findings))
     if findings.answer:
         answer = findings.answer
-        said = (comparison_sentence(c, answer) for c in answer.comparisons)
-        yield _list(escaped(sentence) for sentence in said)
+        yield _list(escaped(comparison_sentence(c, answer)) for c in answer.comparisons)
+        if said := training_sentence(findings):
+            yield escaped(said)
     yield f"**{escaped(random_sentence(findings))}** {escaped(interval_sentence(findings))}".strip()
     yield escaped(" ".join(choice_sentences(findings)))
 

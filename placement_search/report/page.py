@@ -13,6 +13,7 @@ from placement_search.report.primer import PRIMER
 from placement_search.report.proxy_table import proxies_table
 from placement_search.report.proxy_words import no_map_sentence, proxy_sentences
 from placement_search.report.random_words import interval_sentence, random_sentence
+from placement_search.report.training_words import training_sentence
 from placement_search.report.transfers import TITLE, transfer_sentences, transfers_table
 
 TEMPLATE = "page.html.j2"
@@ -44,6 +45,7 @@ def _said(findings: Findings) -> dict[str, object]:
         "better": "Up" if findings.record.definition.is_higher_better else "Down",
         "figures": words.key_figures(findings),
         "comparisons": _comparisons(findings),
+        "training_note": training_sentence(findings),
         "random": (random_sentence(findings), interval_sentence(findings)),
         "transfer_title": TITLE,
         "transfer_words": transfer_sentences(findings),

@@ -6,6 +6,7 @@ from placement_search.report.front import front_sentence
 from placement_search.report.latency_words import latency_facts
 from placement_search.report.proxy_words import closing_proxy_sentences, proxy_facts
 from placement_search.report.random_words import random_facts, random_sentence
+from placement_search.report.training_words import training_sentence
 from placement_search.report.transfers import transfer_facts, transfer_sentences
 from placement_search.report.words import (
     choice_sentences,
@@ -27,7 +28,8 @@ def summary_lines(findings: Findings) -> list[str]:
         answer = findings.answer
         lines += ["On the test split the answer is:"]
         lines += [f"  {comparison_sentence(c, answer)}" for c in answer.comparisons]
-    lines += [*filter(None, [front_sentence(findings)]), random_sentence(findings)]
+    notes = filter(None, [training_sentence(findings), front_sentence(findings)])
+    lines += [*notes, random_sentence(findings)]
     lines += transfer_sentences(findings)
     return lines + [f"Proxies: {sentence}" for sentence in closing_proxy_sentences(findings)]
 
