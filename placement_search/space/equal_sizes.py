@@ -3,7 +3,7 @@
 import math
 import random
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from functools import lru_cache
 from typing import NamedTuple
 
@@ -53,21 +53,64 @@ def equally_sized(
     wanted = Counter[int]()
     for group, module in moved:
         wanted[module] += sizes[group]
-    members: dict[tuple[int, tuple[bool, ...]], list[int]] = {}
-    for group in space.free:
-        fits = tuple(space.fits(group, module) for module in wanted)
-        members.setdefault((sizes[group], fits), []).append(group)
-    if math.prod(n + 1 for n in wanted.values()) * len(members) * len(wanted) > MAX_STATES:
-        made = _exchanged(space, sizes, moved, generator)
-        return None if made is None else kept + made
-    sorts = tuple(Sort(size, len(each), fits) for (size, fits), each in members.items())
-    fewest, most = space.at_least - len(kept), space.legality.at_most - len(kept)
-    made = []
-    counts = _counted(sorts, tuple(wanted.values()), fewest, most).draw(generator)
-    for each, row in zip(members.values(), counts, strict=True):
+    n_sorts = len(_members(space, sizes, wanted))
+    if math.prod(n + 1 for n in wanted.values()) * n_sorts * len(wanted) <= MAX_STATES:
+        return kept + of_connections(space, sizes, wanted, generator)
+    made = _exchanged(space, sizes, moved, generator)
+    return None if made is None else kept + made
+
+
+def of_connections(
+    space: Choices, sizes: Sequence[int], wanted: Mapping[int, int], generator: random.Random
+) -> list[Choice]:
+    """A random set of free groups with so many connections by module, all sets equally likely.
+
+    Args:
+        space: Whose groups and modules.
+        sizes: Connections of every group, by its number.
+        wanted: What some set has, see `n_sets`.
+        generator: Draws.
+    """
+    members, made = _members(space, sizes, wanted), list[Choice]()
+    for each, row in zip(
+        members.values(), _counts_of(space, members, wanted).draw(generator), strict=True
+    ):
         modules = [module for module, n in zip(wanted, row, strict=True) for _ in range(n)]
         made += zip(generator.sample(each, len(modules)), modules, strict=True)
-    return kept + made
+    return made
+
+
+def n_sets(space: Choices, sizes: Sequence[int], wanted: Mapping[int, int]) -> int:
+    """How many sets of free groups have so many connections by module.
+
+    Args:
+        space: Whose groups and modules.
+        sizes: Connections of every group, by its number.
+        wanted: One module at least.
+    """
+    return _counts_of(space, _members(space, sizes, wanted), wanted).n_sets
+
+
+def _members(
+    space: Choices, sizes: Sequence[int], modules: Iterable[int]
+) -> dict[tuple[int, tuple[bool, ...]], list[int]]:
+    """Free groups by their size, and by which of the modules fit them."""
+    members: dict[tuple[int, tuple[bool, ...]], list[int]] = {}
+    for group in space.free:
+        fits = tuple(space.fits(group, module) for module in modules)
+        members.setdefault((sizes[group], fits), []).append(group)
+    return members
+
+
+def _counts_of(
+    space: Choices,
+    members: Mapping[tuple[int, tuple[bool, ...]], Sequence[int]],
+    wanted: Mapping[int, int],
+) -> "_Counts":
+    sorts = tuple(Sort(size, len(each), fits) for (size, fits), each in members.items())
+    n_always = len(space.always)
+    fewest, most = space.at_least - n_always, space.legality.at_most - n_always
+    return _counted(sorts, tuple(wanted.values()), fewest, most)
 
 
 def _exchanged(
@@ -85,7 +128,7 @@ def _exchanged(
 
 
 class _Counts:
-    """How many sets of groups have just so many connections of each module; one at least has.
+    """How many sets of groups have just so many connections of each module.
 
     Args:
         sorts: The groups.
@@ -102,8 +145,16 @@ class _Counts:
         self._cells = [(sort, module) for sort in sorts for module in range(len(wanted))]
         self._known: dict[tuple[int, int, tuple[int, ...], int], int] = {}
 
+    @property
+    def n_sets(self) -> int:
+        """All of them."""
+        return self._n_sets(0, 0, self._wanted, self._most)
+
     def draw(self, generator: random.Random) -> list[tuple[int, ...]]:
-        """By sort, how many groups have each module; as likely as there are such sets."""
+        """By sort, how many groups have each module; as likely as there are such sets.
+
+        There must be one.
+        """
         left, due, room = 0, self._wanted, self._most
         drawn: list[int] = []
         for place in range(len(self._cells)):

@@ -14,16 +14,20 @@ from placement_search.space.search_space import SearchSpace
 from placement_search.study.baselines import (
     EVERY_PARALLEL,
     Baseline,
-    dearest,
     every_layer,
-    most_payable,
-    random_of,
-    spent,
     where_it_fits,
-    wired,
 )
 from placement_search.study.definition import NEWEST_BASELINES
 from placement_search.study.greedy import greedy_choice
+from placement_search.study.spending import (
+    affordable,
+    at_places,
+    dearest,
+    random_of,
+    sizes_differ,
+    spent,
+    wired,
+)
 
 EVENLY_SPREAD = "evenly spread"
 GREEDY = "greedy by numerical rank (GGA)"
@@ -69,14 +73,17 @@ def equal_budget_baselines(
         seed: That of the random baselines, whose number of connections the spread ones have.
         baseline_set: See `StudyDefinition`.
     """
-    number, most = dearest(space)
+    number, most = dearest(space, baseline_set)
     thin = [
         (f"{base}, {SAME_BUDGET}", *_thin(space, number, pairs, types, baseline_set))
         for base, pairs in every_layer(n_nodes).items()
     ]
-    alike = random_of(space, number, most, random.Random(seed))  # noqa: S311 - reproducible
-    spread_out = _evenly_spread(space, number, len(alike.connections), n_nodes)
+    generator = random.Random(seed)  # noqa: S311 - reproducible
+    n = len(random_of(space, number, most, generator, baseline_set).connections)
+    spread_out = _evenly_spread(space, number, n, n_nodes, baseline_set)
     greedy = None if scores is None else _greedy(space, scores, number, most)
+    if greedy and scores and baseline_set >= 5:
+        greedy = _dearer(space, greedy, scores, number)
     no_map = "" if scores else f"left out: the study has no proxy map with {GREEDY_PROXY}"
     made = [*thin, (EVENLY_SPREAD, *spread_out), (GREEDY, greedy, no_map)]
     return EqualBudget(
@@ -116,7 +123,7 @@ def _thin(
 
 
 def _evenly_spread(
-    space: SearchSpace, number: int, n: int, n_nodes: int
+    space: SearchSpace, number: int, n: int, n_nodes: int, baseline_set: int
 ) -> tuple[Layout | None, str]:
     """Parallel connections at evenly spread places of those that a module fits, and a note."""
     module = space.modules[number]
@@ -125,8 +132,7 @@ def _evenly_spread(
     def chosen(n: int) -> list[Pair]:
         return [pairs[place - 1] for place in spread(n, len(pairs))]
 
-    payable = most_payable(space, module, n, chosen) if pairs else []
-    return (wired(payable, module) if payable else None), note
+    return at_places(space, number, n, len(pairs), chosen, baseline_set), note
 
 
 def _greedy(space: SearchSpace, scores: Sequence[Sequence[float]], module: int, n: int) -> Layout:
@@ -135,27 +141,24 @@ def _greedy(space: SearchSpace, scores: Sequence[Sequence[float]], module: int, 
     return space.layout_of(space.choices.filled([(group, module) for group in groups], n))
 
 
-def affordable(space: SearchSpace) -> int:
-    """Parameters that a layout may have: the budget, or the space's dearest layout without one."""
-    limit = space.budget.max_parameters
-    return space.cost(_dearest_layout(space)) if limit is None else limit
+def _dearer(
+    space: SearchSpace, greedy: Layout, scores: Sequence[Sequence[float]], number: int
+) -> Layout:
+    """A greedy choice that spends more where the space lets it.
 
-
-def _dearest_layout(space: SearchSpace) -> Layout:
-    """The dearest module as often as it goes, at groups without a first pass, large ones first.
-
-    What that leaves of other limits is spent where connections may have different modules.
+    Its groups may be small ones, then another module may come nearer to the budget; where modules
+    may differ, what is left is spent, on groups in the greedy order.
     """
-    number, most = dearest(space)
-    always, traits = sorted(space.choices.always), space.choices.traits
-
-    def order(group: int) -> tuple[int, int]:
-        return len(traits[group].sources), -space.cost(space.layout_of([(group, number)]))
-
-    free = sorted(space.choices.fitting(number), key=order)
-    groups = [*always, *free[: most - len(always)]]
-    made = space.choices.filled([(group, number) for group in groups], most)
-    return space.layout_of(made if space.is_module_shared else spent(space, made))
+    if sizes_differ(space):
+        numbers = range(len(space.modules))
+        most = {m: n for m in numbers if (n := space.choices.most(m)) >= space.at_least}
+        made = [greedy, *(_greedy(space, scores, m, n) for m, n in most.items())]
+        greedy = max(made, key=space.cost)
+    chosen = space.chosen(greedy)
+    if chosen is None or space.is_module_shared:
+        return greedy
+    order = greedy_choice(space, scores, number, space.at_most)
+    return space.layout_of(spent(space, chosen, order=order))
 
 
 def _table_with(thin: ModuleSpec, number: int, space: SearchSpace, types: ModuleTypes) -> CostTable:

@@ -80,13 +80,14 @@ def queue_of(wanted: Wanted, space: SearchSpace, scores: Sequence[Sequence[float
     more = _equal_budget(wanted, space, scores, seed)
     lora, lora_notes = _lora(wanted, space)
     further = (*lora, *more.baselines)
-    baselines = make_baselines(space, n_nodes, wanted.n_random, seed, further)
+    number = wanted.baseline_set
+    baselines = make_baselines(space, n_nodes, wanted.n_random, seed, further, number)
     starts = [
         Baseline(role, parse_layout(start.layout, MODULE_TYPES))
         for role, start in wanted.start_from.items()
     ]
     queued = without_repeats([*baselines, *starts])
-    notes = _few_random(baselines, wanted.n_random) | baseline_notes(space, n_nodes)
+    notes = _few_random(baselines, wanted.n_random) | baseline_notes(space, n_nodes, number)
     notes |= lora_notes | more.notes
     return Queue(tuple(queued), _notes(starts, queued, space) | notes)
 
