@@ -5,6 +5,7 @@ from pathlib import Path
 
 from placement_search.errors import ExportError
 from placement_search.export.layout_file import LAYOUT_NAME, LayoutFile, read_layout_file
+from placement_search.space.training import NO_CHOICE, TrainingChoice
 from placement_search.study.starts import StartLayout, named_starts
 
 
@@ -45,4 +46,13 @@ def _start(file: LayoutFile) -> StartLayout:
         metric=file.task.metric,
         score=finals.mean if finals else single.validation,
         n_seeds=finals.n if finals else 1,
+        training=_training(file),
     )
+
+
+def _training(file: LayoutFile) -> TrainingChoice:
+    """How its weights were last trained; files of earlier versions say what a space chose alone."""
+    if file.plan:
+        said = {name: file.plan.get(name) for name in ("learning_rate", "weight_decay")}
+        return TrainingChoice(**{n: float(v) for n, v in said.items() if v is not None})
+    return TrainingChoice(**file.training.model_dump()) if file.training else NO_CHOICE

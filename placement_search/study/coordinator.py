@@ -71,6 +71,7 @@ class TrialSetup:
         cost: What a layout costs, where the score is set against that.
         switches: What switches learned before the trials; None where none were trained.
         gammas: Strengths of the discount in a sampler's greedy choices.
+        trainings: By role, how those of the baselines are trained that have settings of their own.
     """
 
     space: SearchSpace
@@ -86,6 +87,7 @@ class TrialSetup:
     cost: Callable[[Layout], float] | None = None
     switches: SwitchRecord | None = None
     gammas: tuple[float, ...] = DEFAULT_GAMMAS
+    trainings: Mapping[str, TrainingChoice] = field(default_factory=dict)
 
     @property
     def spent(self) -> Spent:
@@ -182,19 +184,19 @@ class Coordinator:
             baseline
             for baseline in self._trials.baselines
             if baseline.role not in queued
-            and self._baseline_training.id_with(baseline.layout.id) not in known
+            and self._training_of(baseline).id_with(baseline.layout.id) not in known
         ]
         return [self._baseline_entry(baseline) for baseline in missing]
 
-    @property
-    def _baseline_training(self) -> TrainingChoice:
-        """How all baselines are trained: of what the space proposes, nearest to the study's own."""
-        plan = self._trials.plan
-        return self._trials.space.training.nearest(plan.learning_rate, plan.weight_decay)
+    def _training_of(self, baseline: Baseline) -> TrainingChoice:
+        """Its own settings, or of what the space proposes those nearest to the study's."""
+        plan, space = self._trials.plan, self._trials.space
+        own = self._trials.trainings.get(baseline.role)
+        return own or space.training.nearest(plan.learning_rate, plan.weight_decay)
 
     def _baseline_entry(self, baseline: Baseline) -> Entry:
         contained = self._trials.space.contains(baseline.layout)
-        training = self._baseline_training
+        training = self._training_of(baseline)
         params = self._encoding.encode(baseline.layout, training) if contained else {}
         proposal = Proposal(baseline.layout, params, training)
         return self._entry(baseline.role, proposal, is_eligible=contained)

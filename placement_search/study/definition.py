@@ -13,6 +13,7 @@ from placement_search.backbones.facts import BackboneFacts
 from placement_search.backbones.settings import ModelSettings
 from placement_search.errors import StudyError
 from placement_search.evaluation.plan import TrainingPlan
+from placement_search.space.training import NO_CHOICE
 from placement_search.study.settings import DEFAULT_GAMMAS
 from placement_search.study.starts import StartLayout
 from placement_search.tasks.settings import DataSettings
@@ -55,8 +56,9 @@ class StudyDefinition:
             studies of earlier versions had one.
         baseline_set: Which baselines it has: 1 for those of earlier versions, 2 for more at equal
             budget, 3 for LoRA as well, 4 for every-layer adapters at the budget that do without a
-            norm where they must, 5 for baselines that keep every limit and spend what it leaves;
-            kept for the study's whole life.
+            norm where they must, 5 for baselines that keep every limit and spend what it leaves, and
+            for layouts from elsewhere that are trained as they were there; kept for the study's
+            whole life.
         is_paired: Whether replicates of the finals see the examples in one order for all layouts;
             kept as well.
         start_from: Layouts from elsewhere that are evaluated after the baselines, by role.
@@ -148,7 +150,10 @@ class StudyDefinition:
 
     def kept(self, held: "StudyDefinition") -> "StudyDefinition":
         """What is asked for now, with what only the study's maker chose: that of ``held``."""
-        return replace(self, baseline_set=held.baseline_set, is_paired=held.is_paired)
+        number, starts = held.baseline_set, self.start_from
+        if number < 5:  # files said nothing of training then
+            starts = {role: replace(s, training=NO_CHOICE) for role, s in starts.items()}
+        return replace(self, baseline_set=number, is_paired=held.is_paired, start_from=starts)
 
     def check_same(self, other: "StudyDefinition", study_name: str) -> None:
         """Check that ``other``, which was asked for now, means this same study.

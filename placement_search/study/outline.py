@@ -20,6 +20,7 @@ from placement_search.study.queue import Queue, Wanted, check_starts, queue_of
 from placement_search.study.seeds import derive_seed
 from placement_search.study.settings import SearchSettings
 from placement_search.study.spaces import bound_space, measured_latency, study_budget
+from placement_search.study.starts import is_start
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,11 +101,11 @@ def outline(settings: SearchSettings, bench: Workbench, n_sampled: int) -> Outli
     drawn = {(made := space.random_layout(generator)).id: made for _ in range(n_sampled)}
     timing = prepare_timing(bench, settings.training.batch_size)
     queue = _queue(settings, space, backbone.n_nodes)
-    n_taken = len({each.layout for each in queue.layouts if space.contains(each.layout)})
+    n_taken = sum(space.contains(each.layout) for each in queue.layouts)
     counts = len(queue.layouts), _n_searched(space, extent, n_taken)
     times = durations(settings, space, bench, timing, (cheap, dear), counts)
     # Layouts from elsewhere come after the baselines.
-    n_baselines = sum(each.role not in settings.start_from for each in queue.layouts)
+    n_baselines = sum(not is_start(each.role) for each in queue.layouts)
     n_baselines = min(n_baselines, times.n_queued)
     return Outline(
         space=space,
@@ -148,7 +149,9 @@ def _extremes(space: SearchSpace) -> tuple[Layout, Layout]:
 
 def _queue(settings: SearchSettings, space: SearchSpace, n_nodes: int) -> Queue:
     """What is evaluated first, as far as it is known without a proxy map."""
-    wanted = Wanted(n_nodes, settings.n_random, settings.seed, settings.start_from)
+    wanted = Wanted(
+        n_nodes, settings.n_random, settings.seed, settings.training, settings.start_from
+    )
     scores = [[1.0] * n_nodes for _ in range(n_nodes)] if settings.proxy_map else None
     return queue_of(wanted, space, scores)
 
@@ -168,7 +171,7 @@ def _n_searched(space: SearchSpace, extent: Extent, n_taken: int) -> int | None:
     Args:
         space: What it proposes from.
         extent: Of the space.
-        n_taken: Layouts of the space that are evaluated before, each trained one way.
+        n_taken: Trials of the space's layouts that come before.
     """
     is_finite = extent.is_exact and not space.training.intervals
     return extent.n_layouts * space.training.n_listed - n_taken if is_finite else None

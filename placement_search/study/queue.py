@@ -1,19 +1,20 @@
 """What a study evaluates first: its baselines, then layouts from elsewhere."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 
 from placement_search.errors import LayoutError, StudyError
-from placement_search.layout import parse_layout
+from placement_search.evaluation.plan import TrainingPlan
+from placement_search.layout import Layout, parse_layout
 from placement_search.modules import MODULE_TYPES, check_places
 from placement_search.places import Places
 from placement_search.space.search_space import SearchSpace
+from placement_search.space.training import TrainingChoice
 from placement_search.study.baselines import (
     RANDOM,
     Baseline,
     baseline_notes,
     make_baselines,
-    without_repeats,
 )
 from placement_search.study.definition import NEWEST_BASELINES, StudyDefinition
 from placement_search.study.equal_budget import (
@@ -32,12 +33,14 @@ class Queue:
     """The layouts to evaluate first, with their roles.
 
     Args:
-        layouts: First to last, no two alike.
+        layouts: First to last, no two alike that are trained alike.
         notes: By role, why a layout is missing, what it lacks, or why it can't be the answer.
+        trainings: By role, how those from elsewhere are trained; the others as baselines are.
     """
 
     layouts: tuple[Baseline, ...]
     notes: dict[str, str]
+    trainings: dict[str, TrainingChoice] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +51,7 @@ class Wanted:
         n_nodes: Nodes of the backbone.
         n_random: Random layouts among the baselines.
         seed: The study's.
+        plan: How the study trains where the space does not say.
         start_from: Layouts from elsewhere, by role.
         baseline_set: Which baselines, see `StudyDefinition`.
     """
@@ -55,6 +59,7 @@ class Wanted:
     n_nodes: int
     n_random: int
     seed: int
+    plan: TrainingPlan
     start_from: Mapping[str, StartLayout]
     baseline_set: int = NEWEST_BASELINES
 
@@ -63,7 +68,12 @@ def make_queue(asked: StudyDefinition, space: SearchSpace, proxy_map: ProxyMap |
     """The queue of a study, which depends on its definition and its proxy map alone."""
     scores = proxy_map.scores.get(GREEDY_PROXY) if proxy_map else None
     wanted = Wanted(
-        asked.backbone.n_nodes, asked.n_random, asked.seed, asked.start_from, asked.baseline_set
+        asked.backbone.n_nodes,
+        asked.n_random,
+        asked.seed,
+        asked.training,
+        asked.start_from,
+        asked.baseline_set,
     )
     return queue_of(wanted, space, scores)
 
@@ -82,14 +92,10 @@ def queue_of(wanted: Wanted, space: SearchSpace, scores: Sequence[Sequence[float
     further = (*lora, *more.baselines)
     number = wanted.baseline_set
     baselines = make_baselines(space, n_nodes, wanted.n_random, seed, further, number)
-    starts = [
-        Baseline(role, parse_layout(start.layout, MODULE_TYPES))
-        for role, start in wanted.start_from.items()
-    ]
-    queued = without_repeats([*baselines, *starts])
     notes = _few_random(baselines, wanted.n_random) | baseline_notes(space, n_nodes, number)
     notes |= lora_notes | more.notes
-    return Queue(tuple(queued), _notes(starts, queued, space) | notes)
+    starts = _starts(wanted, space, baselines)
+    return Queue((*baselines, *starts.layouts), starts.notes | notes, starts.trainings)
 
 
 def check_starts(
@@ -144,14 +150,39 @@ def _few_random(baselines: Sequence[Baseline], n_random: int) -> dict[str, str]:
     }
 
 
-def _notes(starts: list[Baseline], queued: list[Baseline], space: SearchSpace) -> dict[str, str]:
-    """Which layouts from elsewhere are no new ones, and why others are not admitted."""
-    roles = {baseline.layout.id: baseline.role for baseline in queued}
-    notes: dict[str, str] = {}
-    for start in starts:
-        objections = space.objections(start.layout)
-        if roles[start.layout.id] != start.role:
-            notes[start.role] = f"is the same layout as “{roles[start.layout.id]}”"
-        elif objections:
-            notes[start.role] = f"can't be the answer: {'; '.join(objections)}"
-    return notes
+def _starts(wanted: Wanted, space: SearchSpace, baselines: Sequence[Baseline]) -> Queue:
+    """The layouts from elsewhere, but for those that are queued already and trained alike."""
+    plan, nearest = wanted.plan, space.training.nearest
+    usual = nearest(plan.learning_rate, plan.weight_decay)
+    roles = {usual.id_with(each.layout.id): each.role for each in baselines}
+    made = Queue((), {})
+    for role, start in wanted.start_from.items():
+        layout, there = parse_layout(start.layout, MODULE_TYPES), plan.with_choice(start.training)
+        training = nearest(there.learning_rate, there.weight_decay)
+        first = roles.setdefault(training.id_with(layout.id), role)
+        said = _said(space, layout) if first == role else f"is the same layout as “{first}”"
+        said = "; ".join(filter(None, [said, _other_training(there, plan.with_choice(training))]))
+        if first == role:
+            made = replace(made, layouts=(*made.layouts, Baseline(role, layout)))
+            made.trainings[role] = training
+        if said:
+            made.notes[role] = said
+    return made
+
+
+def _said(space: SearchSpace, layout: Layout) -> str:
+    """Why a layout from elsewhere is not admitted; empty where it is."""
+    objections = space.objections(layout)
+    return f"can't be the answer: {'; '.join(objections)}" if objections else ""
+
+
+def _other_training(there: TrainingPlan, here: TrainingPlan) -> str:
+    """Which training settings of a file are not those that its layout has here; or empty."""
+    named = (
+        ("learning rate", there.learning_rate, here.learning_rate),
+        ("weight decay", there.weight_decay, here.weight_decay),
+    )
+    other = [
+        f"{what} {ours:g} instead of {theirs:g}" for what, theirs, ours in named if ours != theirs
+    ]
+    return f"is trained otherwise than where it was found: {', '.join(other)}" if other else ""

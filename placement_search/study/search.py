@@ -282,6 +282,7 @@ def _trials(
         replicates=settings.replicates,
         switches=records.read_switches(attributes),
         gammas=settings.gammas,
+        trainings=queue.trainings,
         cost=(lambda layout: COSTS[cost](ingredients.bench.costs(layout))) if cost else None,
     )
 

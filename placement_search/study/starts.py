@@ -4,6 +4,8 @@ import itertools
 from collections.abc import Iterable
 from dataclasses import dataclass
 
+from placement_search.space.training import NO_CHOICE, TrainingChoice
+
 START = "start: "
 """What the roles of such layouts begin with; the task that they were found on follows."""
 
@@ -20,6 +22,7 @@ class StartLayout:
         metric: What its score is.
         score: Its validation score there, the mean over ``n_seeds`` seeds.
         n_seeds: Retrainings behind the score; 1 where there were no finals.
+        training: How it was trained there, as far as its file says.
     """
 
     layout: str
@@ -29,6 +32,7 @@ class StartLayout:
     metric: str
     score: float
     n_seeds: int
+    training: TrainingChoice = NO_CHOICE
 
 
 def named_starts(starts: Iterable[StartLayout]) -> dict[str, StartLayout]:
@@ -37,7 +41,10 @@ def named_starts(starts: Iterable[StartLayout]) -> dict[str, StartLayout]:
     The role names the task; several of one task are numbered. A layout that comes twice from one
     study counts once.
     """
-    ordered = sorted(set(starts), key=lambda s: (s.task, s.study, s.layout, s.score, s.n_seeds))
+    ordered = sorted(
+        set(starts),
+        key=lambda s: (s.task, s.study, s.layout, s.score, s.n_seeds, s.training.notation),
+    )
     named: dict[str, StartLayout] = {}
     for start in ordered:
         first = f"{START}{start.task}"

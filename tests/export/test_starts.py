@@ -9,6 +9,7 @@ import pytest
 from placement_search.errors import ExportError
 from placement_search.export.layout_file import read_layout_file
 from placement_search.export.starts import read_starts
+from placement_search.space.training import TrainingChoice
 
 pytestmark = pytest.mark.slow
 
@@ -52,6 +53,21 @@ def test_a_derived_layout_starts_with_what_was_measured(exported: Path, tmp_path
     start = read_starts([changed(exported, tmp_path, scores=scores)])["start: digits"]
 
     assert (start.score, start.n_seeds) == (file.scores.exported.validation, 1)
+
+
+def test_a_file_says_how_it_was_trained(exported: Path, tmp_path: Path) -> None:
+    """Its plan says all; in files of earlier versions there is what a space chose alone."""
+    plan = read_layout_file(exported / "layout.json").plan
+    chosen = {"learning_rate": 0.003, "weight_decay": None}
+    assert plan is not None
+
+    for changes, training in (
+        ({}, TrainingChoice(float(plan["learning_rate"]), float(plan["weight_decay"]))),
+        ({"plan": None, "training": chosen}, TrainingChoice(0.003)),
+        ({"plan": None}, TrainingChoice()),
+    ):
+        start = read_starts([changed(exported, tmp_path, **changes)])["start: digits"]
+        assert start.training == training
 
 
 def test_wrong_files_are_named_all_at_once(exported: Path, tmp_path: Path) -> None:

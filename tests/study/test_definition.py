@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from placement_search.errors import StudyError
+from placement_search.space.training import TrainingChoice
 from placement_search.study.definition import RECORDED_PACKAGES, StudyDefinition, package_versions
 from placement_search.study.starts import StartLayout
 from tests.tiny_records import DEFINITION
@@ -201,6 +202,20 @@ def test_a_study_of_an_earlier_version_keeps_its_baselines_and_its_unpaired_fina
 
     held.check_same(kept, "tiny")
     assert (kept.baseline_set, kept.is_paired) == (1, False)
+
+
+def test_a_study_of_an_earlier_version_keeps_how_it_trains_what_it_starts_from() -> None:
+    """Its files said nothing of training when it was made, and say it now."""
+    told = replace(STARTED, baseline_set=5)
+    told = replace(
+        told, start_from={"start: digits": replace(START, training=TrainingChoice(0.003))}
+    )
+    held = replace(STARTED, baseline_set=4)
+    kept = told.kept(held)
+
+    held.check_same(kept, "tiny")
+    assert kept.start_from == {"start: digits": START}
+    assert told.kept(replace(held, baseline_set=5)).start_from == told.start_from
 
 
 def test_layouts_to_start_from_are_compared_by_content() -> None:

@@ -10,6 +10,7 @@ from placement_search.places import Places
 from placement_search.space.budget import Budget
 from placement_search.space.file import read_space
 from placement_search.space.search_space import SearchSpace, bind_space
+from placement_search.space.training import TrainingChoice
 from placement_search.study.definition import NEWEST_BASELINES, StudyDefinition
 from placement_search.study.equal_budget import EVENLY_SPREAD, GREEDY, GREEDY_PROXY
 from placement_search.study.lora_baseline import LORA
@@ -191,6 +192,56 @@ def test_a_layout_that_the_study_has_anyway_is_not_evaluated_twice() -> None:
 
     assert "start: digits" not in {each.role for each in queue.layouts}
     assert queue.notes["start: digits"] == "is the same layout as “every layer, parallel”"
+
+
+def searching_rates() -> SearchSpace:
+    """Learning rates are a list, weight decay is an interval."""
+    return bound(space_file(training={"learning_rate": [0.001, 0.003, 0.01],
+                                      "weight_decay": {"low": 0.0, "high": 0.1}}))  # fmt: skip
+
+
+def trained_there(**settings: float) -> StudyDefinition:
+    found = replace(start("3>9:bottleneck(rank=4)"), training=TrainingChoice(**settings))
+    return replace(NEW, start_from={"start: digits": found})
+
+
+def test_a_layout_is_trained_as_it_was_where_it_was_found() -> None:
+    """A transfer is measured so; what its file does not say is the study's."""
+    queue = make_queue(
+        trained_there(learning_rate=0.003, weight_decay=0.05), searching_rates(), MAP
+    )
+    silent = make_queue(trained_there(learning_rate=0.003), searching_rates(), MAP)
+
+    assert queue.trainings == {"start: digits": TrainingChoice(0.003, 0.05)}
+    assert silent.trainings == {"start: digits": TrainingChoice(0.003, NEW.training.weight_decay)}
+    assert "start: digits" not in queue.notes | silent.notes
+
+
+def test_a_training_that_the_space_lacks_is_the_nearest_and_is_told() -> None:
+    """The same where the space leaves training to the study."""
+    far = make_queue(trained_there(learning_rate=0.004, weight_decay=0.5), searching_rates(), MAP)
+    none = make_queue(trained_there(learning_rate=0.003), bound(), MAP)
+
+    assert far.trainings == {"start: digits": TrainingChoice(0.003, 0.1)}
+    assert far.notes["start: digits"] == (
+        "is trained otherwise than where it was found: learning rate 0.003 instead of 0.004, "
+        "weight decay 0.1 instead of 0.5"
+    )
+    assert none.trainings == {"start: digits": TrainingChoice()}
+    assert none.notes["start: digits"].endswith("learning rate 0.01 instead of 0.003")
+
+
+def test_a_layout_that_was_trained_otherwise_is_another_trial() -> None:
+    """A baseline's layout takes part with the file's training too; two files with two."""
+    parallel = "+".join(f"{n - 1}>{n}:bottleneck(rank=8)" for n in range(1, 25))
+    given = {
+        f"start: {rate}": replace(start(parallel), training=TrainingChoice(rate))
+        for rate in (0.001, 0.003, 0.01)
+    }
+    queue = make_queue(replace(NEW, start_from=given), searching_rates(), MAP)
+
+    assert queue.trainings.keys() == {"start: 0.001", "start: 0.003"}
+    assert queue.notes["start: 0.01"] == "is the same layout as “every layer, parallel”"
 
 
 def test_a_node_that_the_backbone_lacks_is_refused() -> None:

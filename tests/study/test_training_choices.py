@@ -103,6 +103,21 @@ def test_a_baseline_that_was_tried_with_its_settings_is_not_evaluated_again(
     assert "later" not in {t.user_attrs[records.ROLE] for t in study.get_trials()}
 
 
+def test_a_layout_from_elsewhere_has_its_own_settings(tmp_path: Path) -> None:
+    """The other queued ones have those nearest to the study's."""
+    engine, layout = StubEngine(), parse_layout("3>5:bottleneck(rank=4)", MODULE_TYPES)
+    setup = TrialSetup(
+        one_layout(), [Baseline("a", layout), Baseline("start: b", layout)], TrainingPlan(epochs=3),
+        seed=0, sampler="tpe", pruner="none", concurrency=1,
+        trainings={"start: b": TrainingChoice(RATES[0], 0.2)},
+    )  # fmt: skip
+    study = optuna.create_study(storage=f"sqlite:///{tmp_path}/study.db")
+    for _ in range(2):
+        Coordinator(study, setup, engine, Silence()).run(SearchBudget(2))
+
+    assert [r.plan.learning_rate for r in engine.requests] == [0.01, RATES[0]]
+
+
 @pytest.mark.slow
 def test_an_interrupted_trial_keeps_its_settings(tmp_path: Path) -> None:
     """The trials are those of a study that was not interrupted."""
