@@ -28,7 +28,7 @@ from placement_search.study.records import (
     StudyRecord,
     TrialRecord,
 )
-from placement_search.study.starts import is_start
+from placement_search.study.starts import is_adapted, is_start
 
 
 def headline(findings: Findings) -> str:
@@ -42,6 +42,8 @@ def headline(findings: Findings) -> str:
     size = plural(len(findings.layout.connections), "connection")
     if chosen.trial.role != SEARCHED:
         what = "a layout from elsewhere" if chosen.trial.is_start else "a baseline"
+        if is_adapted(chosen.trial.role):
+            what = "a layout adapted from elsewhere"
         start = f"The answer is {what}, “{chosen.name}” ({size}): {place_among(findings)}"
     else:
         start = f"The search recommends a layout of {size}"
@@ -157,7 +159,9 @@ def _compared(answer: Answer) -> str:
     n_starts, n_full = sum(map(is_start, names)), names.count(FULL_FINE_TUNING)
     n_baselines = len(names) - n_starts - n_full
     parts = [plural(n_baselines, "baseline")] if n_baselines else []
-    parts += [f"{plural(n_starts, 'layout')} from elsewhere"] if n_starts else []
+    n_adapted = sum(map(is_adapted, names))
+    said = f" ({n_adapted} of them adapted)" if n_adapted else ""
+    parts += [f"{plural(n_starts, 'layout')} from elsewhere{said}"] if n_starts else []
     return joined(parts + [FULL_FINE_TUNING] * n_full)
 
 

@@ -61,7 +61,7 @@ class Outline:
         queue: What is evaluated first; the greedy baseline as a proxy would choose it that is the
             same everywhere.
         n_baselines: Trials that begin of its baselines.
-        n_starts: Those that begin of its layouts from elsewhere.
+        n_starts: Those that begin of its layouts from elsewhere, adapted ones among them.
         durations: How long it would take.
     """
 

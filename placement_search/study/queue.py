@@ -10,6 +10,7 @@ from placement_search.modules import MODULE_TYPES, check_places
 from placement_search.places import Places
 from placement_search.space.search_space import SearchSpace
 from placement_search.space.training import TrainingChoice
+from placement_search.study.adapted_starts import SINCE, adapted
 from placement_search.study.baselines import (
     RANDOM,
     Baseline,
@@ -25,7 +26,7 @@ from placement_search.study.equal_budget import (
 from placement_search.study.lora_baseline import lora_baseline
 from placement_search.study.records import ProxyMap
 from placement_search.study.seeds import derive_seed
-from placement_search.study.starts import StartLayout
+from placement_search.study.starts import StartLayout, adapted_role
 
 
 @dataclass(frozen=True, slots=True)
@@ -150,24 +151,71 @@ def _few_random(baselines: Sequence[Baseline], n_random: int) -> dict[str, str]:
     }
 
 
+@dataclass(frozen=True, slots=True)
+class _Start:
+    """A layout from elsewhere, or made of one.
+
+    Args:
+        role: Its role.
+        layout: It.
+        there: How the one from elsewhere was trained, as far as is known.
+        origin: The role of the one that it is made of; empty for that itself.
+        said: What it has of that one; empty likewise.
+    """
+
+    role: str
+    layout: Layout
+    there: TrainingPlan
+    origin: str = ""
+    said: str = ""
+
+
 def _starts(wanted: Wanted, space: SearchSpace, baselines: Sequence[Baseline]) -> Queue:
     """The layouts from elsewhere, but for those that are queued already and trained alike."""
     plan, nearest = wanted.plan, space.training.nearest
     usual = nearest(plan.learning_rate, plan.weight_decay)
     roles = {usual.id_with(each.layout.id): each.role for each in baselines}
     made = Queue((), {})
-    for role, start in wanted.start_from.items():
-        layout, there = parse_layout(start.layout, MODULE_TYPES), plan.with_choice(start.training)
+    for start in _all_starts(wanted, space):
+        role, layout, there = start.role, start.layout, start.there
         training = nearest(there.learning_rate, there.weight_decay)
         first = roles.setdefault(training.id_with(layout.id), role)
-        said = _said(space, layout) if first == role else f"is the same layout as “{first}”"
-        said = "; ".join(filter(None, [said, _other_training(there, plan.with_choice(training))]))
         if first == role:
             made = replace(made, layouts=(*made.layouts, Baseline(role, layout)))
             made.trainings[role] = training
-        if said:
+        if start.origin:
+            made.notes[start.origin] += (
+                f"; its places are tried with the space's modules, “{first}”"
+            )
+        told = _said(space, layout) if first == role else f"is the same layout as “{first}”"
+        other = _other_training(there, plan.with_choice(training))
+        if said := "; ".join(filter(None, [start.said, told, other])):
             made.notes[role] = said
     return made
+
+
+def _all_starts(wanted: Wanted, space: SearchSpace) -> list[_Start]:
+    """Those given first, then what is made of the ones that the space lacks."""
+    given = [
+        _Start(
+            role, parse_layout(start.layout, MODULE_TYPES), wanted.plan.with_choice(start.training)
+        )
+        for role, start in wanted.start_from.items()
+    ]
+    if wanted.baseline_set < SINCE:
+        return given
+    found = ((start, adapted(space, start.layout)) for start in given)
+    return given + [
+        replace(
+            start,
+            role=adapted_role(start.role),
+            layout=made.layout,
+            origin=start.role,
+            said=made.said.format(start.role),
+        )
+        for start, made in found
+        if made
+    ]
 
 
 def _said(space: SearchSpace, layout: Layout) -> str:

@@ -99,7 +99,7 @@ class TrialRecord:
 
     @property
     def is_start(self) -> bool:
-        """Whether it was found elsewhere, and given to the study to start from."""
+        """Whether the study starts from it: it was found elsewhere, or made of such a layout."""
         return is_start(self.role)
 
     @property

@@ -35,6 +35,10 @@ class StartLayout:
     training: TrainingChoice = NO_CHOICE
 
 
+ADAPTED = "adapted start: "
+"""What the roles of those begin with that a study made of such layouts, see `adapted`."""
+
+
 def named_starts(starts: Iterable[StartLayout]) -> dict[str, StartLayout]:
     """The layouts by role, whatever the order in which they were given.
 
@@ -55,5 +59,15 @@ def named_starts(starts: Iterable[StartLayout]) -> dict[str, StartLayout]:
 
 
 def is_start(role: str) -> bool:
-    """Whether a trial's role is that of a layout from elsewhere."""
-    return role.startswith(START)
+    """Whether a trial's role is that of a layout from elsewhere, or of one made of it."""
+    return role.startswith(START) or is_adapted(role)
+
+
+def is_adapted(role: str) -> bool:
+    """Whether a trial's role is that of a layout made of one from elsewhere."""
+    return role.startswith(ADAPTED)
+
+
+def adapted_role(role: str) -> str:
+    """The role of what is made of the layout from elsewhere that has this one."""
+    return ADAPTED + role.removeprefix(START)

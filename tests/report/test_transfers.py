@@ -141,3 +141,19 @@ def test_one_may_be_the_answer(record: StudyRecord) -> None:
     assert headline(gather_findings(replace(given, trials=trials))).startswith(
         "The answer is a layout from elsewhere, “start: digits” (2 connections)"
     )
+
+
+def test_one_that_was_made_of_it_is_told_from_it(record: StudyRecord) -> None:
+    """The study changed it, so it is not what was found elsewhere."""
+    given = started(record, (0.9, 0.91, 0.92))
+    trials = tuple(
+        replace(t, is_eligible=True, role="adapted start: digits") if t.is_start else t
+        for t in given.trials
+    )
+    chosen = headline(gather_findings(replace(given, trials=trials)))
+    other = headline(gather_findings(replace(started(record), trials=trials)))
+
+    assert chosen.startswith(
+        "The answer is a layout adapted from elsewhere, “adapted start: digits”"
+    )
+    assert "1 layout from elsewhere (1 of them adapted)" in other
