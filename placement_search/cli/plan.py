@@ -161,7 +161,7 @@ def _facts(settings: SearchSettings, made: "Outline") -> Row:
     return {
         "space": space.name,
         "size": size_words(extent, space.training),
-        "n_layouts": extent.n_layouts if extent.is_exact and log10 < 15 else None,
+        "n_layouts": extent.n_layouts if extent.is_counted and log10 < 15 else None,
         "log10_n_layouts": round(log10, 4),
         "is_exact": extent.is_exact,
         "n_training_settings": space.training.n_listed,
@@ -195,17 +195,24 @@ def _facts(settings: SearchSettings, made: "Outline") -> Row:
 
 
 def size_words(extent: Extent, training: TrainingSpace) -> str:
-    """How many layouts, exactly or at most, and how many trainings of each."""
-    log10 = math.log10(extent.n_layouts)
-    number = f"{extent.n_layouts:,}" if log10 < 15 else f"10^{log10:.1f}"
+    """How many layouts, exactly, within bounds or at most, and how many trainings of each."""
+    number = _power(extent.n_layouts)
     words = f"{number} layout{'s' * (extent.n_layouts != 1)}"
-    if not extent.is_exact:
+    if extent.n_least and not extent.is_counted:
+        least = _power(extent.n_least)
+        words = f"about {words}" if least == number else f"{least} to {words}"
+    elif not extent.is_counted:
         words = f"at most {words}, since counting what budget and conditions leave takes too long"
     if training.n_listed > 1:
         words += f"; each with {training.n_listed} training settings"
     if training.intervals:
         words += f"; any {' and '.join(training.intervals)} of an interval"
     return words
+
+
+def _power(number: int) -> str:
+    """A number, as a power of ten where it is long."""
+    return f"{number:,}" if number < 10**15 else f"10^{math.log10(number):.1f}"
 
 
 def _range(ends: tuple[int, int], *, is_exact: bool) -> str:

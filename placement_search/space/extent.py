@@ -1,11 +1,15 @@
 """How large a space is: its layouts, their connections, their parameters, exactly or as bounds."""
 
+import math
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
+from fractions import Fraction
 
+from placement_search.space import sums
 from placement_search.space.choices import Choices
 from placement_search.space.cost_table import Price
 from placement_search.space.counting import Counted, count_freely, counted_one_by_one
+from placement_search.space.limited import most_within, sets_within
 from placement_search.space.sums import MAX_SHARING, Sort, counted_by_sums, sorts_of
 
 Ends = tuple[int, int]
@@ -23,12 +27,20 @@ class Extent:
             wider than what there is.
         sizes: Fewest and most groups of connections of a layout.
         parameters: Fewest and most trainable parameters of one.
+        n_least: Fewest layouts; as many as the most where their number is exact, though the ranges
+            may not be, and 0 where nothing is known.
     """
 
     n_layouts: int
     is_exact: bool
     sizes: Ends
     parameters: Ends
+    n_least: int
+
+    @property
+    def is_counted(self) -> bool:
+        """Whether the number of layouts is exact."""
+        return self.n_least == self.n_layouts
 
 
 def extent_of(choices: Choices, price: Price) -> Extent:
@@ -39,21 +51,48 @@ def extent_of(choices: Choices, price: Price) -> Extent:
         price: Of parameters.
     """
     legality = choices.legality
-    limit = next((int(most) for each, most in legality.limits if each == price), None)
     free = _freely(choices, price)
     if not legality.rules and not legality.limits:
         return free
     counted: Counted | None = None
-    if not legality.rules and limit is not None and len(legality.limits) == 1:
-        counted = counted_by_sums(choices, price, limit, free.n_layouts)
+    if not legality.rules and len(legality.limits) == 1:
+        limit = _in_parameters(*legality.limits[0], price)
+        if limit is not None:
+            counted = counted_by_sums(choices, price, limit, free.n_layouts)
     counted = counted or counted_one_by_one(choices, price)
     if counted:
+        n = counted.n_sets
         return Extent(
-            counted.n_sets, is_exact=True, sizes=counted.sizes, parameters=counted.parameters
+            n, is_exact=True, sizes=counted.sizes, parameters=counted.parameters, n_least=n
         )
+    return _bounded(free, choices, price)
+
+
+def _in_parameters(price: Price, limit: Fraction, parameters: Price) -> int | None:
+    """A limit on a resource of which every parameter costs the same, as one on parameters."""
+    costs = [*zip(price.modules, parameters.modules, strict=True)]
+    none = (0,) * len(price.shared or parameters.shared)
+    costs += zip(price.shared or none, parameters.shared or none, strict=True)
+    each = next((Fraction(cost) / Fraction(n) for cost, n in costs if n), None)
+    is_alike = each and all(Fraction(cost) == each * Fraction(n) for cost, n in costs)
+    if not each or not is_alike or price.first_pass:
+        return None
+    return math.floor((limit - Fraction(price.fixed)) / each)
+
+
+def _bounded(free: Extent, choices: Choices, price: Price) -> Extent:
+    """What can't be counted with all limits: by each alone, of which the tightest holds."""
+    legality = choices.legality
+    n, max_bits = free.n_layouts, sums.MAX_BITS // (2 * max(1, len(legality.limits)))
+    counts = [sets_within(choices, *each, n, max_bits) for each in legality.limits]
+    ends = [each for each in counts if each is not None]
+    most = min([n, *(high for _, high in ends)])
+    is_alone = len(legality.limits) == 1 and not legality.rules
     low, high = free.parameters
-    most = high if limit is None else min(high, limit)
-    return replace(free, is_exact=False, parameters=(low, most))
+    reached = (most_within(choices, *each, price) for each in legality.limits)
+    high = min([high, *(each for each in reached if each is not None)])
+    least = ends[0][0] if is_alone and ends else 0
+    return Extent(most, is_exact=False, sizes=free.sizes, parameters=(low, high), n_least=least)
 
 
 def _freely(choices: Choices, price: Price) -> Extent:
@@ -74,11 +113,13 @@ def _freely(choices: Choices, price: Price) -> Extent:
         for (n, _), ends in reached.items():
             if n >= choices.at_least:
                 found[n] = _wider(found.get(n, ends), ends)
+    n = count_freely(choices)
     return Extent(
-        count_freely(choices),
+        n,
         is_exact,
         (min(found), max(found)),
         (min(low for low, _ in found.values()), max(high for _, high in found.values())),
+        n_least=n,
     )
 
 

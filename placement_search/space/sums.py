@@ -68,14 +68,46 @@ def counted_by_sums(choices: Choices, price: Price, limit: int, n_freely: int) -
     Returns:
         None where counting would take too long, or there are no sets.
     """
+    shared = [int(each) for each in price.shared] or [0] * choices.legality.n_modules
+    found = sums_within(choices, sorts_of(choices, price), shared, limit, n_freely, MAX_BITS)
+    if not found:
+        return None
+    sizes, numbers, lows, highs = zip(*found, strict=True)
+    return Counted(sum(numbers), (min(sizes), max(sizes)), (min(lows), max(highs)))
+
+
+def sums_within(
+    choices: Choices,
+    sorts: Sequence[Sort],
+    shared: Sequence[int],
+    limit: int,
+    n_freely: int,
+    max_bits: int,
+) -> list[tuple[int, int, int, int]] | None:
+    """The sets within a limit on sums, in parts: size, number of sets, least and largest sum.
+
+    Args:
+        choices: The space's.
+        sorts: Its groups, or some of them.
+        shared: What each module costs once, however often a set has it.
+        limit: The largest sum.
+        n_freely: The number of sets without a limit, or more.
+        max_bits: Bits of all products together.
+
+    Returns:
+        None where counting would take more.
+    """
     n_modules, at_most = choices.legality.n_modules, choices.legality.at_most
-    shared = [int(each) for each in price.shared] or [0] * n_modules
     sharing = [module for module in range(n_modules) if shared[module]]
-    unit, sorts = _in_units(sorts_of(choices, price))
+    largest = max((own for sort in sorts for own in sort.own if own is not None), default=0)
+    limit = min(limit, at_most * largest + sum(shared))
+    if limit < 0:
+        return []
+    unit, sorts = _in_units(sorts)
     field = _Field(n_freely.bit_length() + 1, limit // unit)
     n_families = n_modules if choices.is_module_shared else 2 ** len(sharing)
     n_products = len(sorts) * at_most**2 * n_families
-    is_small = field.n_bits * (field.most + 1) * n_products <= MAX_BITS
+    is_small = field.n_bits * (field.most + 1) * n_products <= max_bits
     if not is_small or len(sharing) > MAX_SHARING:
         return None
     families = (
@@ -83,17 +115,14 @@ def counted_by_sums(choices: Choices, price: Price, limit: int, n_freely: int) -
         if choices.is_module_shared
         else _families(sorts, n_modules, sharing, at_most, field)
     )
-    found = [
-        (size, field.n_sets(kept), *(base + unit * end for end in field.ends(kept)))
+    return [
+        (size, field.n_sets(kept), base + unit * ends[0], base + unit * ends[1])
         for used, polynomials in families.items()
         if (base := sum(shared[module] for module in used)) <= limit
         for size, polynomial in enumerate(polynomials)
         if size >= choices.at_least and (kept := field.cut(polynomial, (limit - base) // unit))
+        for ends in (field.ends(kept),)
     ]
-    if not found:
-        return None
-    sizes, numbers, lows, highs = zip(*found, strict=True)
-    return Counted(sum(numbers), (min(sizes), max(sizes)), (min(lows), max(highs)))
 
 
 def sorts_of(choices: Choices, price: Price) -> list[Sort]:
@@ -115,7 +144,7 @@ def sorts_of(choices: Choices, price: Price) -> list[Sort]:
     ]
 
 
-def _in_units(sorts: list[Sort]) -> tuple[int, list[Sort]]:
+def _in_units(sorts: Sequence[Sort]) -> tuple[int, list[Sort]]:
     """The largest unit that all costs are multiples of, and the costs in it."""
     unit = math.gcd(*(own for sort in sorts for own in sort.own if own)) or 1
     return unit, [

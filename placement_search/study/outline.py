@@ -173,5 +173,5 @@ def _n_searched(space: SearchSpace, extent: Extent, n_taken: int) -> int | None:
         extent: Of the space.
         n_taken: Trials of the space's layouts that come before.
     """
-    is_finite = extent.is_exact and not space.training.intervals
+    is_finite = extent.is_counted and not space.training.intervals
     return extent.n_layouts * space.training.n_listed - n_taken if is_finite else None

@@ -60,12 +60,17 @@ def test_what_a_search_would_refuse_a_plan_refuses(options: list[str], said: str
 
 def test_a_size_that_is_not_counted_is_told_as_a_bound() -> None:
     """What budget and conditions leave is less, and nobody knows how much."""
-    counted = Extent(10**16, is_exact=True, sizes=(1, 6), parameters=(1, 2))
+    counted = Extent(10**16, is_exact=True, sizes=(1, 6), parameters=(1, 2), n_least=10**16)
 
     assert size_words(counted, TrainingSpace()) == "10^16.0 layouts"
-    assert size_words(replace(counted, is_exact=False), TrainingSpace()) == (
+    bounds = replace(counted, is_exact=False)
+    assert size_words(bounds, TrainingSpace()) == "10^16.0 layouts"
+    assert size_words(replace(bounds, n_least=0), TrainingSpace()) == (
         "at most 10^16.0 layouts, since counting what budget and conditions leave takes too long"
     )
+    assert size_words(replace(bounds, n_least=999), TrainingSpace()) == "999 to 10^16.0 layouts"
+    near = replace(bounds, n_least=10**16 - 10)
+    assert size_words(near, TrainingSpace()) == "about 10^16.0 layouts"
 
 
 @pytest.mark.slow

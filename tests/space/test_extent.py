@@ -36,7 +36,7 @@ BUDGETS = st.one_of(
 
 
 def exactly(n: int, sizes: tuple[int, int], parameters: tuple[int, int]) -> Extent:
-    return Extent(n, is_exact=True, sizes=sizes, parameters=parameters)
+    return Extent(n, is_exact=True, sizes=sizes, parameters=parameters, n_least=n)
 
 
 def one_by_one(space: SearchSpace) -> Extent:
@@ -82,10 +82,41 @@ def test_what_can_not_be_counted_has_bounds(changes: dict[str, object], budget: 
         patch.setattr(sums, "MAX_BITS", 0)
         found = space.extent
 
-    assert found.n_layouts >= true.n_layouts
+    assert found.n_least <= true.n_layouts <= found.n_layouts
     for ours, theirs in ((found.sizes, true.sizes), (found.parameters, true.parameters)):
         assert ours[0] <= theirs[0] and theirs[1] <= ours[1]
     assert not found.is_exact or found == true
+
+
+def test_bytes_that_go_with_parameters_are_counted_as_those() -> None:
+    """Four bytes each and a head of 1,000: all is exact where parameters would be."""
+    space = bound(read_space("modules"), budget=Budget(max_bytes=1000 + 4 * 602))
+
+    assert space.extent == bound(read_space("modules"), 602).extent
+
+
+def test_operations_are_counted_where_sets_are_too_many(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The ranges are bounds then; a space without first passes has what parameters would leave."""
+    monkeypatch.setattr(counting, "MAX_STEPS", 0)
+    file = space_file(kinds=["parallel", "long_range"], module_per="connection")
+    true = bound(file, 2000).extent
+    found = bound(file, budget=Budget(max_flops=Fraction("1.2"))).extent
+
+    assert (found.n_least, found.n_layouts) == (true.n_layouts, true.n_layouts)
+    assert found.is_counted
+    assert not found.is_exact
+    assert true.parameters[1] <= found.parameters[1] <= 2000
+
+
+def test_several_limits_have_the_bounds_of_the_tightest(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What they leave together is less than what each leaves."""
+    monkeypatch.setattr(counting, "MAX_STEPS", 0)
+    tight = bound(space_file(), 1500).extent
+    found = bound(space_file(), budget=Budget(1500, max_bytes=100_000)).extent
+
+    assert found.n_layouts == tight.n_layouts
+    assert found.n_least == 0
+    assert found.parameters[1] <= 1500
 
 
 def test_a_limit_on_parameters_alone_is_counted_by_sums(monkeypatch: pytest.MonkeyPatch) -> None:
