@@ -88,15 +88,19 @@ class Choices:
     def repaired(self, wished: Sequence[Choice]) -> list[Choice]:
         """The wished set where the space contains it, else a set near to it that it contains.
 
-        Earlier wishes come first. One that can't be met gets a cheaper module, then a dearer one,
-        then another group that can be had; where there is none, it is left out.
+        Earlier wishes come first, after what is always there, which need not be wished for. One
+        that can't be met gets a cheaper module, then a dearer one, then another group that can be
+        had; where there is none, it is left out.
 
         Args:
-            wished: Different groups, all that are always there among them.
+            wished: Different groups.
         """
         if self.contains(wished):
             return list(wished)
-        ordered = sorted(wished, key=lambda choice: choice[0] not in self.always)
+        module = wished[0][1] if wished else 0
+        unwished = sorted(self.always - {group for group, _ in wished})
+        everything = [*wished, *((group, module) for group in unwished)]
+        ordered = sorted(everything, key=lambda choice: choice[0] not in self.always)
         return _Repair(self, ordered).run()
 
     def filled(self, wished: Sequence[Choice], n: int) -> list[Choice]:

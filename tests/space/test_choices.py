@@ -237,3 +237,15 @@ def test_a_wished_set_is_filled_where_its_first_wish_would_forbid_the_others() -
     assert len(space.choices.filled(wished, 4)) == 4
     assert space.choices.contains(space.choices.filled(wished, 4))
     assert space.choices.filled(wished, 5) == [wished[0]]
+
+
+@pytest.mark.parametrize("wishes", [[], ["0>3"]], ids=str)
+def test_what_is_always_there_need_not_be_wished_for(wishes: list[str]) -> None:
+    """It comes with the module of the first wish, as far as it fits."""
+    space = bound(space_file(**FOUR | {"connections": {"exactly": 2}}, always=["0>1"]))
+    number = {f"{group[0][0]}>{group[0][1]}": index for index, group in enumerate(space.groups)}
+    made = space.choices.repaired([(number[wish], 1) for wish in wishes])
+
+    assert space.choices.contains(made)
+    assert {number[pair] for pair in ("0>1", *wishes)} <= {group for group, _ in made}
+    assert {module for _, module in made} == {1 if wishes else 0}

@@ -57,10 +57,11 @@ def kept_layouts(space: SearchSpace, keep: Mapping[Pair, float]) -> Iterator[Lay
     dearest = list(reversed(range(len(space.modules))))
     modules = by_fit(space, known) if space.is_module_shared else dearest
     wishes = [_nested(space, known, module) for module in modules]
-    for wish in itertools.chain.from_iterable(itertools.zip_longest(*wishes, fillvalue=[])):
+    in_turn = itertools.chain.from_iterable(itertools.zip_longest(*wishes, fillvalue=[]))
+    for wish in filter(None, in_turn):
         # A place that rules forbid gives way to the next one; a size that they forbid is left out.
         legal = space.choices.repaired(wish)
-        if wish and len(legal) == len(wish):
+        if len(legal) == len(wish):
             yield space.layout_of(legal)
 
 

@@ -88,6 +88,16 @@ def test_a_module_for_each_connection_keeps_them_all() -> None:
     assert first.notation == "1>2:lora(rank=4)+3>3:bottleneck(rank=1)"
 
 
+def test_a_module_of_fewer_sizes_than_another_is_done_earlier() -> None:
+    """LoRA fits what is always there and one place more, a bottleneck all four of them."""
+    modules = [{"type": "bottleneck", "rank": 1}, {"type": "lora", "rank": 1}]
+    nodes = {"sources": ["0-4"], "targets": ["0-4"], "connections": {"at_most": 4}}
+    space = bound(space_file(modules=modules, always=["0>1"], **nodes))
+    found = list(kept_layouts(space, {(0, 1): 0.1, (1, 2): 0.9, (2, 2): 0.8, (0, 4): 0.7}))
+
+    assert [len(layout.connections) for layout in found] == [4, 2, 3, 1, 2, 1]
+
+
 def test_the_sampler_proposes_them_in_order() -> None:
     """And after them what is drawn."""
     setting = replace(setting_of(ENCODING), keep=KEEP)
