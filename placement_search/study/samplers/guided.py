@@ -59,7 +59,7 @@ N_REFERENCE = 200
 N_RANDOM = 150
 """Random candidates of a proposal."""
 N_REFIT = 10
-"""Trials after which the combined proxy is fitted anew."""
+"""The combined proxy is fitted on the first whole tens of trials, whenever those have changed."""
 N_BEST, N_AROUND = 6, 12
 """Layouts that small changes start from, and changes of each."""
 N_ROUNDS = 4
