@@ -2,7 +2,7 @@
 
 from bisect import bisect_left
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field, replace
 
 from placement_search.space.largest import largest_set
@@ -10,6 +10,8 @@ from placement_search.space.legality import Completion, Legality, Pick, Traits
 
 Choice = tuple[int, int]
 """The number of a group of connections, and that of its module."""
+Completions = dict[tuple[int, tuple[int, ...], tuple[Choice, ...]], list[Pick] | None]
+"""By how many choices there are to be, of which modules, and those made: what completes these."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +59,14 @@ class Choices:
             for module in range(self.legality.n_modules)
         )
         object.__setattr__(self, "_fitting", fitting)
+
+    @property
+    def is_ruled(self) -> bool:
+        """Whether rules may admit some sets with a module and forbid others that are as large."""
+        is_limited = bool(self.legality.rules or self.legality.limits)
+        if self.is_module_shared:
+            return is_limited and len(self._sorts) > 1
+        return is_limited or self.has_misfits
 
     def contains(self, chosen: Sequence[Choice]) -> bool:
         """Whether the space has a layout of just these choices."""
@@ -118,7 +128,12 @@ class Choices:
         return larger.repaired(wished) if has_any else made
 
     def completion(
-        self, picks: Sequence[Pick], forced: Sequence[Traits], taken: set[int], modules: list[int]
+        self,
+        picks: Sequence[Pick],
+        forced: Sequence[Traits],
+        taken: set[int],
+        modules: Sequence[int],
+        n: int | None = None,
     ) -> list[Pick] | None:
         """Picks that make a legal set of these, with all forced ones; None where none are found.
 
@@ -127,9 +142,10 @@ class Choices:
             forced: Traits of the groups that are still to come in any case.
             taken: Groups that can't be chosen any more.
             modules: Numbers of the modules to choose from.
+            n: How many there are to be in all, at least; the fewest of a set where none is given.
         """
         stock = self._stock(taken)
-        n_more = self.at_least - len(picks) - len(forced)
+        n_more = (self.at_least if n is None else n) - len(picks) - len(forced)
         return Completion(self.legality, stock, modules).find(picks, forced, n_more)
 
     def _stock(self, taken: set[int]) -> dict[Traits, int]:
@@ -177,33 +193,122 @@ class Choices:
         )
 
 
+class Growth:
+    """A set that is made choice by choice, and picks that are known to complete it.
+
+    Args:
+        space: What is to contain it. Groups that are always there are to be taken first.
+        modules: Those to choose from.
+        n: How many choices it is to come to, at least.
+        due: Picks that make a legal set of that many.
+        barred: Groups that are not to be chosen.
+        known: What completes sets that are alike to rules, of all that grow with the same groups
+            barred; is added to.
+    """
+
+    def __init__(
+        self,
+        space: Choices,
+        modules: Sequence[int],
+        n: int,
+        due: Sequence[Pick],
+        barred: Collection[int] = (),
+        known: Completions | None = None,
+    ) -> None:
+        self.made: list[Choice] = []
+        self.due = list(due)
+        self._space = space
+        self._modules = modules
+        self._n = n
+        self._taken = set(barred)
+        self._failed: set[Choice] = set()
+        self._known: Completions = {} if known is None else known
+
+    @property
+    def left(self) -> list[int]:
+        """The groups that a set may have or not and that are not taken."""
+        return [group for group in self._space.free if group not in self._taken]
+
+    def nearest(self, group: int, module: int) -> Choice | None:
+        """A group with the wished module, else with the dearest other one that is admitted."""
+        others = (each for each in reversed(self._modules) if each != module)
+        wished = [module] if module in self._modules else []
+        choices = ((group, each) for each in (*wished, *others))
+        return next((choice for choice in choices if self.admits(choice)), None)
+
+    def admits(self, choice: Choice) -> bool:
+        """Whether the set can have this choice and still come to its number."""
+        return self._due_with(choice) is not None
+
+    def take(self, choice: Choice) -> bool:
+        """Add a choice where that is possible; gives whether it is."""
+        due = self._due_with(choice)
+        if due is None:
+            return False
+        self.made.append(choice)
+        self._taken.add(choice[0])
+        self.due = due
+        return True
+
+    def _due_with(self, choice: Choice) -> list[Pick] | None:
+        """What would complete the set with this choice; None where nothing is found."""
+        group, module = choice
+        if group in self._taken or not self._space.fits(group, module):
+            return None
+        if group in self._space.always:
+            return self._due_after(choice)
+        # What fails once fails later, too, and so do groups that rules see no difference between.
+        sort = self._space.alike[group], module
+        if sort in self._failed:
+            return None
+        due = self._due_after(choice)
+        if due is None:
+            self._failed.add(sort)
+        return due
+
+    def _due_after(self, choice: Choice) -> list[Pick] | None:
+        """What would still complete the set; None where nothing is found."""
+        pick = self._space.traits[choice[0]], choice[1]
+        if pick in self.due:
+            left = list(self.due)
+            left.remove(pick)
+            return left
+        sorts = sorted((self._space.alike[group], each) for group, each in (*self.made, choice))
+        alike = self._n, tuple(self._modules), tuple(sorts)
+        if alike not in self._known:
+            self._known[alike] = self._completion(choice)
+        return self._known[alike]
+
+    def _completion(self, choice: Choice) -> list[Pick] | None:
+        picks, taken = self._space.picks([*self.made, choice]), self._taken | {choice[0]}
+        forced = self._space.forced(taken)
+        return self._space.completion(picks, forced, taken, self._modules, self._n)
+
+
 class _Repair:
-    """One repair: the choices made so far, and picks that are known to complete them."""
+    """One repair: wishes taken one after another, and something near to those that can't be."""
 
     def __init__(self, space: Choices, wished: Sequence[Choice]) -> None:
         self._space = space
         self._wished = wished
-        self._taken: set[int] = set()
-        self._made: list[Choice] = []
-        self._failed: set[Pick] = set()
         first = wished[0][1] if wished else 0
         everything = list(range(space.legality.n_modules))
         sets = [[m] for m in self._near(first)] if space.is_module_shared else [everything]
-        self._modules, self._due = next(
+        self._modules, due = next(
             (modules, found)
             for modules in sets
             if (found := space.completion([], space.forced(set()), set(), modules)) is not None
         )
+        self._growth = Growth(space, self._modules, space.at_least, due)
 
     def run(self) -> list[Choice]:
         """A set that the space contains."""
+        growth = self._growth
         for group, module in self._wished:
             self._take_near(group, module)
-        for traits, module in list(self._due):
-            free = [g for g in self._space.free if g not in self._taken]
-            self._made.append((next(g for g in free if self._space.traits[g] == traits), module))
-            self._taken.add(self._made[-1][0])
-        return self._made
+        for traits, module in list(growth.due):
+            growth.take((next(g for g in growth.left if self._space.traits[g] == traits), module))
+        return growth.made
 
     def _near(self, module: int) -> list[int]:
         """All modules: this one, the cheaper ones downwards, then the dearer ones upwards."""
@@ -213,7 +318,7 @@ class _Repair:
     def _take_near(self, group: int, module: int) -> None:
         """Take a wish, or what is nearest to it, where anything can be taken."""
         near = [m for m in self._near(module) if m in self._modules]
-        is_met = group not in self._taken and any(self._take((group, m)) for m in near)
+        is_met = any(self._growth.take((group, m)) for m in near)
         if not is_met and group not in self._space.always:
             self._take_other(group, near)
 
@@ -224,45 +329,11 @@ class _Repair:
         """
         free, alike = self._space.free, self._space.alike
         place = bisect_left(free, group)
-        left = [each for each in free if each not in self._taken]
+        left = self._growth.left
         for module in modules:
             last = {alike[each]: each for each in left}
-            legal = {
-                first for first, each in last.items() if self._due_with((each, module)) is not None
-            }
+            legal = {first for first, each in last.items() if self._growth.admits((each, module))}
             open_ = [each for each in left if alike[each] in legal]
             if open_:
-                self._take((open_[place * len(open_) // len(free)], module))
+                self._growth.take((open_[place * len(open_) // len(free)], module))
                 return
-
-    def _take(self, choice: Choice) -> bool:
-        due = self._due_with(choice)
-        if due is None:
-            return False
-        self._made.append(choice)
-        self._taken.add(choice[0])
-        self._due = due
-        return True
-
-    def _due_with(self, choice: Choice) -> list[Pick] | None:
-        """What would complete the set with this choice; None where nothing is found."""
-        pick = self._space.traits[choice[0]], choice[1]
-        if not self._space.fits(*choice):
-            return None
-        is_free = choice[0] not in self._space.always
-        if is_free and pick in self._failed:
-            return None
-        due = self._due_after(choice, pick)
-        if due is None and is_free:
-            self._failed.add(pick)
-        return due
-
-    def _due_after(self, choice: Choice, pick: Pick) -> list[Pick] | None:
-        """What would still complete the set; None where nothing is found."""
-        picks = [*self._space.picks(self._made), pick]
-        if pick in self._due:
-            left = list(self._due)
-            left.remove(pick)
-            return left
-        taken = self._taken | {choice[0]}
-        return self._space.completion(picks, self._space.forced(taken), taken, self._modules)

@@ -3,6 +3,7 @@
 import random
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import partial
 
 from placement_search.layout import Layout, ModuleSpec, ModuleTypes, make_module
 from placement_search.module_type import Scalar, Settings
@@ -18,7 +19,14 @@ from placement_search.study.baselines import (
     where_it_fits,
 )
 from placement_search.study.definition import NEWEST_BASELINES
-from placement_search.study.greedy import greedy_choice
+from placement_search.study.greedy import (
+    GAMMA,
+    Discount,
+    LegalChoices,
+    Ranking,
+    greedy_groups,
+    group_scores,
+)
 from placement_search.study.spending import (
     affordable,
     at_places,
@@ -136,9 +144,11 @@ def _evenly_spread(
 
 
 def _greedy(space: SearchSpace, scores: Sequence[Sequence[float]], module: int, n: int) -> Layout:
-    """``n`` groups with one module, those that are always there first, as conditions allow."""
-    groups = greedy_choice(space, scores, module, n)
-    return space.layout_of(space.choices.filled([(group, module) for group in groups], n))
+    """The best ``n`` groups that rules admit, with one module where that can be; fewer at need."""
+    ranking = partial(Ranking, group_scores(scores, space.groups), Discount(space.groups, GAMMA))
+    legal = LegalChoices(space.choices)
+    sizes = range(n, space.at_least - 1, -1)
+    return space.layout_of(next(made for size in sizes for made in legal.of(ranking, module, size)))
 
 
 def _dearer(
@@ -157,8 +167,11 @@ def _dearer(
     chosen = space.chosen(greedy)
     if chosen is None or space.is_module_shared:
         return greedy
-    order = greedy_choice(space, scores, number, space.at_most)
-    return space.layout_of(spent(space, chosen, order=order))
+    always = sorted(space.choices.always)
+    known = [*always, *space.choices.fitting(number)]
+    places = [space.groups[group] for group in known]
+    order = greedy_groups(scores, places, space.at_most, taken=range(len(always)))
+    return space.layout_of(spent(space, chosen, order=[known[place] for place in order]))
 
 
 def _table_with(thin: ModuleSpec, number: int, space: SearchSpace, types: ModuleTypes) -> CostTable:

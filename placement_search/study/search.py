@@ -184,7 +184,7 @@ def search(
         ingredients, latency = _within_latency(settings, ingredients)
         study = _open_study(settings, ingredients)
         keep_latency(study, latency)
-        _keep_sampler_version(study, settings, progress)
+        _keep_sampler_version(study, settings, ingredients.space, progress)
         _prepare(study, ingredients.bench, settings, progress)
         ctrl_c.check()
         if settings.proxy_map:
@@ -332,13 +332,14 @@ def _same_definition(study: optuna.Study, asked: StudyDefinition) -> StudyDefini
 
 
 def _keep_sampler_version(
-    study: optuna.Study, settings: SearchSettings, progress: Progress
+    study: optuna.Study, settings: SearchSettings, space: SearchSpace, progress: Progress
 ) -> None:
     """Write down which version of the sampler proposes; say so where another one began the study.
 
     Earlier versions are not kept, so such a study goes on otherwise than it would have.
     """
-    first, newest = len(study.get_trials(deepcopy=False)), version_of(settings.sampler)
+    first = len(study.get_trials(deepcopy=False))
+    newest = version_of(settings.sampler, is_ruled=space.choices.is_ruled)
     held = records.read_sampler_versions(study.user_attrs) or {0: 1}
     former = held[max(held)]
     if first and (former == newest or first >= settings.n_trials):

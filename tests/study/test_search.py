@@ -148,7 +148,7 @@ def test_a_sampler_of_another_version_goes_on_and_says_so(
     """Once, where trials are still to be proposed; the study keeps from which trial on."""
     first = search(settings, bench=bench)
     n_begun = len(first.trials)
-    monkeypatch.setattr("placement_search.study.search.version_of", lambda _: 7)
+    monkeypatch.setattr("placement_search.study.search.version_of", lambda _, **__: 7)
     told = [Told() for _ in range(3)]
     shown = search(replace(settings, n_trials=n_begun), told[0], bench=bench)
     longer = replace(settings, n_trials=n_begun + 1)

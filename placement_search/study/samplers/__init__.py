@@ -72,6 +72,8 @@ SAMPLERS: Mapping[str, MakeSampler] = {
 """What ``--sampler`` takes."""
 VERSIONS: Mapping[str, int] = {"guided": 4, "gradient-guided": 4, "gp": 2, "switch": 2}
 """Counts up whenever a sampler proposes otherwise for the same question; those unnamed have 1."""
+RULED_VERSIONS: Mapping[str, int] = {"guided": 5, "gradient-guided": 5, "switch": 3}
+"""Those that differ where a space is ruled, see `Choices.is_ruled`; elsewhere nothing changed."""
 NEED_PROXIES = frozenset({"gradient-guided"})
 """Samplers that are nothing without a proxy map."""
 NEED_SWITCHES = frozenset({"switch"})
@@ -80,6 +82,7 @@ ONE_OBJECTIVE = frozenset({"cma-es"})
 """Samplers that can't set a score against a cost."""
 
 
-def version_of(name: str) -> int:
-    """The version of a sampler, see `VERSIONS`."""
-    return VERSIONS.get(name, 1)
+def version_of(name: str, *, is_ruled: bool = False) -> int:
+    """The version of a sampler in a space that is ruled or not; see `VERSIONS`."""
+    versions = {**VERSIONS, **RULED_VERSIONS} if is_ruled else VERSIONS
+    return versions.get(name, 1)

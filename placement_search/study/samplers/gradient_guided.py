@@ -3,11 +3,13 @@
 import itertools
 import random
 from collections.abc import Iterable, Iterator, Sequence
+from functools import partial
 from typing import NamedTuple
 
 from placement_search.layout import Layout
+from placement_search.space.choices import Choice
 from placement_search.space.search_space import SearchSpace
-from placement_search.study.greedy import greedy_choice
+from placement_search.study.greedy import Discount, LegalChoices, Ranking, group_scores
 from placement_search.study.samplers.sampler import Proposal, Question, Setting, in_order
 
 PROXY_ORDER = (
@@ -21,10 +23,11 @@ class GradientGuided:
     """Proposes what greedy choice by the proxies gives, and learns nothing from scores.
 
     The largest layouts come first, by each proxy in turn, with each discount; then smaller ones.
-    All of them have one module: that of which most connections are allowed, of equal ones the
-    dearest; those of the next one follow, in the same order. After them the last connection of each
-    gives way to the next one of its proxy, and so on. Training settings, where the space has any,
-    are drawn.
+    They wish for one module: that of which most connections are allowed, of equal ones the
+    dearest; those of the next one follow, in the same order. Where connections may have different
+    modules, one that can't have that module has the dearest other one. After them the last
+    connection of each gives way to the next one of its proxy, and so on. Training settings, where
+    the space has any, are drawn.
 
     Args:
         setting: What it works on.
@@ -58,8 +61,8 @@ def every_greedy_layout(setting: Setting) -> Iterator[Layout]:
     ranks = {module: (space.choices.most(module), module) for module in range(len(space.modules))}
     # A sort leaves those of one module in their order.
     wishes = sorted(_wishes(setting), key=lambda wish: ranks[wish.module], reverse=True)
-    for depth in range(len(space.groups)):
-        yield from _granted(chosen, wishes, depth)
+    for _ in space.groups:
+        yield from _granted(chosen, wishes)
 
 
 def greedy_layouts(setting: Setting) -> Iterator[Layout]:
@@ -68,7 +71,7 @@ def greedy_layouts(setting: Setting) -> Iterator[Layout]:
 
 
 class _Wish(NamedTuple):
-    """What a greedy choice is made by; see `_Chosen.layout`."""
+    """A proxy, the strength of the discount, the module, and how many groups of connections."""
 
     name: str
     gamma: float
@@ -86,9 +89,9 @@ def _wishes(setting: Setting) -> Iterator[_Wish]:
     return (_Wish(name, gamma, module, size) for size, gamma, name, module in every)
 
 
-def _granted(chosen: "_Chosen", wishes: Iterable[_Wish], depth: int = 0) -> Iterator[Layout]:
-    """The layouts of those wishes that can be met."""
-    made = (chosen.layout(*wish, depth) for wish in wishes)
+def _granted(chosen: "_Chosen", wishes: Iterable[_Wish]) -> Iterator[Layout]:
+    """The next layouts of those wishes that can be met."""
+    made = map(chosen.next_layout, wishes)
     return (layout for layout in made if layout is not None)
 
 
@@ -111,8 +114,8 @@ def first_choices(setting: Setting, names: Sequence[str]) -> Iterator[Layout]:
     for number, (name, module) in enumerate(zip(known, modules, strict=False)):
         most = space.at_most - round(number * step)
         sizes = range(most, space.at_least - 1, -1)
-        found = (chosen.layout(name, setting.gammas[0], module, size) for size in sizes)
-        yield from itertools.islice((layout for layout in found if layout is not None), 1)
+        wishes = (_Wish(name, setting.gammas[0], module, size) for size in sizes)
+        yield from itertools.islice(_granted(chosen, wishes), 1)
 
 
 def _sizes(space: SearchSpace) -> range:
@@ -121,45 +124,23 @@ def _sizes(space: SearchSpace) -> range:
 
 
 class _Chosen:
-    """Greedy choices, each made once for all modules that fit the same groups."""
+    """Greedy choices, each worked out once and gone on from where a next best one is asked for."""
 
     def __init__(self, setting: Setting) -> None:
         self._space = setting.encoding.space
-        self._proxies = setting.proxies
-        self._made: dict[tuple[str, float, tuple[int, ...]], list[int]] = {}
+        groups = self._space.groups
+        self._scores = {name: group_scores(each, groups) for name, each in setting.proxies.items()}
+        self._discounts = {gamma: Discount(groups, gamma) for gamma in setting.gammas}
+        self._legal = LegalChoices(self._space.choices)
+        self._begun: dict[_Wish, Iterator[list[Choice]]] = {}
 
-    def layout(
-        self, name: str, gamma: float, module: int, size: int, depth: int = 0
-    ) -> Layout | None:
-        """The choice of so many connections by a proxy, or None where rules forbid that.
+    def next_layout(self, wish: _Wish) -> Layout | None:
+        """The best choice that rules admit, then that whose last one is the next best, and so on.
 
-        Args:
-            name: The proxy.
-            gamma: Strength of the discount.
-            module: Of all connections.
-            size: How many connections, or groups of them.
-            depth: How many next best ones the last of them gives way to.
+        None where there is no other one.
         """
-        order = self._order(name, gamma, module, size + depth)
-        last = size - 1 + depth
-        # What is always there gives way to nothing.
-        is_fixed = depth > 0 and size <= len(self._space.choices.always)
-        if is_fixed or last >= len(order):
-            return None
-        groups = [*order[: size - 1], order[last]]
-        # A place that rules forbid gives way to the next one.
-        legal = self._space.choices.repaired([(group, module) for group in groups])
-        return self._space.layout_of(legal) if len(legal) == size else None
-
-    def _order(self, name: str, gamma: float, module: int, length: int) -> list[int]:
-        """Greedy choices by a proxy, at least so many where there are; more are made at once."""
-        fitting = tuple(self._space.choices.fitting(module))
-        n_all = len(self._space.choices.always) + len(fitting)
-        key = name, gamma, fitting
-        made = self._made.get(key, [])
-        if length > len(made) and (not made or len(made) < n_all):
-            most = max(length, 2 * len(made), self._space.at_most)
-            made = self._made[key] = greedy_choice(
-                self._space, self._proxies[name], module, most, gamma
-            )
-        return made
+        if wish not in self._begun:
+            order = partial(Ranking, self._scores[wish.name], self._discounts[wish.gamma])
+            self._begun[wish] = self._legal.of(order, wish.module, wish.size)
+        made = next(self._begun[wish], None)
+        return None if made is None else self._space.layout_of(made)

@@ -3,12 +3,13 @@
 import itertools
 import random
 from collections.abc import Iterable, Iterator, Mapping
+from functools import partial
 from statistics import fmean
 
 from placement_search.layout import Layout
-from placement_search.space.choices import Choice
 from placement_search.space.node_names import Pair
 from placement_search.space.search_space import SearchSpace
+from placement_search.study.greedy import LegalChoices, Listed
 from placement_search.study.samplers.sampler import Proposal, Question, Setting, in_order
 
 
@@ -54,15 +55,17 @@ def kept_layouts(space: SearchSpace, keep: Mapping[Pair, float]) -> Iterator[Lay
         for number, group in enumerate(space.groups)
         if all(pair in keep for pair in group)
     }
+    always = space.choices.always
+    order = sorted({*known, *always}, key=lambda group: (-known.get(group, 0.0), group))
+    legal = LegalChoices(space.choices, barred=set(range(len(space.groups))) - set(order))
     dearest = list(reversed(range(len(space.modules))))
     modules = by_fit(space, known) if space.is_module_shared else dearest
-    wishes = [_nested(space, known, module) for module in modules]
-    in_turn = itertools.chain.from_iterable(itertools.zip_longest(*wishes, fillvalue=[]))
-    for wish in filter(None, in_turn):
-        # A place that rules forbid gives way to the next one; a size that they forbid is left out.
-        legal = space.choices.repaired(wish)
-        if len(legal) == len(wish):
-            yield space.layout_of(legal)
+    sizes = [_sizes(space, known, module) for module in modules]
+    for in_turn in itertools.zip_longest(*sizes):
+        for module, size in zip(modules, in_turn, strict=True):
+            if size is not None:
+                found = legal.of(partial(Listed, order), module, size)
+                yield from map(space.layout_of, itertools.islice(found, 1))
 
 
 def by_fit(space: SearchSpace, groups: Iterable[int]) -> list[int]:
@@ -76,16 +79,14 @@ def by_fit(space: SearchSpace, groups: Iterable[int]) -> list[int]:
     return sorted(modules, key=lambda module: (-n_fitting[module], -module))
 
 
-def _nested(space: SearchSpace, known: Mapping[int, float], module: int) -> list[list[Choice]]:
-    """The most probable groups with a module, by how near their number is to what is kept."""
+def _sizes(space: SearchSpace, known: Mapping[int, float], module: int) -> list[int]:
+    """Numbers of groups with a module, by how near they are to that of those that are kept."""
     always = space.choices.always
-    fitting = [
+    fitting = {
         number
         for number in known
         if not space.is_module_shared or space.choices.fits(number, module)
-    ]
-    order = sorted(fitting, key=lambda number: (number not in always, -known[number], number))
-    n_kept = sum(known[number] >= 0.5 or number in always for number in order)
-    sizes = range(max(space.at_least, len(always)), min(space.at_most, len(order)) + 1)
-    nearest = sorted(sizes, key=lambda size: (abs(size - n_kept), size))
-    return [[(group, module) for group in order[:size]] for size in nearest]
+    }
+    n_kept = len(always | {number for number in fitting if known[number] >= 0.5})
+    sizes = range(space.at_least, min(space.at_most, len(always | fitting)) + 1)
+    return sorted(sizes, key=lambda size: (abs(size - n_kept), size))
