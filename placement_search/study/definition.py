@@ -56,9 +56,9 @@ class StudyDefinition:
             studies of earlier versions had one.
         baseline_set: Which baselines it has: 1 for those of earlier versions, 2 for more at equal
             budget, 3 for LoRA as well, 4 for every-layer adapters at the budget that do without a
-            norm where they must, 5 for baselines that keep every limit and spend what it leaves, and
-            for layouts from elsewhere that are trained as they were there, and adapted where the
-            space lacks them; kept for the study's whole life.
+            norm where they must, 5 for baselines that keep every limit and spend what it leaves,
+            and for layouts from elsewhere that are trained as they were there, and adapted where
+            the space lacks them; kept for the study's whole life.
         is_paired: Whether replicates of the finals see the examples in one order for all layouts;
             kept as well.
         start_from: Layouts from elsewhere that are evaluated after the baselines, by role.

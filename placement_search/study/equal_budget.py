@@ -22,7 +22,7 @@ from placement_search.study.definition import NEWEST_BASELINES
 from placement_search.study.greedy import (
     GAMMA,
     Discount,
-    LegalChoices,
+    FittingChoices,
     Ranking,
     greedy_groups,
     group_scores,
@@ -146,7 +146,7 @@ def _evenly_spread(
 def _greedy(space: SearchSpace, scores: Sequence[Sequence[float]], module: int, n: int) -> Layout:
     """The best ``n`` groups that rules admit, with one module where that can be; fewer at need."""
     ranking = partial(Ranking, group_scores(scores, space.groups), Discount(space.groups, GAMMA))
-    legal = LegalChoices(space.choices)
+    legal = FittingChoices(space.choices)
     sizes = range(n, space.at_least - 1, -1)
     return space.layout_of(next(made for size in sizes for made in legal.of(ranking, module, size)))
 

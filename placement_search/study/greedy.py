@@ -1,5 +1,6 @@
 """A greedy choice of connections by a proxy, places near chosen ones discounted; loads no torch."""
 
+import itertools
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from statistics import fmean
 from typing import Protocol
@@ -210,6 +211,30 @@ class LegalChoices:
             return group, module
         others = () if self._choices.is_module_shared else self._choices.modules_of(group)
         return (group, others[-1]) if others else None
+
+
+class FittingChoices:
+    """Legal choices among the places that a module fits; where those are too few, among all.
+
+    Args:
+        choices: What contains them.
+    """
+
+    def __init__(self, choices: Choices) -> None:
+        self._choices = choices
+        self._legal: dict[frozenset[int], LegalChoices] = {}
+
+    def of(self, order: Callable[[], Order], module: int, n: int) -> Iterator[list[Choice]]:
+        """See `LegalChoices.of`."""
+        choices = self._choices
+        misfits = frozenset(choices.free).difference(choices.fitting(module))
+        for barred in dict.fromkeys((misfits, frozenset[int]())):
+            if barred not in self._legal:
+                self._legal[barred] = LegalChoices(choices, barred)
+            found = self._legal[barred].of(order, module, n)
+            for first in found:
+                return itertools.chain([first], found)
+        return iter(())
 
 
 def _best(growth: Growth, ranked: Order, module: int) -> Choice | None:

@@ -18,13 +18,13 @@ from placement_search.study.equal_budget import (
     EqualBudget,
     Thinning,
     _in_proportion,
-    affordable,
     equal_budget_baselines,
     spread,
     thinned,
 )
 from placement_search.study.search import load_ingredients
 from placement_search.study.settings import SearchSettings
+from placement_search.study.spending import affordable
 from tests.tiny_spaces import N_NODES, N_RANK_4, N_RANK_8, WIDTH, bound, space_file
 
 PARALLEL, SEQUENTIAL = (f"every layer, {kind}, same budget" for kind in ("parallel", "sequential"))

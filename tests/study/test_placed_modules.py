@@ -15,7 +15,6 @@ from placement_search.study.engines import lowest_layout
 from placement_search.study.equal_budget import (
     EVENLY_SPREAD,
     GREEDY,
-    affordable,
     equal_budget_baselines,
 )
 from placement_search.study.progress import Silence
@@ -24,6 +23,7 @@ from placement_search.study.records import StudyRecord
 from placement_search.study.references import References
 from placement_search.study.samplers import SAMPLERS
 from placement_search.study.samplers.gradient_guided import greedy_layouts
+from placement_search.study.spending import affordable
 from placement_search.study.starts import StartLayout
 from tests.placed_types import TYPES, add_to_tables, counted, misfits, places_of
 from tests.study.samplers.asking import layouts_of, made_up_proxies, searched, setting_of

@@ -9,7 +9,7 @@ from typing import NamedTuple
 from placement_search.layout import Layout
 from placement_search.space.choices import Choice
 from placement_search.space.search_space import SearchSpace
-from placement_search.study.greedy import Discount, LegalChoices, Ranking, group_scores
+from placement_search.study.greedy import Discount, FittingChoices, Ranking, group_scores
 from placement_search.study.samplers.sampler import Proposal, Question, Setting, in_order
 
 PROXY_ORDER = (
@@ -25,7 +25,8 @@ class GradientGuided:
     The largest layouts come first, by each proxy in turn, with each discount; then smaller ones.
     They wish for one module: that of which most connections are allowed, of equal ones the
     dearest; those of the next one follow, in the same order. Where connections may have different
-    modules, one that can't have that module has the dearest other one. After them the last
+    modules, one that can't have that module has the dearest other one; places that it does not fit
+    are taken where others are too few. After them the last
     connection of each gives way to the next one of its proxy, and so on. Training settings, where
     the space has any, are drawn.
 
@@ -131,7 +132,7 @@ class _Chosen:
         groups = self._space.groups
         self._scores = {name: group_scores(each, groups) for name, each in setting.proxies.items()}
         self._discounts = {gamma: Discount(groups, gamma) for gamma in setting.gammas}
-        self._legal = LegalChoices(self._space.choices)
+        self._legal = FittingChoices(self._space.choices)
         self._begun: dict[_Wish, Iterator[list[Choice]]] = {}
 
     def next_layout(self, wish: _Wish) -> Layout | None:

@@ -21,7 +21,7 @@ from placement_search.space.search_space import SearchSpace
 from placement_search.study.equal_budget import GREEDY, equal_budget_baselines
 from placement_search.study.greedy import (
     Discount,
-    LegalChoices,
+    FittingChoices,
     Ranking,
     greedy_groups,
     group_scores,
@@ -47,7 +47,7 @@ def greedy_of(
 ) -> Iterable[list[Choice]]:
     discount = Discount(space.groups, gamma)
     values = group_scores(scores, space.groups)
-    return LegalChoices(space.choices).of(lambda: Ranking(values, discount), module, n)
+    return FittingChoices(space.choices).of(lambda: Ranking(values, discount), module, n)
 
 
 def pairs_of(layout: Layout) -> set[tuple[int, int]]:
