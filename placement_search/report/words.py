@@ -112,7 +112,8 @@ def _interval(comparison: Comparison, method: str) -> str:
     if not comparison.is_point:
         return f"{method}95 % interval {as_interval(comparison.gain)}"
     few = ", too few to tell by" if comparison.verdict == "not told apart" else ""
-    return f"without an interval, since all {comparison.gain.n} seeds gave the same{few}"
+    same = "gain" if method else "of each gave"
+    return f"without an interval, since all seeds {same} the same{few}"
 
 
 def sampler_words(record: StudyRecord) -> str:

@@ -14,7 +14,7 @@ import torch
 from safetensors.torch import load_file, save_file
 
 from placement_search.backbones.loading import load_backbone
-from placement_search.errors import ExportError
+from placement_search.errors import ExportError, TaskError
 from placement_search.export.load import load_layout, verify_layout
 from tests.tiny_backbones import tiny_vit
 
@@ -158,6 +158,21 @@ def test_another_backbone_is_refused(exported: Path) -> None:
     """A layout is loaded onto the very backbone that it was trained on."""
     with pytest.raises(ExportError, match=r"number of blocks is 3.*12"):
         load_layout(exported, tiny_vit())
+
+
+@pytest.mark.parametrize(
+    ("place", "error", "said"),
+    [
+        ("digits-count", ExportError, "are not the data that the layout was scored on"),
+        ("nosuch.csv", TaskError, "nosuch.csv"),
+    ],
+)
+def test_data_that_are_named_have_to_be_those_of_the_layout(
+    exported: Path, place: str, error: type[Exception], said: str
+) -> None:
+    """Else nobody would know that nothing was measured on them."""
+    with pytest.raises(error, match=said):
+        verify_layout(exported, data=place)
 
 
 def test_data_that_can_not_be_read_any_more_are_no_reason_to_fail(

@@ -15,6 +15,7 @@ from placement_search.report.words import (
     sampler_words,
     search_seeds,
 )
+from placement_search.study.comparisons import Against
 from placement_search.study.records import FinalRecord, StudyRecord
 from tests.tiny_records import DEFINITION
 
@@ -35,6 +36,29 @@ def sentences_of(findings: Findings) -> list[str]:
     assert findings.answer is not None
     answer = findings.answer
     return [comparison_sentence(c, answer) for c in answer.comparisons]
+
+
+@pytest.mark.parametrize(
+    ("n", "verdict", "few"),
+    [
+        (2, "Not told apart from x", ", too few to tell by"),
+        (4, "Better than x", ""),
+    ],
+)
+def test_seeds_that_differ_in_nothing_give_no_interval(
+    record: StudyRecord, n: int, verdict: str, few: str
+) -> None:
+    """One of no width would look as sure as can be."""
+    answer = gather_findings(record).answer
+    assert answer is not None
+    ours = dict.fromkeys(range(n), 0.9)
+    against = Against(ours, 1, is_paired=False)
+    comparison = against.layout("x", 5, dict.fromkeys(range(n), 0.8))
+
+    assert comparison_sentence(comparison, replace(answer, test=against.test)) == (
+        f"{verdict} (5 parameters): +0.1000, without an interval, since all seeds of each "
+        f"gave the same{few}; 0.9000 against 0.8000."
+    )
 
 
 @pytest.mark.parametrize(

@@ -7,7 +7,7 @@ import optuna
 import pytest
 
 from placement_search.engine.engine import Infeasible
-from placement_search.errors import FailureError
+from placement_search.errors import EvaluationError, FailureError
 from placement_search.evaluation.plan import TrainingPlan
 from placement_search.layout import Connection, Layout
 from placement_search.modules import parse_layout
@@ -154,6 +154,22 @@ def test_a_search_that_only_fails_stops(tmp_path: Path) -> None:
     with pytest.raises(FailureError, match="ZeroDivisionError: always"):
         run(tmp_path, engine, 30)
     assert len(engine.requests) == 3
+
+
+@pytest.mark.slow
+def test_trainings_that_diverge_are_no_traceback(tmp_path: Path) -> None:
+    """A learning rate was too large, which is the user's to mend."""
+
+    def before(_number: int) -> None:
+        raise EvaluationError("the score of a trained layout is nan")
+
+    with pytest.raises(FailureError) as stopped:
+        run(tmp_path, StubEngine(before=before), 30)
+
+    said = str(stopped.value)
+    assert "Traceback" not in said
+    assert "one said:\nthe score of a trained layout is nan; where trainings diverge, a" in said
+    assert said.endswith("a smaller --learning-rate helps, in a new study (--study-name)")
 
 
 @pytest.mark.slow
