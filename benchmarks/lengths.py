@@ -130,13 +130,21 @@ def verdict_of(kind: str, by_task: Mapping[str, Sequence[Row]], in_all: int = IN
     means = mean_regrets(list(told.values()))
     shown = ", ".join(f"{epochs} epochs {regret:.2f}" for epochs, regret in means.items())
     said = f"{kind}: mean regret of {in_all} epochs in all: {shown}; least with {_least(means)}"
+    if len(told) == 1:
+        return said
     without = {
-        task: _least(mean_regrets([other for name, other in told.items() if name != task]))
-        for task in told
-        if len(told) > 1
+        task: mean_regrets([other for name, other in told.items() if name != task]) for task in told
     }
-    each = ", ".join(f"{task} {least}" for task, least in without.items())
-    return f"{said}; without {each}" if each else said
+    each = [f"{task} {_least_against(_least(means), left)}" for task, left in without.items()]
+    return f"{said}; without {', '.join(each)}"
+
+
+def _least_against(usual: int, means: Mapping[int, float]) -> str:
+    """The length of the least mean regret; where it is another one than usual, both regrets."""
+    least = _least(means)
+    if least == usual:
+        return str(least)
+    return f"{least} ({means[least]:.2f} against {means[usual]:.2f})"
 
 
 def _least(means: Mapping[int, float]) -> int:
