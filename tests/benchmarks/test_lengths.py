@@ -87,5 +87,5 @@ def test_each_kind_of_layouts_has_a_length_that_pays() -> None:
     for kind in KINDS:
         said = verdict_of(kind, {"true": true, "blind": blind})
         assert said.startswith(f"{kind}: mean regret of 64 epochs in all: 1 epochs ")
-        assert "; least with 1; without true 16 (" in said
-        assert said.endswith("), blind 1")
+        assert "; without true 16" in said
+        assert ", blind 1" in said
