@@ -136,7 +136,9 @@ def _tested_of_its_size(
     """Test scores by seed of each random layout of the size of ``trial``, and not itself.
 
     Each with the layout's adapter parameters. A seed of a layout counts once, also where it is held
-    twice: for a baseline, and for a reference.
+    twice: for a baseline, and for a reference. Layouts that lack seeds count only while those with
+    all of them are too few, and only baselines and what was drawn for this trial: the study does
+    not go on with others.
     """
     wanted = size_of(trial)
     baselines = [] if is_picked else random_baselines(record)
@@ -145,13 +147,18 @@ def _tested_of_its_size(
     trained: list[tuple[str, FinalRecord | ReferenceRecord]] = [
         (layouts[f.layout_id], f) for f in record.finals if f.layout_id in layouts
     ]
-    trained += [(r.layout, r) for r in references_alike(record, trial)]
+    references = references_alike(record, trial)
+    trained += [(r.layout, r) for r in references]
     tested: dict[str, dict[int, tuple[float, int]]] = {}
     for layout, held in trained:
         score, n_parameters = held.card.test_score, held.card.costs.n_adapter_parameters
         if layout != trial.layout and score is not None:
             tested.setdefault(layout, {}).setdefault(held.replicate, (score, n_parameters))
-    return [list(each.values()) for each in tested.values()]
+    counted = {layout for layout, each in tested.items() if len(each) >= record.goal.n_seeds}
+    if len(counted) < record.definition.n_random:
+        counted |= {r.layout for r in references if r.like == trial.layout_id}
+        counted |= set(layouts.values())
+    return [list(each.values()) for layout, each in tested.items() if layout in counted]
 
 
 def _why_not(trial: TrialRecord, gain: RandomGain, *, is_picked: bool) -> str:

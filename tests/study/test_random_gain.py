@@ -145,7 +145,7 @@ def test_a_picked_random_layout_is_not_compared_with_those_it_was_picked_from() 
     randoms = [trial(n, f"{n}>5:bottleneck(rank=4)", role=f"random {n}") for n in (1, 2, 3)]
     retrained = [f for t in randoms for f in finals(t.layout, (0.5 + t.number / 10, 0.51, 0.52))]
     record = study_record([replace(t, number=t.number - 1) for t in randoms], retrained)
-    apart = with_references((0.5, 0.6), (0.6, 0.7)).references
+    apart = with_references((0.5, 0.6, 0.7), (0.6, 0.7, 0.8)).references
     other = gain_of(replace(record, references=apart))
 
     assert gain_of(record).comparison is None
