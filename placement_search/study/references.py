@@ -285,11 +285,13 @@ def _held_of_its_size(
     size = size_of(trial)
     tested = {f.layout_id for f in record.finals if f.card.test_score is not None}
     found = [t.layout for t in baselines if t.layout_id in tested and size_of(t) == size]
-    others = Counter(
-        r.layout
+    # One that was taken over for several layouts is one training.
+    drawn = {
+        (r.layout, r.replicate)
         for r in record.references
         if r.layout and r.like != trial.layout_id and size_of(r) == size
-    )
+    }
+    others = Counter(layout for layout, _ in drawn)
     found += [layout for layout, n_seeds in others.items() if n_seeds >= record.goal.n_seeds]
     alike = [layout for layout in found if reads_alike(layout, trial.layout)]
     ids = {parse_layout(layout, MODULE_TYPES).id for layout in alike}

@@ -8,10 +8,10 @@ import pytest
 from placement_search.study.answer import find_answer
 from placement_search.study.progress import Silence
 from placement_search.study.random_gain import RandomGain
-from placement_search.study.records import StudyRecord, read_references
+from placement_search.study.records import ReferenceRecord, StudyRecord, read_references
 from placement_search.study.references import References
 from tests.study.stub_engine import StubEngine
-from tests.tiny_records import finals, study_record, trial
+from tests.tiny_records import finals, score_card, study_record, trial
 from tests.tiny_spaces import bound
 
 FORMER = "1>2:bottleneck(rank=4)"
@@ -37,8 +37,8 @@ def answered_by(*notations: str, n_seeds: int = 3) -> StudyRecord:
 
 
 def made(study: optuna.Study, record: StudyRecord, engine: StubEngine | None = None) -> StudyRecord:
-    """The record after its references."""
-    record = replace(record, references=read_references(study.user_attrs))
+    """The record after its references, beside those that the study or the record holds."""
+    record = replace(record, references=record.references + read_references(study.user_attrs))
     References(study, engine or StubEngine(), bound(), Silence()).run(record)
     return replace(record, references=read_references(study.user_attrs))
 
@@ -91,3 +91,15 @@ def test_its_own_that_are_not_gone_on_with_do_not_count(study: optuna.Study) -> 
 
     assert engine.requests == []
     assert (gain.n_layouts, gain.n_seeds, gain.most_seeds) == (2, 3, 3)
+
+
+def test_one_training_for_several_layouts_is_one_seed(study: optuna.Study) -> None:
+    """Else a layout would be taken for complete, and the gain rest on one too few."""
+    layout = "3>3:bottleneck(rank=4)"
+    held = tuple(
+        ReferenceRecord("random", layout, like, 1, score_card(layout, 0.5, 0.5))
+        for like in ("first", "second", "third")
+    )
+    gain = gain_of(made(study, replace(answered_by(ANSWER), references=held)))
+
+    assert (gain.n_layouts, gain.n_seeds) == (2, 3)
