@@ -1,7 +1,7 @@
 """The command that makes a study again, from what the study says of itself."""
 
 import shlex
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from typing import TypeVar
 
 from placement_search.backbones.settings import ModelSettings
@@ -32,6 +32,27 @@ class Goal:
     full_fine_tuning: bool = False
     max_steps: int | None = None
     max_seconds: float | None = None
+
+    @classmethod
+    def of(cls, settings: SearchSettings) -> "Goal":
+        """What a search is to reach by itself."""
+        return cls(
+            settings.n_trials,
+            settings.n_finalists,
+            settings.n_seeds,
+            settings.full_fine_tuning,
+            settings.max_steps,
+            settings.max_seconds,
+        )
+
+    def with_finals_of(self, other: "Goal") -> "Goal":
+        """This one, with the other's finals and what they are compared with."""
+        return replace(
+            self,
+            n_finalists=other.n_finalists,
+            n_seeds=other.n_seeds,
+            full_fine_tuning=other.full_fine_tuning,
+        )
 
     def joined(self, other: "Goal") -> "Goal":
         """The larger of both, since what a study holds stays in it."""

@@ -43,8 +43,8 @@ def choose_finalists(record: StudyRecord, n_finalists: int) -> list[TrialRecord]
     along it as may take part, from the dearest to the cheapest.
     In the place of one that was measured to be too slow the next best takes part, as long as it is
     among twice as many. Whoever was a finalist when the study was smaller, or measurements fewer,
-    stays one, and gets as many seeds as the rest. Each layout takes part once, so that the test
-    split is read once for it with each seed.
+    stays one: the study's goal, which only grows once finals are held, gives all of them as many
+    seeds. Each layout takes part once, so that the test split is read once for it with each seed.
     """
     proposed = [trial for trial in _by_worth(record, n_finalists) if trial.role == SEARCHED]
     given = [trial for trial in record.trials if trial.role != SEARCHED and trial.card]

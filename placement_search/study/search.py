@@ -243,13 +243,17 @@ def _hold_finals(
     """Retrain the finalists, then the answer once more, and train what it is compared with.
 
     Which of them are too slow is known once they are retrained; others then take part as well.
+    A search that asks for fewer finalists or seeds than the study has goes on with the study's.
     """
     record = read_study(study, settings.storage)
-    finals = Finals(record.definition, settings.n_seeds)
-    chosen = choose_finalists(record, settings.n_finalists)
+    goal = record.goal.joined(Goal.of(settings))
+    _keep_goal(study, goal)
+    record = replace(record, goal=goal)
+    finals = Finals(record.definition, goal.n_seeds)
+    chosen = choose_finalists(record, goal.n_finalists)
     run_finals(study, chosen, finals, engine, progress)
     record = read_study(study, settings.storage)
-    while further := further_finalists(record, chosen, settings.n_finalists):
+    while further := further_finalists(record, chosen, goal.n_finalists):
         progress.say(f"finals: {len(further)} more, in the place of those that are too slow")
         run_finals(study, further, finals, engine, progress)
         chosen, record = [*chosen, *further], read_study(study, settings.storage)
@@ -306,17 +310,20 @@ def _open_study(settings: SearchSettings, ingredients: Ingredients) -> optuna.St
     else:
         study.set_user_attr(records.PROVENANCE, package_versions())
         study.set_user_attr(records.NOTES, list(ingredients.bench.task.notes))
-    goal = Goal(
-        settings.n_trials, settings.n_finalists, settings.n_seeds, settings.full_fine_tuning,
-        settings.max_steps, settings.max_seconds,
-    )  # fmt: skip
-    former = study.user_attrs.get(records.GOAL)
-    if former is not None:
-        goal = goal.joined(records.GOALS.validate_python(former))
-    study.set_user_attr(records.GOAL, records.GOALS.dump_python(goal, mode="json"))
+    goal = Goal.of(settings)
+    if (stored := study.user_attrs.get(records.GOAL)) is not None:
+        former = records.GOALS.validate_python(stored)
+        # More finals than the study holds count once they begin: a mistyped search may be stopped.
+        are_held = bool(records.read_finals(study.user_attrs))
+        goal = goal.joined(former).with_finals_of(former if are_held else goal)
+    _keep_goal(study, goal)
     # Last, since by it readers know a study. Where model, data and files lie may have changed.
     study.set_user_attr(records.DEFINITION, definition.as_json())
     return study
+
+
+def _keep_goal(study: optuna.Study, goal: Goal) -> None:
+    study.set_user_attr(records.GOAL, records.GOALS.dump_python(goal, mode="json"))
 
 
 def _same_definition(study: optuna.Study, asked: StudyDefinition) -> StudyDefinition:

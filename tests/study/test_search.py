@@ -15,6 +15,7 @@ from placement_search.evaluation.plan import TrainingPlan
 from placement_search.evaluation.workbench import Workbench
 from placement_search.space.cost_table import Price
 from placement_search.study import spaces
+from placement_search.study.finalists import lacks_seeds
 from placement_search.study.progress import Silence
 from placement_search.study.records import SEARCHED, TrialEnd
 from placement_search.study.search import load_ingredients, search
@@ -228,3 +229,43 @@ def test_ctrl_c_that_python_drops_stops_a_search(
         signal.signal(signal.SIGINT, before)
 
     assert len(search(replace(settings, n_trials=9), bench=bench).trials) == 9
+
+
+class StopAt(Silence):
+    """Presses Ctrl-C where a stage begins."""
+
+    def __init__(self, stage: str) -> None:
+        self._stage = stage
+
+    def start(self, stage: str, *_: int) -> None:
+        """Press."""
+        if stage == self._stage:
+            raise KeyboardInterrupt
+
+
+@pytest.mark.slow
+def test_a_search_that_asks_for_less_completes_the_studys_finals(
+    settings: SearchSettings, bench: Workbench
+) -> None:
+    """Fewer finalists or seeds than before; else the finals would stay incomplete for ever."""
+    asked = replace(settings, n_trials=10, n_finalists=1, n_seeds=3)
+    search(asked, bench=bench)
+    with pytest.raises(KeyboardInterrupt):
+        search(replace(asked, n_finalists=2), StopAt("finals"), bench=bench)
+    record = search(replace(asked, n_seeds=2), bench=bench)
+
+    assert (record.goal.n_finalists, record.goal.n_seeds) == (2, 3)
+    assert not lacks_seeds(record)
+
+
+@pytest.mark.slow
+def test_finals_that_did_not_begin_do_not_stick(settings: SearchSettings, bench: Workbench) -> None:
+    """A typing error can be stopped: what is asked for next holds, or what the finals have."""
+    asked = replace(settings, n_trials=8, n_finalists=1, n_seeds=2)
+    mistyped = replace(asked, n_finalists=33, n_seeds=200, full_fine_tuning=True)
+    for _ in range(2):
+        with pytest.raises(KeyboardInterrupt):
+            search(mistyped, StopAt("search"), bench=bench)
+        goal = search(asked, bench=bench).goal
+
+        assert (goal.n_finalists, goal.n_seeds, goal.full_fine_tuning) == (1, 2, False)
