@@ -31,7 +31,7 @@ from placement_search.study import records
 from placement_search.study.baselines import Baseline
 from placement_search.study.course import EPOCHS, Course
 from placement_search.study.failures import Failures
-from placement_search.study.ledger import Entry, Ledger
+from placement_search.study.ledger import Entry, Ledger, is_failed
 from placement_search.study.progress import Progress
 from placement_search.study.pruners import PRUNERS
 from placement_search.study.pruners.judge import Judge
@@ -172,11 +172,7 @@ class Coordinator:
 
     def _missing_baselines(self) -> list[Entry]:
         # One that failed, by a bug or the machine, is queued again when the search is.
-        kept = [
-            trial.user_attrs
-            for trial in self._ledger.trials
-            if trial.user_attrs.get(records.END) != records.TrialEnd.FAILED
-        ]
+        kept = [trial.user_attrs for trial in self._ledger.trials if not is_failed(trial)]
         queued = {attributes[records.ROLE] for attributes in kept}
         # One that a later proxy map added may have been proposed before.
         known = {attributes[records.LAYOUT_ID] for attributes in kept}
@@ -351,7 +347,8 @@ def _end_of(error: Exception) -> tuple[records.TrialEnd, str]:
 def _line(trial: FrozenTrial) -> str:
     role, layout = trial.user_attrs[records.ROLE], trial.user_attrs[records.LAYOUT]
     what = layout if role == records.SEARCHED else role
-    end = trial.user_attrs.get(records.END, trial.state.name.lower())
+    has_said = trial.state is TrialState.FAIL
+    end = trial.user_attrs[records.END] if has_said else trial.state.name.lower()
     is_complete = trial.state is TrialState.COMPLETE and trial.values
     score = f"{trial.values[0]:.4f}" if is_complete else end
     return f"trial {trial.number}: {score}  {what}"

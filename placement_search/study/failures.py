@@ -6,7 +6,7 @@ from optuna.trial import FrozenTrial
 
 from placement_search.errors import EvaluationError, FailureError
 from placement_search.study import records
-from placement_search.study.ledger import Ledger
+from placement_search.study.ledger import Ledger, is_failed
 
 MAX_FAILURES = 3
 """Trials that may fail one after another before the search stops."""
@@ -47,8 +47,7 @@ class Failures:
         return self._ledger.trials[first : self._n_looked_at]
 
     def _count(self, trial: FrozenTrial) -> None:
-        is_failed = trial.user_attrs.get(records.END) == records.TrialEnd.FAILED
-        self._n_in_a_row = self._n_in_a_row + 1 if is_failed else 0
+        self._n_in_a_row = self._n_in_a_row + 1 if is_failed(trial) else 0
 
 
 _DIVERGED = f"{EvaluationError.__module__}.{EvaluationError.__qualname__}: "

@@ -25,6 +25,12 @@ NOT_ADMITTED = "outside the space or its budget"
 Params = dict[str, float | int]
 
 
+def is_failed(trial: FrozenTrial) -> bool:
+    """Whether a bug or the machine ended it; not where an interruption left only the end's name."""
+    said = trial.user_attrs.get(records.END)
+    return trial.state is TrialState.FAIL and said == records.TrialEnd.FAILED
+
+
 @dataclass(frozen=True, slots=True)
 class Entry:
     """A trial to be.

@@ -376,7 +376,7 @@ def _record(trial: FrozenTrial) -> TrialRecord:
         n_adapter_parameters=attributes[N_PARAMETERS],
         is_eligible=attributes[IS_ELIGIBLE],
         end=end,
-        reason=attributes.get(REASON, ""),
+        reason=attributes.get(REASON, "") if trial.state is TrialState.FAIL else "",
         history=tuple(value for _, value in sorted(trial.intermediate_values.items())),
         card=card,
         seconds=card.train_seconds if card else attributes.get(SECONDS),

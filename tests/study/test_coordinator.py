@@ -2,9 +2,12 @@
 
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import optuna
 import pytest
+from optuna.storages import RDBStorage
+from optuna.trial import TrialState
 
 from placement_search.engine.engine import Infeasible
 from placement_search.errors import EvaluationError, FailureError
@@ -185,6 +188,35 @@ def test_a_baseline_that_failed_runs_again_with_the_next_search(tmp_path: Path) 
     ends = [records._end(t) for t in trials if t.user_attrs[records.ROLE] == EVERY_PARALLEL]
 
     assert ends == [records.TrialEnd.FAILED, records.TrialEnd.COMPLETE]
+
+
+@pytest.mark.slow
+def test_a_baseline_killed_as_it_failed_runs_again_alone(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """After its reason was written and before its end was: it goes on and is not queued again."""
+
+    def before(number: int) -> None:
+        if number == 2:
+            raise ZeroDivisionError("a full disk, say")
+
+    write = RDBStorage.set_trial_state_values
+
+    def killed(*args: Any, state: TrialState, **others: Any) -> bool:
+        _interrupt(state is TrialState.FAIL)
+        return write(*args, state=state, **others)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(RDBStorage, "set_trial_state_values", killed)
+        with pytest.raises(KeyboardInterrupt):
+            run(tmp_path, StubEngine(before=before), 2)
+    trials = run(tmp_path, StubEngine(), 9)
+    again = [t for t in trials if t.user_attrs[records.ROLE] == EVERY_PARALLEL]
+
+    assert len(trials) == 9
+    assert [records._end(t) for t in again] == [records.TrialEnd.COMPLETE]
+    assert again[0].user_attrs[records.END] == records.TrialEnd.FAILED
+    assert records._record(again[0]).reason == ""
 
 
 @pytest.mark.slow
