@@ -9,6 +9,11 @@ ORDER_OF_EXAMPLES = 0
 """Seed of the order whose beginnings are the parts; the same in every study on the same split."""
 
 
+def part_size(n_examples: int, one_in: int) -> int:
+    """How many one in so many examples are, rounded up."""
+    return -(-n_examples // one_in)
+
+
 def nested_part(labels: Tensor, target: Target, one_in: int) -> Tensor:
     """One in so many examples, rounded up; those of a smaller part are among a larger one's.
 
@@ -24,7 +29,7 @@ def nested_part(labels: Tensor, target: Target, one_in: int) -> Tensor:
     Returns:
         Indices in rising order, on the CPU.
     """
-    n = -(-len(labels) // one_in)
+    n = part_size(len(labels), one_in)
     return _spread(_strata(labels.cpu(), target)).argsort(stable=True)[:n].sort().values
 
 

@@ -14,6 +14,7 @@ from placement_search.evaluation.evaluate import (
 )
 from placement_search.evaluation.plan import TrainingPlan
 from placement_search.evaluation.population import scores_on
+from placement_search.evaluation.subsets import part_size
 from placement_search.evaluation.timing import Timing
 from placement_search.evaluation.workbench import Workbench
 from placement_search.layout import Layout
@@ -179,7 +180,8 @@ def _n_trials(
         return n_queued, n_searched
     whole, first = (
         sum(
-            leg.request.plan.epochs * course.plan.steps_per_epoch(n_train // leg.request.one_in)
+            leg.request.plan.epochs
+            * course.plan.steps_per_epoch(part_size(n_train, leg.request.one_in))
             for leg in course.legs(Layout(), 0, first_report)
         )
         for first_report in (1, course.n_reports)

@@ -119,6 +119,14 @@ def test_limits_end_the_search(
     assert times.search == search
 
 
+def test_parts_of_few_examples_are_rounded_up() -> None:
+    """As a search trains on them: 1, 2 and 5 of 5 examples take 1, 1 and 2 steps."""
+    plan = TrainingPlan(epochs=1, batch_size=4)
+    settings = replace(SETTINGS, fidelity="data", training=plan, max_steps=9)
+
+    assert module._n_trials(settings, Course(plan, "data"), (0, None), 5) == (0, 3)
+
+
 def test_proxies_and_switches_are_counted_where_a_search_has_them(
     bench: Workbench, timing: Timing
 ) -> None:
