@@ -104,6 +104,8 @@ def _read(path: Path) -> dict[str, Any]:
         )
     except _TwiceError as error:
         raise SpaceError(f"{path}: {error}; leave one of them out, or join them") from error
+    except RecursionError as error:
+        raise SpaceError(f"{path} is nested too deeply; a space has a few levels") from error
     except (yaml.YAMLError, ValueError) as error:
         raise SpaceError(f"{path} is not {'JSON' if is_json else 'YAML'}: {error}") from error
     if not isinstance(data, dict):

@@ -47,6 +47,15 @@ def test_a_space_that_includes_itself_is_refused(tmp_path: Path) -> None:
         read_space(str(path))
 
 
+@pytest.mark.parametrize("kind", ["json", "yaml"])
+def test_a_file_that_is_nested_too_deeply_is_refused(tmp_path: Path, kind: str) -> None:
+    """In words, not by Python's own limit."""
+    path = tmp_path / f"mine.{kind}"
+    path.write_text("[" * 100_000, encoding="utf-8")
+    with pytest.raises(SpaceError, match="nested too deeply"):
+        read_merged(path)
+
+
 def test_one_file_may_be_included_twice(tmp_path: Path) -> None:
     """By two files side by side; that is no circle."""
     path = write(
