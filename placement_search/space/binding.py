@@ -15,7 +15,7 @@ from placement_search.space.file import SpaceFile
 from placement_search.space.fitting import with_fitting_modules
 from placement_search.space.format import Condition
 from placement_search.space.groups import Group, connection_groups
-from placement_search.space.legality import Legality, Rule, Traits
+from placement_search.space.legality import Legality, Rule, Traits, loosened
 from placement_search.space.module_choices import matching, parameter_price, read_modules
 from placement_search.space.node_names import Pair, Stream, expand_pattern
 from placement_search.space.place_classes import place_classes
@@ -212,8 +212,8 @@ def _payable(
     for price, limit in limits:
         least = min(price.modules[cell] for cell in cells)
         if least > 0:
-            left = limit - price.fixed - min(price.shared, default=0)
-            found.append(int(left // (least * smallest)))
+            always = Fraction(price.fixed) + Fraction(min(price.shared, default=0))
+            found.append(int((loosened(limit) - always) // (Fraction(least) * smallest)))
     return found
 
 

@@ -3,7 +3,14 @@
 from collections.abc import Mapping, Sequence
 from fractions import Fraction
 
-from placement_search.space.legality import Completion, Legality, Pick, Traits, own_cost
+from placement_search.space.legality import (
+    Completion,
+    Legality,
+    Pick,
+    Traits,
+    loosened,
+    own_cost,
+)
 
 
 def largest_set(
@@ -51,7 +58,7 @@ def _admitted(
         for traits in sorted(fitting, key=each.__getitem__):
             n_payable = fitting[traits]
             if each[traits] > 0:
-                n_payable = min(n_payable, int((limit - spent) // each[traits]))
+                n_payable = min(n_payable, int((loosened(limit) - spent) // each[traits]))
             n += n_payable
             spent += n_payable * each[traits]
             if n_payable < fitting[traits]:

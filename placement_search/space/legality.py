@@ -150,6 +150,15 @@ class Legality:
             yield own_cost(price, traits, module, self.n_modules) / float(limit)
 
 
+LOST = Fraction(1, 10**12)
+"""Of a limit, more than a sum of floats can lose by rounding."""
+
+
+def loosened(limit: Fraction) -> Fraction:
+    """What no layout within a limit exceeds by exact numbers, whatever rounding took from it."""
+    return limit * (1 + LOST)
+
+
 def own_cost(price: Price, traits: Traits, module: int, n_modules: int) -> float:
     """How much of a resource a group uses with a module, what it shares with others left out.
 

@@ -13,7 +13,16 @@ from placement_search.space.cost_table import Price, Usage
 from placement_search.space.encoding import Encoding
 from placement_search.space.search_space import SearchSpace, bind_space
 from tests.space.test_encoding import drawn_genes, spaces
-from tests.tiny_spaces import N_RANK_4, N_RANK_8, WIDTH, bound, price_table, space_file
+from tests.tiny_spaces import (
+    N_NODES,
+    N_RANK_4,
+    N_RANK_8,
+    PLACES,
+    WIDTH,
+    bound,
+    price_table,
+    space_file,
+)
 
 TABLE = price_table(space_file())
 
@@ -111,6 +120,20 @@ def test_what_may_be_proposed_is_not_over_the_budget(percent: int, bare: int, mo
 
     assert (price.of(usage) <= most) == (not budget.excess(table.costs_of(usage)))
     assert (price.of(usage) <= most) == (more <= 0)
+
+
+@pytest.mark.parametrize(("limit", "most"), [("1.4", 4), ("1.39", 3), ("1.7", 6)])
+def test_as_many_connections_as_a_sum_of_floats_lets_pass(limit: str, most: int) -> None:
+    """Each a tenth more: (1.4 - 1.0) // 0.1 is 3, and 4 of them are within 1.4."""
+    file = space_file(connections={"at_most": 9}, modules=[{"type": "bottleneck", "rank": 4}])
+    table = replace(price_table(file), latency=Price((0.1,), fixed=1.0))
+    budget = Budget(max_latency=Fraction(limit))
+    space = bind_space(
+        file, MODULE_TYPES, n_nodes=N_NODES, places=PLACES, budget=budget, sublayers=2, table=table
+    )
+
+    assert space.choices.most(0) == most
+    assert most <= space.at_most <= most + 1
 
 
 def test_a_layout_just_at_a_limit_is_within_it() -> None:
