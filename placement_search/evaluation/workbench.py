@@ -120,6 +120,8 @@ class Workbench:
     def settle_pooling(self, choice: PoolingChoice) -> None:
         """Take a choice that was made before, as by the study that is continued."""
         self.pooling_choice = choice
+        # A head that was fitted before is one of another pooling.
+        self.__dict__.pop("head", None)
 
     @property
     def pooling(self) -> Pooling:

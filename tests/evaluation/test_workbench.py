@@ -79,6 +79,20 @@ def test_auto_knows_that_a_low_error_is_better() -> None:
     assert choice.scores[choice.pooling.value] == min(choice.scores.values())
 
 
+def test_the_head_is_that_of_the_pooling_that_was_settled() -> None:
+    """Also where one was fitted before."""
+    first, other = tiny_vit().poolings[:2]
+    bench, fresh = (
+        Workbench(tiny_vit(), tiny_task(), pooling=each.value) for each in (first, other)
+    )
+    old = bench.head
+    bench.settle_pooling(fresh.pooling_choice)
+    features = fresh.validation.states.features[other]
+
+    assert bench.head is not old
+    assert torch.equal(bench.head.logits(features), fresh.head.logits(features))
+
+
 def test_states_that_fit_nowhere_are_not_kept(monkeypatch: pytest.MonkeyPatch) -> None:
     """The features are the same, bit for bit, and so is the memory that they are said to need."""
     monkeypatch.setattr(frozen, "SHARE_OF_DISK", 0)
