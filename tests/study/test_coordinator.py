@@ -1,8 +1,8 @@
 """What the coordinator promises: totals, resumption, ends, and no layout twice."""
 
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import optuna
 import pytest
@@ -202,9 +202,11 @@ def test_a_baseline_killed_as_it_failed_runs_again_alone(
 
     write = RDBStorage.set_trial_state_values
 
-    def killed(*args: Any, state: TrialState, **others: Any) -> bool:
+    def killed(
+        storage: RDBStorage, trial_id: int, state: TrialState, values: Sequence[float] | None
+    ) -> bool:
         _interrupt(state is TrialState.FAIL)
-        return write(*args, state=state, **others)
+        return write(storage, trial_id, state, values)
 
     with monkeypatch.context() as patched:
         patched.setattr(RDBStorage, "set_trial_state_values", killed)
