@@ -31,10 +31,11 @@ class ScoreCard:
     """The outcome of one evaluation.
 
     Args:
-        score: The task's metric on the validation split after the last epoch.
+        score: The task's metric on the validation split after the last epoch; of a trial with
+            replicates the mean of its trainings'.
         history: The same at every report that was scored; its last entry is ``score``.
         test_score: The metric on the test split; None where it was not read.
-        seed: Seed of initial values and of the order of examples.
+        seed: Seed of initial values, and of the order of examples where that has none of its own.
         n_steps: Optimizer steps taken.
         train_seconds: Wall-clock time of training and validation.
         costs: What the layout costs.

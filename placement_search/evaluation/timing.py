@@ -1,4 +1,4 @@
-"""How long trainings will take, from one short epoch on a share of the examples."""
+"""A short copy of a bench, on which trainings are timed."""
 
 import time
 from dataclasses import dataclass, replace
@@ -6,10 +6,7 @@ from dataclasses import dataclass, replace
 import torch
 
 from placement_search.adapted.batches import take
-from placement_search.evaluation.evaluate import Evaluation, begin, new_population
-from placement_search.evaluation.plan import TrainingPlan
 from placement_search.evaluation.workbench import Workbench
-from placement_search.layout import Layout
 from placement_search.tasks.task import Examples
 
 MIN_TIMED, TIMED_STEPS = 256, 4
@@ -29,21 +26,6 @@ class Timing:
     bench: Workbench
     share: float
     cache_seconds: float
-
-    def epoch_seconds(self, layout: Layout, plan: TrainingPlan) -> float:
-        """Estimated time of an epoch with its validation, of a layout that trains alone.
-
-        Args:
-            layout: What to train.
-            plan: How; one epoch warms up and one is timed, however many it has.
-        """
-        population = new_population(self.bench)
-        member = begin(population, self.bench, Evaluation(layout, 0, replace(plan, epochs=2)))
-        population.run_epoch()
-        before = member.seconds
-        population.run_epoch()
-        population.leave(member)
-        return (member.seconds - before) / self.share
 
 
 def prepare_timing(bench: Workbench, batch_size: int) -> Timing:

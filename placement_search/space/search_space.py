@@ -79,7 +79,7 @@ class SearchSpace:
 
     @property
     def at_most(self) -> int:
-        """Most groups of a layout, lowered to what the budget can pay."""
+        """A number of groups that no layout exceeds, by the file and roughly by the budget."""
         return self.choices.legality.at_most
 
     @property

@@ -54,11 +54,6 @@ class Finalist:
         return [card.score for card in self.cards]
 
     @property
-    def test_scores(self) -> list[float]:
-        """One score per seed."""
-        return [card.test_score for card in self.cards if card.test_score is not None]
-
-    @property
     def tests(self) -> dict[int, float]:
         """Test scores by replicate."""
         scores = {r: card.test_score for r, card in zip(self.replicates, self.cards, strict=True)}

@@ -44,7 +44,7 @@ def test_the_answer_is_what_is_exported(record: StudyRecord, exported: Path) -> 
 
     assert answer is not None
     assert file.notation == answer.chosen.trial.layout
-    assert [entry.test for entry in file.scores.finals] == answer.chosen.test_scores
+    assert [entry.test for entry in file.scores.finals] == list(answer.chosen.tests.values())
     assert file.provenance.trial == answer.chosen.trial.number
     assert file.provenance.command == record.command
 
