@@ -52,6 +52,13 @@ class OutputError(PlacementSearchError):
     """A place to write to can't be used."""
 
 
+def held(data: object) -> str:
+    """What a file does that is to hold keys and values, and does not."""
+    if data is None:
+        return "is empty"
+    return "holds a list" if isinstance(data, list) else "holds a single value"
+
+
 def nearest(word: str, known: Iterable[str]) -> str:
     """A hint that names the known word nearest to ``word``, or all of them; starts with a space."""
     choices = sorted(known)

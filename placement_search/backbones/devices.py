@@ -4,7 +4,7 @@ from collections.abc import Mapping
 
 import torch
 
-from placement_search.errors import BackboneError, nearest
+from placement_search.errors import BackboneError
 
 AUTO = "auto"
 
@@ -18,7 +18,7 @@ def dtype_named(name: str) -> torch.dtype:
         BackboneError: If it is none that backbones run in.
     """
     if name not in DTYPES:
-        raise BackboneError(f"unknown dtype {name!r} of a backbone{nearest(name, DTYPES)}")
+        raise BackboneError(f"unknown dtype {name!r} of a backbone; known: {', '.join(DTYPES)}")
     return DTYPES[name]
 
 

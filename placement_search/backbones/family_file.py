@@ -8,7 +8,7 @@ import yaml
 from pydantic import BaseModel, ConfigDict, Field, StrictBool, StrictStr, ValidationError
 
 from placement_search.backbones.families import Family, Holds, Pooling, Returns
-from placement_search.errors import BackboneError, nearest
+from placement_search.errors import BackboneError, held, nearest
 
 
 class FamilyFile(BaseModel):
@@ -45,7 +45,7 @@ def read_family(path: Path | str) -> Family:
     except (yaml.YAMLError, UnicodeDecodeError) as error:
         raise BackboneError(f"{path} is not YAML: {error}") from error
     if not isinstance(data, dict):
-        raise BackboneError(f"{path} must hold keys and values, got {type(data).__name__}")
+        raise BackboneError(f"{path} {held(data)}; it must hold keys and values")
     try:
         described = FamilyFile.model_validate(data)
     except ValidationError as error:

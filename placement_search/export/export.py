@@ -68,7 +68,8 @@ def choose_trial(record: StudyRecord, number: int | None) -> TrialRecord:
         trial = record.trial(number)
         if trial.card is None:
             raise ExportError(
-                f"trial {number} is {trial.end}, only complete trials can be exported"
+                f"trial {number} is {trial.end}, only complete trials can be exported; "
+                "placement-search trials lists them"
             )
         return trial
     answer = find_answer(record)

@@ -9,7 +9,7 @@ from typing import Any
 
 import yaml
 
-from placement_search.errors import SpaceError
+from placement_search.errors import SpaceError, held
 
 INCLUDE = "include"
 
@@ -109,7 +109,7 @@ def _read(path: Path) -> dict[str, Any]:
     except (yaml.YAMLError, ValueError) as error:
         raise SpaceError(f"{path} is not {'JSON' if is_json else 'YAML'}: {error}") from error
     if not isinstance(data, dict):
-        raise SpaceError(f"{path} must hold keys and values, got {type(data).__name__}")
+        raise SpaceError(f"{path} {held(data)}; it must hold keys and values")
     return data
 
 

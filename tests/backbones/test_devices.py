@@ -47,7 +47,7 @@ def test_a_device_that_is_not_there_is_refused(name: str) -> None:
 
 def test_an_unknown_dtype_is_refused() -> None:
     """The error names those that are known."""
-    with pytest.raises(BackboneError, match=r"unknown dtype 'float16'.*bfloat16"):
+    with pytest.raises(BackboneError, match=r"unknown dtype 'float16'.*; known: float32, bfloat16"):
         load_backbone(ModelSettings(dtype="float16"))
     assert dtype_named("bfloat16") is torch.bfloat16
 

@@ -92,7 +92,12 @@ def test_all_mistakes_of_a_file_are_named_at_once(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     ("content", "complaint"),
-    [(b"blocks: [", "not YAML"), (b"- layers", "keys and values, got list"), (b"\xff", "not YAML")],
+    [
+        (b"blocks: [", "not YAML"),
+        (b"\xff", "not YAML"),
+        (b"- layers", "holds a list; it must hold keys and values"),
+        (b"", "is empty; it must hold keys and values"),
+    ],
 )
 def test_what_is_no_description_is_refused(tmp_path: Path, content: bytes, complaint: str) -> None:
     """With the file's name."""

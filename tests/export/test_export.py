@@ -1,6 +1,7 @@
 """What an export writes."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -14,7 +15,7 @@ from placement_search.export.layout_file import json_schema, layout_json, read_l
 from placement_search.modules import parse_layout
 from placement_search.study.answer import find_answer
 from placement_search.study.lora_baseline import LORA
-from placement_search.study.records import StudyRecord
+from placement_search.study.records import StudyRecord, TrialEnd
 from tests.tiny_task import tiny_bench, tiny_task, tiny_text_task
 
 pytestmark = pytest.mark.slow
@@ -85,6 +86,9 @@ def test_unfinished_and_unknown_trials_are_refused(record: StudyRecord) -> None:
     """A number that the study does not have is an error that says which ones it has."""
     with pytest.raises(StudyError, match=r"trials 0 to 11, got 99"):
         choose_trial(record, 99)
+    waiting = replace(record.trials[0], card=None, end=TrialEnd.WAITING)
+    with pytest.raises(ExportError, match=r"trial 0 is waiting, .*; placement-search trials lists"):
+        choose_trial(replace(record, trials=(waiting,)), 0)
 
 
 def test_another_backbone_or_data_set_is_refused(record: StudyRecord, tmp_path: Path) -> None:

@@ -307,8 +307,9 @@ def test_an_unknown_space_is_told_which_ship(tmp_path: Path) -> None:
     [
         (b"kinds: [", "is not YAML"),
         (b"\xff\xfe\xff", "is not YAML"),
-        (b"- parallel\n", "must hold keys and values, got list"),
-        (b"", "must hold keys and values, got NoneType"),
+        (b"- parallel\n", "holds a list; it must hold keys and values"),
+        (b"parallel\n", "holds a single value; it must hold keys and values"),
+        (b"", "is empty; it must hold keys and values"),
     ],
 )
 def test_a_file_of_another_kind_is_named(tmp_path: Path, content: bytes, said: str) -> None:
