@@ -19,13 +19,6 @@ OURS, THEIRS = "3>9:bottleneck(rank=4)", "1>2:bottleneck(rank=8)"
 
 
 @pytest.fixture
-def study() -> optuna.Study:
-    """An empty study in memory."""
-    optuna.logging.set_verbosity(optuna.logging.WARNING)
-    return optuna.create_study()
-
-
-@pytest.fixture
 def record() -> StudyRecord:
     """After its finals: a proposal that won them by a narrow margin, and a baseline."""
     trials = [trial(0, THEIRS, 0.6, role="last layers"), trial(1, OURS, 0.7)]

@@ -21,13 +21,6 @@ TRIALS = [
 FINALS = Finals(DEFINITION, n_seeds=3)
 
 
-@pytest.fixture
-def study() -> optuna.Study:
-    """An empty study in memory."""
-    optuna.logging.set_verbosity(optuna.logging.WARNING)
-    return optuna.create_study()
-
-
 def test_the_best_proposals_and_all_baselines_take_part() -> None:
     """Pruned trials and lesser proposals stay out."""
     chosen = choose_finalists(study_record(TRIALS), 1)

@@ -19,13 +19,6 @@ ANSWER = "8>9:bottleneck(rank=4)"
 LARGER = "0>1:bottleneck(rank=8)+4>5:bottleneck(rank=8)"
 
 
-@pytest.fixture
-def study() -> optuna.Study:
-    """An empty study in memory."""
-    optuna.logging.set_verbosity(optuna.logging.WARNING)
-    return optuna.create_study()
-
-
 def answered_by(*notations: str, n_seeds: int = 3) -> StudyRecord:
     """A study after its finals; the last of these is the best."""
     trials = [trial(0, LARGER, 0.1, role="random 1")]

@@ -42,13 +42,6 @@ SLOW = SAMPLERS.keys() - {"random", "gradient-guided"}
 SCORES = made_up_proxies()["effective_rank"]
 
 
-@pytest.fixture
-def study() -> optuna.Study:
-    """An empty study in memory."""
-    optuna.logging.set_verbosity(optuna.logging.WARNING)
-    return optuna.create_study()
-
-
 def placed(budget: Budget | None = None, /, **changes: object) -> SearchSpace:
     return bound(space_file(**changes), None, TYPES, budget=budget, places=PLACES)
 

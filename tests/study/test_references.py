@@ -33,13 +33,6 @@ ANSWER = "1>2:bottleneck(rank=4)+3>3:bottleneck(rank=8)"
 LARGER = "0>1:bottleneck(rank=8)+4>5:bottleneck(rank=8)+6>7:bottleneck(rank=8)"
 
 
-@pytest.fixture
-def study() -> optuna.Study:
-    """An empty study in memory."""
-    optuna.logging.set_verbosity(optuna.logging.WARNING)
-    return optuna.create_study()
-
-
 def with_finals(random_layout: str, *, is_full: bool = False) -> StudyRecord:
     """A study whose answer has two connections, beside one random baseline."""
     trials = [trial(0, random_layout, 0.5, role="random 1"), trial(1, ANSWER, 0.8)]

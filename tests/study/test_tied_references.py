@@ -24,13 +24,6 @@ SYMMETRIC = {"kinds": ["sequential", "long_range", "recurrent"], "symmetric": Tr
 EACH = {"module_per": "connection"}
 
 
-@pytest.fixture
-def study() -> optuna.Study:
-    """An empty study in memory."""
-    optuna.logging.set_verbosity(optuna.logging.WARNING)
-    return optuna.create_study()
-
-
 def of_groups(space: SearchSpace, sizes: tuple[int, ...]) -> Layout:
     """The first groups with so many connections each, with all modules in turn if they may."""
     left, chosen = list(range(len(space.groups))), []
