@@ -9,7 +9,8 @@ from placement_search.layout import Layout
 
 N_NODES = 7
 SHIPPED = tuple(
-    Path("reports/samplers", folder) for folder in ("one-at-a-time", "one-at-a-time/long")
+    Path("reports/samplers", folder)
+    for folder in ("", "long", "one-at-a-time", "one-at-a-time/long")
 )
 """Folders of the replays that the project shows."""
 BACKBONE = "another"
