@@ -73,6 +73,16 @@ class SearchSpace:
         return self.table.dearest(self.pairs)
 
     @property
+    def group_sizes(self) -> tuple[int, ...]:
+        """Connections of every group."""
+        return tuple(map(len, self.groups))
+
+    @property
+    def has_unequal_groups(self) -> bool:
+        """Whether some groups have more connections than others."""
+        return len(set(self.group_sizes)) > 1
+
+    @property
     def at_least(self) -> int:
         """Fewest groups of a layout."""
         return self.choices.at_least
@@ -209,13 +219,13 @@ class SearchSpace:
         Raises:
             ValueError: If the layout is not made of this space's connections and modules.
         """
-        chosen, sizes = self.chosen(layout), [len(group) for group in self.groups]
+        chosen = self.chosen(layout)
         if chosen is None:
             raise ValueError(f"space {self.name!r} does not know {layout.notation}")
         made = (
-            fitting_choices(self.choices, chosen, generator)
-            if len(set(sizes)) == 1
-            else equally_sized(self.choices, sizes, chosen, generator)
+            equally_sized(self.choices, self.group_sizes, chosen, generator)
+            if self.has_unequal_groups
+            else fitting_choices(self.choices, chosen, generator)
         )
         if made is None or not self.choices.legality.allows(self.choices.picks(made)):
             return None

@@ -10,9 +10,6 @@ from placement_search.space.choices import Choice
 from placement_search.space.node_names import Pair
 from placement_search.space.search_space import SearchSpace
 
-SINCE = 5
-"""The set of baselines from which on studies have them, see `StudyDefinition`."""
-
 Distance = tuple[int, int, int]
 """How far a module is from another: by type, by parameters, by settings; the first counts first."""
 

@@ -151,7 +151,7 @@ class StudyDefinition:
     def kept(self, held: "StudyDefinition") -> "StudyDefinition":
         """What is asked for now, with what only the study's maker chose: that of ``held``."""
         number, starts = held.baseline_set, self.start_from
-        if number < 5:  # files said nothing of training then
+        if number < WHOLE_BUDGET:  # files said nothing of training then
             starts = {role: replace(s, training=NO_CHOICE) for role, s in starts.items()}
         return replace(self, baseline_set=number, is_paired=held.is_paired, start_from=starts)
 
@@ -173,7 +173,10 @@ class StudyDefinition:
             raise StudyError("\n".join([head, *lines, cure]))
 
 
-NEWEST_BASELINES = 5
+WHOLE_BUDGET = 5
+"""The set from which on baselines keep every limit and spend what it leaves, and layouts from
+elsewhere are trained as they were there, and adapted."""
+NEWEST_BASELINES = WHOLE_BUDGET
 """The set of baselines that new studies have."""
 
 _ADAPTER = TypeAdapter(StudyDefinition)

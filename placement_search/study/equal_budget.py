@@ -18,7 +18,7 @@ from placement_search.study.baselines import (
     every_layer,
     where_it_fits,
 )
-from placement_search.study.definition import NEWEST_BASELINES
+from placement_search.study.definition import NEWEST_BASELINES, WHOLE_BUDGET
 from placement_search.study.greedy import (
     GAMMA,
     Discount,
@@ -32,7 +32,6 @@ from placement_search.study.spending import (
     at_places,
     dearest,
     random_of,
-    sizes_differ,
     spent,
     wired,
 )
@@ -90,7 +89,7 @@ def equal_budget_baselines(
     n = len(random_of(space, number, most, generator, baseline_set).connections)
     spread_out = _evenly_spread(space, number, n, n_nodes, baseline_set)
     greedy = None if scores is None else _greedy(space, scores, number, most)
-    if greedy and scores and baseline_set >= 5:
+    if greedy and scores and baseline_set >= WHOLE_BUDGET:
         greedy = _dearer(space, greedy, scores, number)
     no_map = "" if scores else f"left out: the study has no proxy map with {GREEDY_PROXY}"
     made = [*thin, (EVENLY_SPREAD, *spread_out), (GREEDY, greedy, no_map)]
@@ -117,12 +116,10 @@ def _thin(
         table = _table_with(thin, number, space, types)
         return space.budget.excess(table.costs(wired(pairs, thin)))
 
-    thinning = Thinning(
-        affordable(space),
-        excess if baseline_set >= 5 else _no_excess,
-        SIZES if baseline_set >= 5 else SIZES[:1],
-        SPARED if baseline_set >= 4 else {},
-    )
+    thinning = Thinning(affordable(space), excess)
+    if baseline_set < WHOLE_BUDGET:
+        spared = SPARED if baseline_set >= 4 else {}
+        thinning = Thinning(affordable(space), sizes=SIZES[:1], spared=spared)
     thin, said = thinned(module, pairs, thinning, types, space.places)
     over = excess(thin) if thin else said
     if thin is None or over:
@@ -159,7 +156,7 @@ def _dearer(
     Its groups may be small ones, then another module may come nearer to the budget; where modules
     may differ, what is left is spent, on groups in the greedy order.
     """
-    if sizes_differ(space):
+    if space.has_unequal_groups:
         numbers = range(len(space.modules))
         most = {m: n for m in numbers if (n := space.choices.most(m)) >= space.at_least}
         made = [greedy, *(_greedy(space, scores, m, n) for m, n in most.items())]
@@ -210,11 +207,6 @@ def _in_proportion(
     return tuple(p * a / b if b else p for p, a, b in zip(prices, few, many, strict=True))
 
 
-def _no_excess(module: ModuleSpec) -> str:
-    del module
-    return ""
-
-
 @dataclass(frozen=True, slots=True)
 class Thinning:
     """How far, and by what, an every-layer module is made smaller.
@@ -227,7 +219,7 @@ class Thinning:
     """
 
     limit: int
-    excess: Callable[[ModuleSpec], str] = _no_excess
+    excess: Callable[[ModuleSpec], str] = lambda _: ""
     sizes: Sequence[str] = SIZES
     spared: Mapping[str, Scalar] = field(default_factory=lambda: SPARED)
 

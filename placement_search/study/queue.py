@@ -10,14 +10,14 @@ from placement_search.modules import MODULE_TYPES, check_places
 from placement_search.places import Places
 from placement_search.space.search_space import SearchSpace
 from placement_search.space.training import TrainingChoice
-from placement_search.study.adapted_starts import SINCE, adapted
+from placement_search.study.adapted_starts import adapted
 from placement_search.study.baselines import (
     RANDOM,
     Baseline,
     baseline_notes,
     make_baselines,
 )
-from placement_search.study.definition import NEWEST_BASELINES, StudyDefinition
+from placement_search.study.definition import NEWEST_BASELINES, WHOLE_BUDGET, StudyDefinition
 from placement_search.study.equal_budget import (
     GREEDY_PROXY,
     EqualBudget,
@@ -175,23 +175,23 @@ def _starts(wanted: Wanted, space: SearchSpace, baselines: Sequence[Baseline]) -
     plan, nearest = wanted.plan, space.training.nearest
     usual = nearest(plan.learning_rate, plan.weight_decay)
     roles = {usual.id_with(each.layout.id): each.role for each in baselines}
-    made = Queue((), {})
+    layouts: list[Baseline] = []
+    notes: dict[str, str] = {}
+    trainings: dict[str, TrainingChoice] = {}
     for start in _all_starts(wanted, space):
         role, layout, there = start.role, start.layout, start.there
         training = nearest(there.learning_rate, there.weight_decay)
         first = roles.setdefault(training.id_with(layout.id), role)
         if first == role:
-            made = replace(made, layouts=(*made.layouts, Baseline(role, layout)))
-            made.trainings[role] = training
+            layouts.append(Baseline(role, layout))
+            trainings[role] = training
         if start.origin:
-            made.notes[start.origin] += (
-                f"; its places are tried with the space's modules, “{first}”"
-            )
+            notes[start.origin] += f"; its places are tried with the space's modules, “{first}”"
         told = _said(space, layout) if first == role else f"is the same layout as “{first}”"
         other = _other_training(there, plan.with_choice(training))
         if said := "; ".join(filter(None, [start.said, told, other])):
-            made.notes[role] = said
-    return made
+            notes[role] = said
+    return Queue(tuple(layouts), notes, trainings)
 
 
 def _all_starts(wanted: Wanted, space: SearchSpace) -> list[_Start]:
@@ -202,7 +202,7 @@ def _all_starts(wanted: Wanted, space: SearchSpace) -> list[_Start]:
         )
         for role, start in wanted.start_from.items()
     ]
-    if wanted.baseline_set < SINCE:
+    if wanted.baseline_set < WHOLE_BUDGET:
         return given
     found = ((start, adapted(space, start.layout)) for start in given)
     return given + [

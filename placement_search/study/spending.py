@@ -11,6 +11,7 @@ from placement_search.space.choices import Choice
 from placement_search.space.equal_sizes import n_sets, of_connections
 from placement_search.space.node_names import Pair
 from placement_search.space.search_space import SearchSpace
+from placement_search.study.definition import WHOLE_BUDGET
 
 MIN_SETS = 20
 """Sets of one size that random layouts are drawn from; of fewer they would repeat each other."""
@@ -26,7 +27,7 @@ def dearest(space: SearchSpace, baseline_set: int = 1) -> tuple[int, int]:
     if not enough:  # no module will do for all connections of a layout
         return 0, space.at_least
     shared = space.table.parameters.shared or [0] * len(counts)
-    if baseline_set >= 5 and sizes_differ(space):
+    if baseline_set >= WHOLE_BUDGET and space.has_unequal_groups:
         counts_of = {number: drawn_size(space, number) for number in enough}
         number = max(enough, key=lambda i: (counts_of[i] * space.costs[i] + shared[i], i))
         return number, counts[number]
@@ -55,7 +56,14 @@ def _dearest_layout(space: SearchSpace) -> Layout:
     free = sorted(space.choices.fitting(number), key=order)
     groups = [*always, *free[: most - len(always)]]
     made = space.choices.filled([(group, number) for group in groups], most)
-    return space.layout_of(made if space.is_module_shared else spent(space, made))
+    return _spent_whole(space, made)
+
+
+def _spent_whole(
+    space: SearchSpace, made: Sequence[Choice], generator: random.Random | None = None
+) -> Layout:
+    """The layout of a set, made dearer where connections may have different modules."""
+    return space.layout_of(made if space.is_module_shared else spent(space, made, generator))
 
 
 def random_of(
@@ -68,17 +76,15 @@ def random_of(
     a number, see `drawn_size`; up to set 4 of baselines it was ``n``.
     """
     choices = space.choices
-    if baseline_set >= 5 and sizes_differ(space):
-        n_drawn = drawn_size(space, module)
-        drawn = (
-            of_connections(choices, _sizes(space), {module: n_drawn}, generator) if n_drawn else []
-        )
-        made = choices.repaired([*((g, module) for g in sorted(choices.always)), *drawn])
-        return space.layout_of(made if space.is_module_shared else spent(space, made, generator))
     always, free = sorted(choices.always), choices.fitting(module)
-    groups = always + generator.sample(free, min(n - len(always), len(free)))
-    made = choices.filled([(group, module) for group in groups], n)
-    return space.layout_of(made if space.is_module_shared else spent(space, made, generator))
+    if baseline_set >= WHOLE_BUDGET and space.has_unequal_groups:
+        wanted = {module: n_drawn} if (n_drawn := drawn_size(space, module)) else {}
+        drawn = of_connections(choices, space.group_sizes, wanted, generator) if wanted else []
+        made = choices.repaired([*((group, module) for group in always), *drawn])
+    else:
+        groups = always + generator.sample(free, min(n - len(always), len(free)))
+        made = choices.filled([(group, module) for group in groups], n)
+    return _spent_whole(space, made, generator)
 
 
 def drawn_size(space: SearchSpace, module: int) -> int:
@@ -87,7 +93,7 @@ def drawn_size(space: SearchSpace, module: int) -> int:
     The most with one module that the limits pay for and that `MIN_SETS` sets of groups have; where
     no number has so many, the one that most sets have.
     """
-    sizes, always = _sizes(space), space.choices.always
+    sizes, always = space.group_sizes, space.choices.always
     n_always = sum(sizes[group] for group in always)
     largest = sorted((sizes[g] for g in space.choices.fitting(module)), reverse=True)
     most = sum(largest[: space.at_most - len(always)])
@@ -106,15 +112,6 @@ def drawn_size(space: SearchSpace, module: int) -> int:
         if found >= MIN_SETS:
             break
     return best
-
-
-def sizes_differ(space: SearchSpace) -> bool:
-    """Whether some of its groups have more connections than others."""
-    return len(set(_sizes(space))) > 1
-
-
-def _sizes(space: SearchSpace) -> list[int]:
-    return [len(group) for group in space.groups]
 
 
 def spent(
@@ -211,7 +208,7 @@ def at_places(
         None where not one can be paid for.
     """
     module = space.modules[number]
-    if baseline_set < 5:
+    if baseline_set < WHOLE_BUDGET:
         old = most_payable(space, module, n, places, space.budget)
         return wired(old, module) if old else None
     if len(space.groups) < len(space.pairs):

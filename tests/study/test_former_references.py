@@ -43,8 +43,8 @@ def gain_of(record: StudyRecord) -> RandomGain:
     return answer.random
 
 
-def test_interrupted_references_of_a_former_answer_do_not_count(study: optuna.Study) -> None:
-    """Nothing goes on with them, so the gain would call itself incomplete for ever."""
+def begin_former(study: optuna.Study) -> None:
+    """Train references of the former answer until an interruption."""
 
     def stop(number: int) -> None:
         if number == 3:
@@ -52,6 +52,11 @@ def test_interrupted_references_of_a_former_answer_do_not_count(study: optuna.St
 
     with pytest.raises(KeyboardInterrupt):
         made(study, answered_by(FORMER), StubEngine(before=stop))
+
+
+def test_interrupted_references_of_a_former_answer_do_not_count(study: optuna.Study) -> None:
+    """Nothing goes on with them, so the gain would call itself incomplete for ever."""
+    begin_former(study)
     resumed = gain_of(made(study, answered_by(FORMER, ANSWER)))
     undisturbed = gain_of(made(optuna.create_study(), answered_by(FORMER, ANSWER)))
 
@@ -71,13 +76,7 @@ def test_references_from_before_more_seeds_do_not_count(study: optuna.Study) -> 
 
 def test_its_own_that_are_not_gone_on_with_do_not_count(study: optuna.Study) -> None:
     """As of a layout from elsewhere, once the answer of its size has as many as are wanted."""
-
-    def stop(number: int) -> None:
-        if number == 3:
-            raise KeyboardInterrupt
-
-    with pytest.raises(KeyboardInterrupt):
-        made(study, answered_by(FORMER), StubEngine(before=stop))
+    begin_former(study)
     made(study, answered_by(FORMER, ANSWER))
     again, engine = answered_by(ANSWER, FORMER), StubEngine()
     gain = gain_of(made(study, again, engine))
