@@ -10,12 +10,9 @@ enough are tabled: how their connections' proxies added up rank them, against th
 """
 
 import argparse
-import itertools
-import math
 import shlex
 import statistics
 import textwrap
-from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
@@ -25,20 +22,27 @@ from numpy.typing import NDArray
 
 from benchmarks.placements.errors import TableError, plain_errors
 from benchmarks.placements.grid_bootstrap import N_DRAWS, Pair, best_difference, grid_correlation
+from benchmarks.placements.long_findings import CHANGES, changes_table, trained_long
 from benchmarks.placements.maps import MAPS, Maps, maps_of
-from benchmarks.placements.protocol import RANK, SHORT
+from benchmarks.placements.protocol import LONG, RANK, SHORT
 from benchmarks.placements.set_findings import (
     MIN_SETS,
     SETS,
     set_scores,
     sets_table,
 )
+from benchmarks.placements.single_scores import (
+    MIN_PAIRS,
+    head_scores,
+    least_difference,
+    seeds_of,
+    seeds_table,
+    single_scores,
+)
 from benchmarks.placements.table import TABLE, Row, rows_of_one_backbone
 from benchmarks.shown import correlation
 from placement_search.evaluation.agreement import top_overlap
-from placement_search.evaluation.estimates import rank_correlation
-from placement_search.layout import Kind, kind_of, parse_layout
-from placement_search.modules import MODULE_TYPES
+from placement_search.layout import Kind, kind_of
 from placement_search.output_files import make_folder, write_whole
 from placement_search.report.heat_maps import COLOURS, border
 from placement_search.report.pictures import draw_svg
@@ -73,65 +77,6 @@ seeds: how much of a ranking by one training is the place, and how much is luck.
 NORMS = ("nuclear_norm", "frobenius_norm")
 RANKS = ("numerical_rank", "effective_rank", "stable_rank", "participation_ratio")
 """Proxies of the two families, by what each reads from the same gradients."""
-MIN_PAIRS = 30
-"""Connections from which a task is told of."""
-
-
-def single_scores(rows: Sequence[Row]) -> dict[str, dict[Pair, float]]:
-    """By task the mean test score of every single connection after short training."""
-    found: dict[str, dict[Pair, list[float]]] = {}
-    for row in _alone(rows):
-        (connection,) = parse_layout(row.layout, MODULE_TYPES).connections
-        pair = connection.source, connection.target
-        found.setdefault(row.task, {}).setdefault(pair, []).append(row.test)
-    return {
-        task: {pair: statistics.fmean(each) for pair, each in sorted(scores.items())}
-        for task, scores in sorted(found.items())
-        if len(scores) >= MIN_PAIRS
-    }
-
-
-def _alone(rows: Sequence[Row]) -> list[Row]:
-    """The short trainings of single connections."""
-    return [r for r in rows if r.epochs == SHORT.epochs and r.layout.count(">") == 1]
-
-
-def head_scores(rows: Sequence[Row]) -> dict[str, float]:
-    """By task the mean test score of the head alone after short training."""
-    found: dict[str, list[float]] = {}
-    for row in rows:
-        if row.layout == "none" and row.epochs == SHORT.epochs:
-            found.setdefault(row.task, []).append(row.test)
-    return {task: statistics.fmean(scores) for task, scores in found.items()}
-
-
-def seeds_table(rows: Sequence[Row]) -> str:
-    """How one seed ranks single connections as another does, on both splits; mean over pairs."""
-    found: dict[str, dict[int, dict[str, tuple[float, float]]]] = {}
-    for row in _alone(rows):
-        seeds = found.setdefault(row.task, {})
-        seeds.setdefault(row.replicate, {})[row.layout] = row.validation, row.test
-    lines = ["| task | seeds | validation split | test split |", "| --- | --- | --- | --- |"]
-    for task, seeds in sorted(found.items()):
-        pairs = list(itertools.combinations(seeds.values(), 2))
-        cells = [_agreement(pairs, split) for split in (0, 1)]
-        lines.append(f"| `{task}` | {len(seeds)} | {cells[0]} | {cells[1]} |")
-    return "\n".join(lines)
-
-
-def _agreement(
-    pairs: Sequence[tuple[Mapping[str, tuple[float, float]], Mapping[str, tuple[float, float]]]],
-    split: int,
-) -> str:
-    """Mean rank correlation over pairs of seeds, of the layouts that both have."""
-    found = []
-    for one, other in pairs:
-        both = [layout for layout in one if layout in other]
-        found.append(
-            rank_correlation([one[x][split] for x in both], [other[x][split] for x in both])
-        )
-    means = [each.mean for each in found if each is not None]
-    return f"{statistics.fmean(means):+.2f}" if means else "-"
 
 
 def kinds_table(scores: Mapping[str, Mapping[Pair, float]], heads: Mapping[str, float]) -> str:
@@ -243,34 +188,6 @@ def score_maps(scores: Mapping[str, Mapping[Pair, float]]) -> str:
     return draw_svg("placements", (4.3 * len(scores), 4.0), described, paint)
 
 
-def seeds_of(rows: Sequence[Row]) -> str:
-    """How many seeds single connections were trained with for short, as the range over them."""
-    alone = Counter((row.task, row.layout) for row in _alone(rows))
-    counts = set(alone.values()) or {0}
-    return f"{min(counts)}" if len(counts) == 1 else f"{min(counts)} to {max(counts)}"
-
-
-def least_difference(rows: Sequence[Row]) -> dict[str, float]:
-    """By task, from which on a difference of two connections' mean scores is hardly chance.
-
-    1.96 standard errors of it, by the pooled variance among the seeds of one connection. Tasks
-    without a second seed have none; where connections have different numbers of seeds, the fewest
-    count.
-    """
-    found: dict[str, dict[str, list[float]]] = {}
-    for row in _alone(rows):
-        found.setdefault(row.task, {}).setdefault(row.layout, []).append(row.test)
-    least = {}
-    for task, layouts in sorted(found.items()):
-        repeated = [scores for scores in layouts.values() if len(scores) > 1]
-        if repeated:
-            freedom = sum(len(scores) - 1 for scores in repeated)
-            squares = sum(statistics.variance(scores) * (len(scores) - 1) for scores in repeated)
-            n_seeds = min(len(scores) for scores in layouts.values())
-            least[task] = 1.96 * math.sqrt(2 * squares / freedom / n_seeds)
-    return least
-
-
 def _noise_of(rows: Sequence[Row]) -> str:
     told = [f"{least:.3f} on `{task}`" for task, least in least_difference(rows).items()]
     said = NOISE.format(least=", ".join(told)).split() if told else []
@@ -311,6 +228,8 @@ def page(rows: Sequence[Row], maps: Maps, command: str) -> str:
         "## Which proxy knew?",
         CLAIM.strip(),
         proxies_table(scores, maps),
+        f"## What does long training change? ({LONG.epochs} epochs)",
+        *_long_parts(rows, maps),
         "## Sets: what do the proxies say together?",
         *(
             [SETS.strip(), sets_table(sets, maps)]
@@ -319,6 +238,27 @@ def page(rows: Sequence[Row], maps: Maps, command: str) -> str:
         ),
     ]
     return "\n\n".join(parts) + "\n"
+
+
+def _long_parts(rows: Sequence[Row], maps: Maps) -> list[str]:
+    """What is told of the tasks whose connections are all trained long."""
+    scores = trained_long(rows)
+    if not scores:
+        return ["The single connections of no task are all trained so long."]
+    own = [row for row in rows if row.task in scores]
+    missing = [f"`{task}`" for task in single_scores(rows) if task not in scores]
+    seeds = seeds_of(own, LONG.epochs)
+    told = f"Seeds each: {seeds}." + (f" Not trained so: {', '.join(missing)}." if missing else "")
+    return [
+        told,
+        CHANGES.strip(),
+        changes_table(rows),
+        "What the kinds score then, as above:",
+        kinds_table(scores, head_scores(rows, LONG.epochs)),
+        *(["How far their seeds agree:", seeds_table(own, LONG.epochs)] if seeds != "1" else []),
+        "And which proxy knew of long training:",
+        proxies_table(scores, maps),
+    ]
 
 
 def command_of(given: argparse.Namespace) -> str:

@@ -23,6 +23,28 @@ def row_of(layout: Layout) -> Row:
     return Row("made-up", layout.notation, layout.id, 0, SHORT.epochs, *parts)
 
 
+def scored(source: int, target: int, test: float, task: str = "a", replicate: int = 0) -> Row:
+    """A single connection's short training, with no score on the validation split."""
+    return Row(
+        task=task,
+        layout=f"{source}>{target}:bottleneck(rank=8)",
+        layout_id=f"{source}-{target}",
+        replicate=replicate,
+        epochs=4,
+        validation=0.0,
+        test=test,
+        n_parameters=1,
+        flops_factor=1.0,
+        seconds=1.0,
+    )
+
+
+def scored_pairs(task: str, sign: int = 1) -> list[Row]:
+    """Every pair of nodes, the better the later its target."""
+    pairs = [(s, t) for s in range(N_NODES) for t in range(N_NODES)]
+    return [scored(s, t, sign * (t + s / 100), task) for s, t in pairs]
+
+
 SINGLES = [row_of(layout) for layout in single_connections(N_NODES)]
 RESULT = Result(
     task="a",

@@ -2,47 +2,23 @@ from dataclasses import replace
 
 import pytest
 
-from benchmarks.placements.findings import (
-    agreement_table,
+from benchmarks.placements.findings import agreement_table, page, proxies_table
+from benchmarks.placements.protocol import random_sets
+from benchmarks.placements.set_findings import MIN_SETS, set_scores, sets_table
+from benchmarks.placements.single_scores import (
     head_scores,
     least_difference,
-    page,
-    proxies_table,
     seeds_of,
     seeds_table,
     single_scores,
 )
-from benchmarks.placements.protocol import random_sets
-from benchmarks.placements.set_findings import MIN_SETS, set_scores, sets_table
 from benchmarks.placements.table import Row
-
-N_NODES = 7
-
-
-def row(source: int, target: int, test: float, task: str = "a", replicate: int = 0) -> Row:
-    return Row(
-        task=task,
-        layout=f"{source}>{target}:bottleneck(rank=8)",
-        layout_id=f"{source}-{target}",
-        replicate=replicate,
-        epochs=4,
-        validation=0.0,
-        test=test,
-        n_parameters=1,
-        flops_factor=1.0,
-        seconds=1.0,
-    )
-
-
-def rows(task: str, sign: int = 1) -> list[Row]:
-    """Every pair of nodes, the better the later its target."""
-    pairs = [(s, t) for s in range(N_NODES) for t in range(N_NODES)]
-    return [row(s, t, sign * (t + s / 100), task) for s, t in pairs]
+from tests.benchmarks.made_up import N_NODES, scored, scored_pairs
 
 
 def test_seeds_of_a_connection_are_averaged() -> None:
     """So that a lucky one counts no more than another."""
-    both = [*rows("a"), row(0, 0, 1.0, replicate=1)]
+    both = [*scored_pairs("a"), scored(0, 0, 1.0, replicate=1)]
 
     assert single_scores(both)["a"][0, 0] == 0.5
 
@@ -50,7 +26,7 @@ def test_seeds_of_a_connection_are_averaged() -> None:
 def test_seeds_of_the_head_alone_are_averaged() -> None:
     """As those of all that it is compared with."""
     heads = [
-        replace(row(0, 0, test), layout="none", replicate=n) for n, test in enumerate((0.2, 0.4))
+        replace(scored(0, 0, test), layout="none", replicate=n) for n, test in enumerate((0.2, 0.4))
     ]
 
     assert head_scores(heads)["a"] == pytest.approx(0.3)
@@ -58,17 +34,19 @@ def test_seeds_of_the_head_alone_are_averaged() -> None:
 
 def test_seeds_that_rank_places_alike_agree() -> None:
     """On the test split, by the connections that both have; nothing is said of one seed."""
-    again = [replace(each, replicate=1, test=2 * each.test) for each in rows("a")[1:]]
+    again = [replace(each, replicate=1, test=2 * each.test) for each in scored_pairs("a")[1:]]
 
-    assert seeds_table([*rows("a"), *again]).splitlines()[-1].endswith("| 2 | - | +1.00 |")
-    assert seeds_table(rows("a")).splitlines()[-1].endswith("| 1 | - | - |")
+    assert seeds_table([*scored_pairs("a"), *again]).splitlines()[-1].endswith("| 2 | - | +1.00 |")
+    assert seeds_table(scored_pairs("a")).splitlines()[-1].endswith("| 1 | - | - |")
 
 
 def test_a_proxy_is_held_against_the_measured_scores() -> None:
     """One that knows the target's number ranks as the scores do."""
     grid = [[float(target) for target in range(N_NODES)] for _ in range(N_NODES)]
 
-    *_, line, chance = proxies_table(single_scores(rows("a")), {"a": {"depth": grid}}).splitlines()
+    *_, line, chance = proxies_table(
+        single_scores(scored_pairs("a")), {"a": {"depth": grid}}
+    ).splitlines()
 
     assert line.startswith("| depth | +0.9")
     assert line.endswith(", 71% of its tenth |")
@@ -77,21 +55,23 @@ def test_a_proxy_is_held_against_the_measured_scores() -> None:
 
 def test_tasks_that_rank_places_the_other_way_round_disagree() -> None:
     """Over the connections that both have."""
-    line = agreement_table(single_scores([*rows("a"), *rows("b", -1)])).splitlines()[-2]
+    line = agreement_table(
+        single_scores([*scored_pairs("a"), *scored_pairs("b", -1)])
+    ).splitlines()[-2]
 
     assert line.startswith("| `a` | 1 | -1.00")
 
 
 def test_the_page_says_how_many_connections_it_rests_on() -> None:
     """A table that is still being built is told as such."""
-    assert f"| `a` | {N_NODES**2} | - |" in page(rows("a"), {}, "made so")
+    assert f"| `a` | {N_NODES**2} | - |" in page(scored_pairs("a"), {}, "made so")
 
 
 def set_rows(n_sets: int) -> list[Row]:
     """Sets that score the better the later their targets are, all targets together."""
     return [
         replace(
-            row(0, 0, sum(c.target for c in layout.connections)),
+            scored(0, 0, sum(c.target for c in layout.connections)),
             layout=layout.notation,
             layout_id=layout.id,
         )
@@ -114,30 +94,30 @@ def test_sums_of_proxies_are_held_against_the_scores_of_sets() -> None:
 def test_few_sets_are_not_told_of() -> None:
     """The page says so in place of a table of chance."""
     assert set_scores(set_rows(MIN_SETS - 1)) == {}
-    assert f"Fewer than {MIN_SETS} are tabled." in page(rows("a"), {}, "made so")
+    assert f"Fewer than {MIN_SETS} are tabled." in page(scored_pairs("a"), {}, "made so")
 
 
 def test_the_seeds_are_those_that_connections_have() -> None:
     """One more seed of one connection makes it a range, not two seeds of all."""
-    assert seeds_of(rows("a")) == "1"
-    assert seeds_of([*rows("a"), row(0, 0, 1.0, replicate=1)]) == "1 to 2"
+    assert seeds_of(scored_pairs("a")) == "1"
+    assert seeds_of([*scored_pairs("a"), scored(0, 0, 1.0, replicate=1)]) == "1 to 2"
 
 
 def test_what_may_be_chance_follows_from_how_much_seeds_differ() -> None:
     """Of each task; nothing is said of one seed."""
     twice = [
-        row(s, t, t + by, "b", replicate)
+        scored(s, t, t + by, "b", replicate)
         for s in range(N_NODES)
         for t in range(N_NODES)
         for replicate, by in enumerate((-0.01, 0.01))
     ]
     deviation = (2 * 0.01**2) ** 0.5
 
-    assert least_difference([*rows("a"), *twice]) == {
+    assert least_difference([*scored_pairs("a"), *twice]) == {
         "b": pytest.approx(1.96 * 2**0.5 * deviation / 2**0.5)
     }
-    assert "below 0.028 on `b`" in page([*rows("a"), *twice], {}, "made so")
-    assert "may be chance" not in page(rows("a"), {}, "made so")
+    assert "below 0.028 on `b`" in page([*scored_pairs("a"), *twice], {}, "made so")
+    assert "may be chance" not in page(scored_pairs("a"), {}, "made so")
 
 
 @pytest.mark.slow
@@ -146,7 +126,9 @@ def test_norms_and_ranks_are_held_against_each_other() -> None:
     depth = [[float(target) for target in range(N_NODES)] for _ in range(N_NODES)]
     blind = [[float(source) for _ in range(N_NODES)] for source in range(N_NODES)]
     both = {"stable_rank": blind, "frobenius_norm": depth, "numerical_rank": blind}
-    line = proxies_table(single_scores(rows("a")), {"a": both}).splitlines()[-2]
+    line = proxies_table(single_scores(scored_pairs("a")), {"a": both}).splitlines()[-2]
 
     assert line.startswith("| best norm less best rank | +0.8")
-    assert "best norm less" not in proxies_table(single_scores(rows("a")), {"a": {"fisher": depth}})
+    assert "best norm less" not in proxies_table(
+        single_scores(scored_pairs("a")), {"a": {"fisher": depth}}
+    )

@@ -1,0 +1,75 @@
+"""What long training changes about single connections, of the tasks that are trained so."""
+
+import statistics
+from collections.abc import Mapping, Sequence
+
+from benchmarks.placements.grid_bootstrap import Pair, grid_correlation
+from benchmarks.placements.protocol import LONG
+from benchmarks.placements.single_scores import alone, pair_of, single_scores
+from benchmarks.placements.table import Row
+from benchmarks.shown import correlation
+from placement_search.evaluation.estimates import rank_correlation
+
+CHANGES = f"""
+A place's score is the mean test score after {LONG.epochs} epochs, over the seeds trained so. Given
+are Spearman's correlation with it of the mean test score of the short seeds, interval over nodes as
+above; and that of one short seed's validation score, which is all that a search sees of a place,
+mean over the short seeds. *Its choice* is the place that scores best by one of those: how much more
+than the median place it scores when trained long, and which share of the other places score less.
+"""
+
+
+def trained_long(rows: Sequence[Row]) -> dict[str, dict[Pair, float]]:
+    """By task the mean test score of every single connection after long training.
+
+    Tasks of which some connections are not trained so have no say: the best of a few is no best.
+    """
+    short = single_scores(rows)
+    return {
+        task: scores
+        for task, scores in single_scores(rows, LONG.epochs).items()
+        if scores.keys() >= short.get(task, scores).keys()
+    }
+
+
+def changes_table(rows: Sequence[Row]) -> str:
+    """How short trainings rank places as long ones do, and what a choice by them is worth."""
+    seen = _short_validation(rows)
+    short = single_scores(rows)
+    heads = "task", "mean of the short seeds", "one short seed, validation", "its choice, long"
+    lines = ["| " + " | ".join(heads) + " |", "| --- | --- | --- | --- |"]
+    for task, long in trained_long(rows).items():
+        seeds = list(seen.get(task, {}).values())
+        lines.append(
+            f"| `{task}` | {correlation(grid_correlation(short.get(task, {}), long))} "
+            f"| {_mean_correlation(seeds, long)} | {_worth(seeds, long)} |"
+        )
+    return "\n".join(lines)
+
+
+def _short_validation(rows: Sequence[Row]) -> dict[str, dict[int, dict[Pair, float]]]:
+    """Validation scores after short training, by task and seed."""
+    found: dict[str, dict[int, dict[Pair, float]]] = {}
+    for row in alone(rows):
+        seeds = found.setdefault(row.task, {})
+        seeds.setdefault(row.replicate, {})[pair_of(row)] = row.validation
+    return found
+
+
+def _mean_correlation(seeds: Sequence[Mapping[Pair, float]], long: Mapping[Pair, float]) -> str:
+    found = []
+    for seed in seeds:
+        both = [pair for pair in seed if pair in long]
+        found.append(rank_correlation([seed[pair] for pair in both], [long[pair] for pair in both]))
+    means = [each.mean for each in found if each is not None]
+    return f"{statistics.fmean(means):+.2f}" if means else "-"
+
+
+def _worth(seeds: Sequence[Mapping[Pair, float]], long: Mapping[Pair, float]) -> str:
+    """What the best place by each seed scores when trained long, mean over the seeds."""
+    chosen = [long[max(seed, key=lambda pair: seed[pair])] for seed in seeds]
+    if not chosen:
+        return "-"
+    above = statistics.fmean(chosen) - statistics.median(long.values())
+    beaten = [(sum(score < own for score in long.values()) / (len(long) - 1)) for own in chosen]
+    return f"{above:+.3f}, above {statistics.fmean(beaten):.0%}"
