@@ -20,6 +20,7 @@ import optuna
 from optuna.trial import FrozenTrial, TrialState
 
 from placement_search.engine.engine import Engine, Event, Failed, Infeasible, Reported
+from placement_search.errors import EvaluationError
 from placement_search.evaluation.plan import TrainingPlan
 from placement_search.evaluation.score_card import ScoreCard
 from placement_search.layout import Layout, parse_layout
@@ -341,6 +342,8 @@ def _end_of(error: Exception) -> tuple[records.TrialEnd, str]:
     """How a trial ended that failed so, and why; one layout's bug must not end a long search."""
     if isinstance(error, Infeasible):
         return records.TrialEnd.INFEASIBLE, str(error)
+    if isinstance(error, EvaluationError):
+        return records.TrialEnd.FAILED, str(error)
     return records.TrialEnd.FAILED, "".join(traceback.format_exception(error))
 
 

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from optuna.trial import FrozenTrial
 
-from placement_search.errors import EvaluationError, FailureError
+from placement_search.errors import FailureError
 from placement_search.study import records
 from placement_search.study.ledger import Ledger, is_failed
 
@@ -38,7 +38,7 @@ class Failures:
             if self._n_in_a_row >= MAX_FAILURES:
                 raise FailureError(
                     f"the last {MAX_FAILURES} trials failed, so the search stops; the last one "
-                    f"said:\n{_said(trial.user_attrs[records.REASON])}"
+                    f"said:\n{trial.user_attrs[records.REASON]}"
                 )
 
     def _settled(self) -> Sequence[FrozenTrial]:
@@ -48,17 +48,3 @@ class Failures:
 
     def _count(self, trial: FrozenTrial) -> None:
         self._n_in_a_row = self._n_in_a_row + 1 if is_failed(trial) else 0
-
-
-_DIVERGED = f"{EvaluationError.__module__}.{EvaluationError.__qualname__}: "
-
-
-def _said(reason: str) -> str:
-    """A reason as it is; of a training without a score its message alone, with a cure."""
-    _, is_ours, said = reason.rpartition(_DIVERGED)
-    if not is_ours:
-        return reason
-    return (
-        f"{said.strip()}; where trainings diverge, a smaller --learning-rate helps, in a new study "
-        "(--study-name)"
-    )

@@ -161,7 +161,7 @@ def test_a_search_that_only_fails_stops(tmp_path: Path) -> None:
 
 @pytest.mark.slow
 def test_trainings_that_diverge_are_no_traceback(tmp_path: Path) -> None:
-    """A learning rate was too large, which is the user's to mend."""
+    """What was trained told why it has no score, and what helps."""
 
     def before(_number: int) -> None:
         raise EvaluationError("the score of a trained layout is nan")
@@ -171,8 +171,7 @@ def test_trainings_that_diverge_are_no_traceback(tmp_path: Path) -> None:
 
     said = str(stopped.value)
     assert "Traceback" not in said
-    assert "one said:\nthe score of a trained layout is nan; where trainings diverge, a" in said
-    assert said.endswith("a smaller --learning-rate helps, in a new study (--study-name)")
+    assert said.endswith("one said:\nthe score of a trained layout is nan")
 
 
 @pytest.mark.slow
