@@ -94,11 +94,13 @@ def best(
 
 def _status_facts(record: "StudyRecord") -> Row:
     from placement_search.study.records import TrialEnd
+    from placement_search.study.storage import has_coordinator
 
     incumbent = record.incumbent
     return {
         "study": record.name,
         "storage": record.storage,
+        "is_searched": has_coordinator(record.storage),
         "n_trials": record.goal.n_trials,
         **{end.value: len(record.ended(end)) for end in TrialEnd},
         "finals": len(record.finals),

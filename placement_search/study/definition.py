@@ -168,7 +168,10 @@ class StudyDefinition:
             if ours.get(key) != theirs.get(key) and key not in NOT_COMPARED
         ]
         if lines:
-            cure = "Repeat the study's own settings, or choose another --study-name."
+            cure = (
+                "Repeat the study's own settings, as the command that `placement-search status` "
+                "shows does, or choose another --study-name."
+            )
             head = f"study {study_name!r} was made with other settings:"
             raise StudyError("\n".join([head, *lines, cure]))
 

@@ -18,6 +18,8 @@ from placement_search.errors import StudyError, nearest
 PREFIX = "sqlite:///"
 BUSY_SECONDS = 60
 """How long a write waits for another reader's lock, e.g. a dashboard's."""
+LOOK_SECONDS = 1
+"""How long a search waits for who only looks whether another one is running."""
 
 
 def database_path(address: str) -> Path:
@@ -144,11 +146,10 @@ def sole_coordinator(address: str) -> Iterator[None]:
         StudyError: If another search holds it, or nothing can be written there, also later on.
     """
     path = database_path(address)
-    # Of the file itself, by whatever name it is called.
-    lock = filelock.FileLock(f"{path.resolve()}.lock")
+    lock = filelock.FileLock(_lock_file(address))
     try:
         _make_folder(address)
-        lock.acquire(timeout=0)
+        lock.acquire(timeout=LOOK_SECONDS)
     except filelock.Timeout as error:
         raise StudyError(
             f"another search is running on {address!r}, which takes one at a time; wait for it, "
@@ -165,6 +166,27 @@ def sole_coordinator(address: str) -> Iterator[None]:
         ) from error
     finally:
         lock.release()
+
+
+def has_coordinator(address: str) -> bool:
+    """Whether a search is running on a storage; not seen where its folder can't be written."""
+    path = _lock_file(address)
+    if not path.exists():
+        return False
+    lock = filelock.FileLock(path)
+    try:
+        with lock.acquire(timeout=0):
+            return False
+    except filelock.Timeout:
+        return True
+    except OSError:
+        return False
+
+
+def _lock_file(address: str) -> Path:
+    """Beside the file itself, by whatever name that is called."""
+    path = database_path(address).resolve()
+    return path.with_name(f"{path.name}.lock")
 
 
 @contextmanager

@@ -12,6 +12,7 @@ import pytest
 from placement_search.errors import StudyError
 from placement_search.study.storage import (
     check_place,
+    has_coordinator,
     load_study,
     open_storage,
     sole_coordinator,
@@ -89,6 +90,19 @@ def test_the_lock_is_held_once_and_given_back(tmp_path: Path) -> None:
 
     with sole_coordinator(address):
         pass
+
+
+def test_whether_a_search_is_running_is_told_without_being_in_its_way(tmp_path: Path) -> None:
+    """Also after one was killed, whose lock file stays."""
+    address = f"sqlite:///{tmp_path}/study.db"
+    assert not has_coordinator(address)
+    assert list(tmp_path.iterdir()) == []
+
+    with sole_coordinator(address):
+        assert has_coordinator(address)
+
+    (tmp_path / "study.db.lock").touch()
+    assert not has_coordinator(address)
 
 
 def test_a_file_has_one_lock_by_whatever_name(tmp_path: Path) -> None:
