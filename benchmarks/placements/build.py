@@ -12,6 +12,7 @@ beside it (`mine-journals` for `mine.parquet`); single connections alone take a 
 """
 
 import argparse
+import itertools
 import time
 from collections.abc import Sequence
 from contextlib import closing
@@ -21,6 +22,7 @@ from pathlib import Path
 
 from benchmarks.journal import append
 from benchmarks.placements.errors import TableError, check_counts, plain_errors
+from benchmarks.placements.layout_maps import add_layout_scores, layout_maps_of
 from benchmarks.placements.maps import MAPS, add_maps
 from benchmarks.placements.protocol import TASKS, Run, stages
 from benchmarks.placements.table import (
@@ -91,16 +93,29 @@ class Builder:
             for name, owner in self._owners.items()
         }
 
-    def map(self, path: Path, *, anew: bool = False) -> None:
-        """Compute the proxy maps that the file lacks, or with ``anew`` all of them."""
+    def map(self, path: Path, n_stages: int | None = None, *, anew: bool = False) -> None:
+        """Compute the proxies of connections and layouts that are lacking, or ``anew`` all.
+
+        Args:
+            path: The file of proxy maps; layouts' proxies have one beside it.
+            n_stages: Stages whose layouts are scored; None for all.
+            anew: Whether those that the files hold are computed too.
+        """
         benches = {owner: self._benches[name] for name, owner in self._owners.items()}
         done = add_maps(benches, path, SEED, anew=anew)
         print(f"{path}: maps of {', '.join(done) or 'no task'} computed, the others are held")
+        runs = itertools.chain(*islice(stages(self._n_nodes), n_stages))
+        layouts = dict.fromkeys(run.layout for run in runs)
+        done = add_layout_scores(benches, layouts, path, SEED, anew=anew)
+        print(f"{layout_maps_of(path)}: scores of {', '.join(done) or 'no task'} computed")
+
+    @property
+    def _n_nodes(self) -> int:
+        return next(iter(self._benches.values())).backbone.n_nodes
 
     def run(self, deadline: float, n_stages: int | None = None) -> bool:
         """Train what is missing of the first stages until ``deadline``; whether all was tried."""
-        n_nodes = next(iter(self._benches.values())).backbone.n_nodes
-        for number, runs in enumerate(islice(stages(n_nodes), n_stages)):
+        for number, runs in enumerate(islice(stages(self._n_nodes), n_stages)):
             for task in self._benches:
                 missing = self.missing(task, runs)
                 if missing and not self._train(task, number, missing, deadline):
@@ -206,7 +221,7 @@ def build(given: argparse.Namespace) -> str:
         data = [DataSettings(data=each, **sizes) for each in given.data]
         model = ModelSettings(model=given.model, dtype=given.dtype)
         builder = Builder(model, data, given.table, journals, given.workers)
-        builder.map(given.maps, anew=given.maps_anew)
+        builder.map(given.maps, given.stages, anew=given.maps_anew)
         is_whole = builder.run(time.monotonic() + given.seconds, given.stages)
         print(said_of(builder.without_score, was_all_tried=is_whole))
     return pack(journals, given.table, names)

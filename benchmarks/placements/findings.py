@@ -14,6 +14,7 @@ import shlex
 import statistics
 import textwrap
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
@@ -22,6 +23,7 @@ from numpy.typing import NDArray
 
 from benchmarks.placements.errors import TableError, plain_errors
 from benchmarks.placements.grid_bootstrap import N_DRAWS, Pair, best_difference, grid_correlation
+from benchmarks.placements.layout_maps import LayoutScores, grids_of, layout_scores_of
 from benchmarks.placements.long_findings import CHANGES, changes_table, trained_long
 from benchmarks.placements.maps import MAPS, Maps, maps_of
 from benchmarks.placements.protocol import LONG, RANK, SHORT
@@ -69,6 +71,10 @@ that tie with its last one (chance: the last row). Nowak et al. (2024) report th
 best, better than common norms, and that the correlation varies much between tasks. *Best norm less
 best rank* is the difference of the two best correlations of either family, from the same draws of
 nodes: where its interval holds 0, these scores do not tell which family knows more.
+"""
+RANDOM_HEADS = """
+The same with random heads in place of the probed one, which know nothing of the task; the mean of
+two. A proxy that does as well with them knows the backbone and its inputs, and not the labels.
 """
 SEEDS = """
 Spearman's correlation between two seeds' scores of the same connections, mean over the pairs of
@@ -194,12 +200,49 @@ def _noise_of(rows: Sequence[Row]) -> str:
     return textwrap.fill(" ".join(said), 100, break_on_hyphens=False)
 
 
-def page(rows: Sequence[Row], maps: Maps, command: str) -> str:
+@dataclass(frozen=True, slots=True)
+class Proxies:
+    """What proxies score, by task.
+
+    Args:
+        maps: Single connections, with the probed head.
+        random_heads: The same with random heads, of those that have a gradient.
+        layouts: Whole layouts.
+    """
+
+    maps: Maps
+    random_heads: Maps = field(default_factory=dict)
+    layouts: LayoutScores = field(default_factory=dict)
+
+    @classmethod
+    def of(cls, rows: Sequence[Row], path: Path) -> "Proxies":
+        """Those in a file of maps, and in the one beside it, that go with a table's rows.
+
+        Raises:
+            TableError: If a task's were made from other examples than its rows.
+        """
+        return cls(
+            maps_of(rows, path),
+            maps_of(rows, path, of_random_heads=True),
+            layout_scores_of(rows, path),
+        )
+
+    @property
+    def of_single_connections(self) -> Maps:
+        """The maps, and what the proxies of layouts score a connection alone."""
+        found: Maps = {}
+        for task, maps in self.maps.items():
+            n_nodes = len(next(iter(maps.values())))
+            found[task] = maps | grids_of(self.layouts.get(task, {}), n_nodes)
+        return found
+
+
+def page(rows: Sequence[Row], proxies: Proxies, command: str) -> str:
     """All tables in Markdown.
 
     Args:
         rows: Of one backbone, at least one.
-        maps: Of the same.
+        proxies: Of the same.
         command: What makes the page.
     """
     scores, sets = single_scores(rows), set_scores(rows)
@@ -227,17 +270,22 @@ def page(rows: Sequence[Row], maps: Maps, command: str) -> str:
         seeds_table(rows),
         "## Which proxy knew?",
         CLAIM.strip(),
-        proxies_table(scores, maps),
+        proxies_table(scores, proxies.of_single_connections),
+        *_random_head_parts(scores, proxies.random_heads),
         f"## What does long training change? ({LONG.epochs} epochs)",
-        *_long_parts(rows, maps),
+        *_long_parts(rows, proxies.of_single_connections),
         "## Sets: what do the proxies say together?",
         *(
-            [SETS.strip(), sets_table(sets, maps)]
+            [SETS.strip(), sets_table(sets, proxies.maps, proxies.layouts)]
             if sets
             else [f"Fewer than {MIN_SETS} are tabled."]
         ),
     ]
     return "\n\n".join(parts) + "\n"
+
+
+def _random_head_parts(scores: Mapping[str, Mapping[Pair, float]], maps: Maps) -> list[str]:
+    return [RANDOM_HEADS.strip(), proxies_table(scores, maps)] if maps else []
 
 
 def _long_parts(rows: Sequence[Row], maps: Maps) -> list[str]:
@@ -289,8 +337,8 @@ def main() -> None:
                 f"which {given.table} has of none; go on building it "
                 "(python -m benchmarks.placements.build)"
             )
-        maps = maps_of(rows, given.maps)
-    text = page(rows, maps, command_of(given))
+        proxies = Proxies.of(rows, given.maps)
+    text = page(rows, proxies, command_of(given))
     print(text)
     if given.out:
         folder = make_folder(given.out)

@@ -3,11 +3,13 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Protocol
 
 from benchmarks.placements.errors import TableError
 from benchmarks.placements.parquet import missing_columns, read_parquet, write_parquet
 from benchmarks.placements.table import EMBEDDED_BACKBONE, UNKNOWN_DATA, Owner, Row
 from placement_search.evaluation.workbench import Workbench
+from placement_search.study.map_record import RANDOM_HEAD
 from placement_search.study.proxy_map import compute_proxy_map
 
 MAPS = Path(__file__).parent / "maps.parquet"
@@ -21,7 +23,7 @@ class MapRow:
 
     Args:
         task: The task's name.
-        proxy: The proxy's.
+        proxy: The proxy's; with random heads its name ends in `RANDOM_HEAD`.
         scores: ``[source][target]``.
         backbone: Fingerprint of the backbone; see `Row`.
         data: Fingerprint of the task's examples; see `Row`.
@@ -34,27 +36,66 @@ class MapRow:
     data: str = UNKNOWN_DATA
 
 
-def read_maps(path: Path = MAPS, backbone: str = EMBEDDED_BACKBONE) -> Maps:
-    """The maps of one backbone in a file; none where there is no such file."""
+def read_maps(
+    path: Path = MAPS, backbone: str = EMBEDDED_BACKBONE, *, of_random_heads: bool = False
+) -> Maps:
+    """The maps of one backbone in a file; none where there is no such file.
+
+    Args:
+        path: The file.
+        backbone: Its fingerprint.
+        of_random_heads: Whether those with random heads are meant, and not those with the probed
+            one, which are what samplers know.
+    """
     maps: Maps = {}
     for row in _read(path):
-        if row.backbone == backbone:
-            maps.setdefault(row.task, {})[row.proxy] = row.scores
+        if row.backbone == backbone and row.proxy.endswith(RANDOM_HEAD) == of_random_heads:
+            maps.setdefault(row.task, {})[row.proxy.removesuffix(RANDOM_HEAD)] = row.scores
     return maps
 
 
-def maps_of(rows: Sequence[Row], path: Path = MAPS) -> Maps:
+def maps_of(rows: Sequence[Row], path: Path = MAPS, *, of_random_heads: bool = False) -> Maps:
     """The maps in a file that go with a table's rows: of their tasks and backbone.
 
     Args:
         rows: Of one backbone.
         path: The file.
+        of_random_heads: See `read_maps`.
 
     Raises:
         TableError: If a task's map was made from other examples than its rows.
     """
+    check_same_data(rows, _read(path), path)
+    if not rows:
+        return {}
+    maps = read_maps(path, rows[0].backbone, of_random_heads=of_random_heads)
+    return {task: maps[task] for task in dict.fromkeys(row.task for row in rows) if task in maps}
+
+
+class Made(Protocol):
+    """What was made from a task's examples on a backbone."""
+
+    @property
+    def task(self) -> str:
+        """The task's name."""
+
+    @property
+    def backbone(self) -> str:
+        """Fingerprint of the backbone."""
+
+    @property
+    def data(self) -> str:
+        """Fingerprint of the examples."""
+
+
+def check_same_data(rows: Sequence[Row], held: Sequence[Made], path: Path) -> None:
+    """Check that what a file holds of a table's tasks was made from the table's examples.
+
+    Raises:
+        TableError: If a task's was not.
+    """
     trained = _data_of(rows)
-    mapped = _data_of([row for row in _read(path) if (row.task, row.backbone) in trained])
+    mapped = _data_of([each for each in held if (each.task, each.backbone) in trained])
     for (task, backbone), data in mapped.items():
         others = data - trained[task, backbone]
         if others:
@@ -63,11 +104,9 @@ def maps_of(rows: Sequence[Row], path: Path = MAPS) -> Maps:
                 f"{task!r} of {_shown(others)}, the table's trainings are of "
                 f"{_shown(trained[task, backbone])}; name the table's own maps by --maps"
             )
-    maps = read_maps(path, rows[0].backbone) if rows else {}
-    return {task: maps[task] for task, _ in trained if task in maps}
 
 
-def _data_of(rows: Sequence[Row | MapRow]) -> dict[tuple[str, str], set[str]]:
+def _data_of(rows: Sequence[Made]) -> dict[tuple[str, str], set[str]]:
     """Fingerprints of the examples, by task and backbone."""
     found: dict[tuple[str, str], set[str]] = {}
     for row in rows:
@@ -83,6 +122,8 @@ def add_maps(
     benches: Mapping[Owner, Workbench], path: Path, seed: int, *, anew: bool = False
 ) -> list[str]:
     """Compute the maps that a file lacks; those that it holds stay, so that replays repeat.
+
+    A file from before there were maps with random heads receives these alone.
 
     Args:
         benches: Whose maps are wanted.
@@ -100,14 +141,16 @@ def add_maps(
     done = []
     for owner, bench in benches.items():
         place = owner.task, owner.backbone
+        if anew:
+            rows = [row for row in rows if (row.task, row.backbone) != place]
         held = [row for row in rows if (row.task, row.backbone) == place]
-        if held and not anew:
-            owner.check({row.data for row in held}, "proxy maps", "--maps")
+        owner.check({row.data for row in held}, "proxy maps", "--maps")
+        names = {row.proxy for row in held}
+        if any(name.endswith(RANDOM_HEAD) for name in names):
             continue
-        scores = compute_proxy_map(bench, seed).scores
-        rows = [row for row in rows if (row.task, row.backbone) != place]
+        scores = compute_proxy_map(bench, seed).all_scores
         rows += [MapRow(owner.task, name, grid, owner.backbone, owner.data)
-                 for name, grid in scores.items()]  # fmt: skip
+                 for name, grid in scores.items() if name not in names]  # fmt: skip
         _write(rows, path)
         done.append(owner.task)
     return done

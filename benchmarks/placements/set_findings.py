@@ -3,6 +3,7 @@
 import statistics
 from collections.abc import Iterable, Mapping, Sequence
 
+from benchmarks.placements.layout_maps import LayoutScores
 from benchmarks.placements.maps import Maps
 from benchmarks.placements.protocol import SHORT
 from benchmarks.placements.table import Row
@@ -19,7 +20,8 @@ sets, which were drawn independently of each other: of their number, which costs
 and of the *sum* of their connections' scores by each proxy, and its *coverage*, where connections
 near each other share what they cover (Nowak et al. 2024). Both need the proxy map and no training.
 Sums grow with the number of connections: what the proxy adds to that is its correlation *within a
-size*, ranks taken among sets of one size.
+size*, ranks taken among sets of one size. Proxies without either look at the whole set on the
+backbone, untrained and written a little.
 """
 MIN_SETS = 30
 """Sets from which a task is told of."""
@@ -39,8 +41,16 @@ def set_scores(rows: Sequence[Row]) -> dict[str, dict[Layout, float]]:
     }
 
 
-def sets_table(scores: Mapping[str, Mapping[Layout, float]], maps: Maps) -> str:
-    """How the number of connections, and each proxy's sum and coverage, rank sets."""
+def sets_table(
+    scores: Mapping[str, Mapping[Layout, float]], maps: Maps, of_layouts: LayoutScores
+) -> str:
+    """How the number of connections, each proxy's sum and coverage, and layouts' proxies rank sets.
+
+    Args:
+        scores: Measured, by task and layout.
+        maps: Proxies of connections.
+        of_layouts: Proxies of whole layouts.
+    """
     proxies = list(dict.fromkeys(name for task in scores for name in maps.get(task, {})))
     shown = [f"`{task}`, {len(known)} sets" for task, known in scores.items()]
     lines = ["| score of a set | " + " | ".join(shown) + " |"]
@@ -58,6 +68,13 @@ def sets_table(scores: Mapping[str, Mapping[Layout, float]], maps: Maps) -> str:
                 values = [] if grid is None else [aggregate(grid, layout) for layout in known]
                 cells.append(_set_cell(values, known))
             lines.append(f"| {proxy.replace('_', ' ')}, {name} | " + " | ".join(cells) + " |")
+    for proxy in dict.fromkeys(name for task in scores for name in of_layouts.get(task, {})):
+        cells = []
+        for task, known in scores.items():
+            held = of_layouts.get(task, {}).get(proxy, {})
+            told = {layout: score for layout, score in known.items() if layout.id in held}
+            cells.append(_set_cell([held[layout.id] for layout in told], told))
+        lines.append(f"| {proxy.replace('_', ' ')} | " + " | ".join(cells) + " |")
     return "\n".join(lines)
 
 

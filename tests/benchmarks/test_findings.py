@@ -2,7 +2,7 @@ from dataclasses import replace
 
 import pytest
 
-from benchmarks.placements.findings import agreement_table, page, proxies_table
+from benchmarks.placements.findings import Proxies, agreement_table, page, proxies_table
 from benchmarks.placements.protocol import random_sets
 from benchmarks.placements.set_findings import MIN_SETS, set_scores, sets_table
 from benchmarks.placements.single_scores import (
@@ -64,7 +64,7 @@ def test_tasks_that_rank_places_the_other_way_round_disagree() -> None:
 
 def test_the_page_says_how_many_connections_it_rests_on() -> None:
     """A table that is still being built is told as such."""
-    assert f"| `a` | {N_NODES**2} | - |" in page(scored_pairs("a"), {}, "made so")
+    assert f"| `a` | {N_NODES**2} | - |" in page(scored_pairs("a"), Proxies({}), "made so")
 
 
 def set_rows(n_sets: int) -> list[Row]:
@@ -83,7 +83,7 @@ def test_sums_of_proxies_are_held_against_the_scores_of_sets() -> None:
     """Beside what their number of connections says, which one that knows more outdoes."""
     grid = [[float(target) for target in range(N_NODES)] for _ in range(N_NODES)]
     _, _, size, total, covered = sets_table(
-        set_scores(set_rows(60)), {"a": {"depth": grid}}
+        set_scores(set_rows(60)), {"a": {"depth": grid}}, {}
     ).splitlines()
 
     assert size.startswith("| number of connections | +0.")
@@ -94,7 +94,7 @@ def test_sums_of_proxies_are_held_against_the_scores_of_sets() -> None:
 def test_few_sets_are_not_told_of() -> None:
     """The page says so in place of a table of chance."""
     assert set_scores(set_rows(MIN_SETS - 1)) == {}
-    assert f"Fewer than {MIN_SETS} are tabled." in page(scored_pairs("a"), {}, "made so")
+    assert f"Fewer than {MIN_SETS} are tabled." in page(scored_pairs("a"), Proxies({}), "made so")
 
 
 def test_the_seeds_are_those_that_connections_have() -> None:
@@ -116,8 +116,8 @@ def test_what_may_be_chance_follows_from_how_much_seeds_differ() -> None:
     assert least_difference([*scored_pairs("a"), *twice]) == {
         "b": pytest.approx(1.96 * 2**0.5 * deviation / 2**0.5)
     }
-    assert "below 0.028 on `b`" in page([*scored_pairs("a"), *twice], {}, "made so")
-    assert "may be chance" not in page(scored_pairs("a"), {}, "made so")
+    assert "below 0.028 on `b`" in page([*scored_pairs("a"), *twice], Proxies({}), "made so")
+    assert "may be chance" not in page(scored_pairs("a"), Proxies({}), "made so")
 
 
 @pytest.mark.slow

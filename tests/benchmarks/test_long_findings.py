@@ -1,6 +1,6 @@
 from dataclasses import replace
 
-from benchmarks.placements.findings import page
+from benchmarks.placements.findings import Proxies, page
 from benchmarks.placements.long_findings import changes_table, trained_long
 from benchmarks.placements.protocol import LONG
 from benchmarks.placements.table import Row
@@ -23,7 +23,7 @@ def test_a_task_with_some_connections_trained_long_has_no_say() -> None:
     found = trained_long([*short, *long_rows("a"), *long_rows("b")[1:]])
 
     assert list(found) == ["a"]
-    assert "Not trained so: `b`." in page([*short, *long_rows("a")], {}, "made so")
+    assert "Not trained so: `b`." in page([*short, *long_rows("a")], Proxies({}), "made so")
 
 
 def test_short_trainings_that_rank_as_long_ones_do_are_worth_their_choice() -> None:
@@ -44,5 +44,5 @@ def test_short_trainings_that_mislead_choose_the_worst_place() -> None:
 def test_a_page_without_long_trainings_says_so() -> None:
     """In place of empty tables."""
     assert "The single connections of no task are all trained so long." in page(
-        scored_pairs("a"), {}, "made so"
+        scored_pairs("a"), Proxies({}), "made so"
     )

@@ -42,7 +42,7 @@ from placement_search.backbones.loading import load_backbone
 from placement_search.evaluation.workbench import Workbench
 from placement_search.layout import Layout, parse_layout
 from placement_search.modules import MODULE_TYPES
-from placement_search.study.map_record import ProxyMap
+from placement_search.study.map_record import RANDOM_HEAD, ProxyMap, ProxySpread
 
 N_NODES = 9
 TASK = "made-up"
@@ -213,10 +213,13 @@ def test_maps_that_are_held_are_not_computed_again(
 ) -> None:
     """So that replays repeat; another backbone's map of the task is another one."""
     drawn = iter([0.1, 0.2, 0.3, 0.4])
-    made = lambda *_: ProxyMap({"rank": [[next(drawn)]]}, 1, 0.0, 0.0)  # noqa: E731
+    random_head = ProxySpread(1, 2, {}, {}, {"rank": [[0.9]]})
+    made = lambda *_: ProxyMap({"rank": [[next(drawn)]]}, 1, 0.0, 0.0, 0.0, random_head)  # noqa: E731
     monkeypatch.setattr(maps_file, "compute_proxy_map", made)
     path, bench = tmp_path / "maps.parquet", cast("Workbench", SimpleNamespace())
-    pq.write_table(pa.Table.from_pylist([{"task": TASK, "proxy": "rank", "scores": [[0.0]]}]), path)
+    held = {"task": TASK, "scores": [[0.0]]}
+    rows = [held | {"proxy": proxy} for proxy in ("rank", f"rank{RANDOM_HEAD}")]
+    pq.write_table(pa.Table.from_pylist(rows), path)
     others = [replace(OWNER, task="other"), replace(OWNER, backbone="another")]
 
     assert add_maps(dict.fromkeys([OWNER, *others], bench), path, 0) == ["other", TASK]
@@ -225,6 +228,21 @@ def test_maps_that_are_held_are_not_computed_again(
     assert add_maps({OWNER: bench}, path, 0) == []
     assert add_maps({OWNER: bench}, path, 0, anew=True) == [TASK]
     assert read_maps(path)[TASK] == {"rank": [[0.3]]}
+
+
+def test_a_file_without_maps_of_random_heads_receives_them_alone(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What it holds stays as it is."""
+    spread = ProxySpread(1, 2, {}, {}, {"rank": [[0.9]]})
+    made = ProxyMap({"rank": [[0.1]]}, 1, 0.0, 0.0, 0.0, spread)
+    monkeypatch.setattr(maps_file, "compute_proxy_map", lambda *_: made)
+    path, bench = tmp_path / "maps.parquet", cast("Workbench", SimpleNamespace())
+    pq.write_table(pa.Table.from_pylist([{"task": TASK, "proxy": "rank", "scores": [[0.0]]}]), path)
+
+    assert add_maps({OWNER: bench}, path, 0) == [TASK]
+    assert read_maps(path) == {TASK: {"rank": [[0.0]]}}
+    assert read_maps(path, of_random_heads=True) == {TASK: {"rank": [[0.9]]}}
 
 
 @pytest.mark.parametrize(
