@@ -2,6 +2,7 @@ r"""Builds the tabular benchmark, or goes on where it stopped.
 
     python -m benchmarks.placements.build --workers 2 --seconds 3600
 
+First the proxies that the benchmark's files lack are computed, then what is missing is trained.
 Every training is a line of `runs/placements/TASK.jsonl` as soon as it has ended; when the time is
 up, or with ``--pack``, the lines of the tasks asked for and what the table holds already become the
 table anew. Another backbone or other data make a table of the same form, with its lines in a folder
@@ -93,11 +94,14 @@ class Builder:
             for name, owner in self._owners.items()
         }
 
-    def map(self, path: Path, n_stages: int | None = None, *, anew: bool = False) -> None:
+    def map(
+        self, path: Path, deadline: float, n_stages: int | None = None, *, anew: bool = False
+    ) -> None:
         """Compute the proxies of connections and layouts that are lacking, or ``anew`` all.
 
         Args:
             path: The file of proxy maps; layouts' proxies have one beside it.
+            deadline: When to stop scoring layouts, by the monotonic clock.
             n_stages: Stages whose layouts are scored; None for all.
             anew: Whether those that the files hold are computed too.
         """
@@ -106,7 +110,7 @@ class Builder:
         print(f"{path}: maps of {', '.join(done) or 'no task'} computed, the others are held")
         runs = itertools.chain(*islice(stages(self._n_nodes), n_stages))
         layouts = dict.fromkeys(run.layout for run in runs)
-        done = add_layout_scores(benches, layouts, path, SEED, anew=anew)
+        done = add_layout_scores(benches, layouts, path, SEED, anew=anew, deadline=deadline)
         print(f"{layout_maps_of(path)}: scores of {', '.join(done) or 'no task'} computed")
 
     @property
@@ -203,8 +207,13 @@ def _parser() -> argparse.ArgumentParser:
     add("--singles", dest="stages", action="store_const", const=1,
         help="train single connections alone, once and short: the first stage")  # fmt: skip
     add("--table", type=Path, default=TABLE, help="Parquet file of the table")
-    add("--maps", type=Path, default=MAPS, help="Parquet file of the proxy maps")
-    add("--maps-anew", action="store_true", help="compute maps that the file holds once more")
+    add(
+        "--maps",
+        type=Path,
+        default=MAPS,
+        help="Parquet file of the proxy maps, beside layouts' proxies",
+    )
+    add("--maps-anew", action="store_true", help="compute proxies that the files hold once more")
     add("--journals", type=Path, help="folder of new rows, by default one for each table")
     add("--workers", type=int, default=2, help="processes beside each other")
     add("--seconds", type=float, default=float("inf"), help="stop after so long")
@@ -221,8 +230,9 @@ def build(given: argparse.Namespace) -> str:
         data = [DataSettings(data=each, **sizes) for each in given.data]
         model = ModelSettings(model=given.model, dtype=given.dtype)
         builder = Builder(model, data, given.table, journals, given.workers)
-        builder.map(given.maps, given.stages, anew=given.maps_anew)
-        is_whole = builder.run(time.monotonic() + given.seconds, given.stages)
+        deadline = time.monotonic() + given.seconds
+        builder.map(given.maps, deadline, given.stages, anew=given.maps_anew)
+        is_whole = builder.run(deadline, given.stages)
         print(said_of(builder.without_score, was_all_tried=is_whole))
     return pack(journals, given.table, names)
 

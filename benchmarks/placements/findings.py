@@ -3,10 +3,13 @@ r"""What the tabular benchmark says of placement and of proxies: tables and a pi
     python -m benchmarks.placements.findings --out reports/placements
 
 Single connections after short training, by task: what the best of each kind score; how the tasks'
-rankings of places agree; how each proxy ranks them, by Spearman's correlation with the test scores.
+rankings of places agree; how each proxy ranks them, by Spearman's correlation with the test scores,
+with the probed head and with random ones. Then what long training changes, of the tasks whose
+connections are all trained so.
 A connection's score is the mean over the seeds that the table holds of it. Connections share nodes,
 so intervals over them are those of a bootstrap over nodes. Sets of several, where
-enough are tabled: how their connections' proxies added up rank them, against their number alone.
+enough are tabled: how their connections' proxies added up, and proxies of whole layouts, rank them,
+against their number alone.
 """
 
 import argparse
@@ -70,11 +73,13 @@ much of the proxy's own best tenth of connections is truly among the best, which
 that tie with its last one (chance: the last row). Nowak et al. (2024) report that rank correlates
 best, better than common norms, and that the correlation varies much between tasks. *Best norm less
 best rank* is the difference of the two best correlations of either family, from the same draws of
-nodes: where its interval holds 0, these scores do not tell which family knows more.
+nodes: where its interval holds 0, these scores do not tell which family knows more. Rows after
+*feature norm* are proxies of whole layouts, from 32 examples and one small random write.
 """
 RANDOM_HEADS = """
-The same with random heads in place of the probed one, which know nothing of the task; the mean of
-two. A proxy that does as well with them knows the backbone and its inputs, and not the labels.
+The same with random heads in place of the probed one, which know nothing of the task: the mean of
+two, each from a quarter of the examples. A proxy that does as well with them knows the backbone and
+its inputs, and needs no labels; one that does worse may lack the labels or the examples.
 """
 SEEDS = """
 Spearman's correlation between two seeds' scores of the same connections, mean over the pairs of
@@ -300,7 +305,7 @@ def _long_parts(rows: Sequence[Row], maps: Maps) -> list[str]:
     return [
         told,
         CHANGES.strip(),
-        changes_table(rows),
+        changes_table(rows, scores),
         "What the kinds score then, as above:",
         kinds_table(scores, head_scores(rows, LONG.epochs)),
         *(["How far their seeds agree:", seeds_table(own, LONG.epochs)] if seeds != "1" else []),

@@ -1,18 +1,22 @@
 """The proxies of whole layouts of the benchmark, as a Parquet file beside its proxy maps."""
 
+import time
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, fields
 from pathlib import Path
 
-from benchmarks.placements.maps import check_same_data
 from benchmarks.placements.parquet import missing_columns, read_parquet, write_parquet
 from benchmarks.placements.protocol import single_connections
-from benchmarks.placements.table import Owner, Row
+from benchmarks.placements.table import Owner, Row, check_same_data
+from placement_search.engine.engine import Infeasible
+from placement_search.engine.in_process import memory_errors_told
 from placement_search.evaluation.workbench import Workbench
 from placement_search.layout import Layout
 from placement_search.study.layout_proxies import N_EXAMPLES, layout_proxies
 from placement_search.study.map_record import Grid
 
+N_BETWEEN_WRITES = 200
+"""Layouts that are scored between two times that the file is written."""
 LayoutScores = dict[str, dict[str, dict[str, float]]]
 """By task, then by proxy, then by a layout's id."""
 
@@ -83,8 +87,11 @@ def add_layout_scores(
     seed: int,
     *,
     anew: bool = False,
+    deadline: float = float("inf"),
 ) -> list[str]:
     """Score the layouts that the file lacks; those that it holds stay.
+
+    One that memory does not suffice for stays without: a table does not end for a proxy.
 
     Args:
         benches: On what they are scored.
@@ -92,6 +99,7 @@ def add_layout_scores(
         maps: The file of proxy maps.
         seed: Of the proxies.
         anew: Whether layouts are scored although the file holds them.
+        deadline: When to stop, by the monotonic clock; the next call goes on.
 
     Returns:
         The tasks of which layouts were scored.
@@ -106,21 +114,35 @@ def add_layout_scores(
     for owner, bench in benches.items():
         place = owner.task, owner.backbone
         if anew:
-            rows = [row for row in rows if (row.task, row.backbone) != place]
+            rows = [
+                row
+                for row in rows
+                if (row.task, row.backbone) != place or row.layout_id not in wanted
+            ]
         own = [row for row in rows if (row.task, row.backbone) == place]
         owner.check({row.data for row in own}, "layouts' proxies", "--maps")
         held = {row.layout_id for row in own}
         due = [layout for id_, layout in wanted.items() if id_ not in held]
-        for layout in due:
+        for n_done, layout in enumerate(due, start=1):
             rows += _scored(owner, bench, layout, seed)
+            is_over = time.monotonic() > deadline
+            if n_done % N_BETWEEN_WRITES == 0 or n_done == len(due) or is_over:
+                _write(rows, path)
+                print(f"proxies of layouts on {owner.task}: {n_done}/{len(due)}")
+            if is_over:
+                break
         if due:
-            _write(rows, path)
             done.append(owner.task)
     return done
 
 
 def _scored(owner: Owner, bench: Workbench, layout: Layout, seed: int) -> list[LayoutRow]:
-    scores = layout_proxies(bench, layout, seed, N_EXAMPLES)
+    try:
+        with memory_errors_told():
+            scores = layout_proxies(bench, layout, seed, N_EXAMPLES)
+    except Infeasible as error:
+        print(f"no proxies of {layout.notation} on {owner.task}: {error}")
+        return []
     return [
         LayoutRow(owner.task, proxy, layout.id, score, owner.backbone, owner.data)
         for proxy, score in scores.items()

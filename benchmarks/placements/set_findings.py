@@ -72,8 +72,10 @@ def sets_table(
         cells = []
         for task, known in scores.items():
             held = of_layouts.get(task, {}).get(proxy, {})
-            told = {layout: score for layout, score in known.items() if layout.id in held}
-            cells.append(_set_cell([held[layout.id] for layout in told], told))
+            is_whole = all(layout.id in held for layout in known)
+            cells.append(
+                _set_cell([held[layout.id] for layout in known] if is_whole else [], known)
+            )
         lines.append(f"| {proxy.replace('_', ' ')} | " + " | ".join(cells) + " |")
     return "\n".join(lines)
 

@@ -85,15 +85,15 @@ def seeds_of(rows: Sequence[Row], epochs: int = SHORT.epochs) -> str:
     return f"{min(counts)}" if len(counts) == 1 else f"{min(counts)} to {max(counts)}"
 
 
-def least_difference(rows: Sequence[Row], epochs: int = SHORT.epochs) -> dict[str, float]:
-    """By task, from which on a difference of two connections' mean scores is hardly chance.
+def least_difference(rows: Sequence[Row]) -> dict[str, float]:
+    """By task, from which on a difference of two connections' short mean scores is hardly chance.
 
     1.96 standard errors of it, by the pooled variance among the seeds of one connection. Tasks
     without a second seed have none; where connections have different numbers of seeds, the fewest
     count.
     """
     found: dict[str, dict[str, list[float]]] = {}
-    for row in alone(rows, epochs):
+    for row in alone(rows):
         found.setdefault(row.task, {}).setdefault(row.layout, []).append(row.test)
     least = {}
     for task, layouts in sorted(found.items()):

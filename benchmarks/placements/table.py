@@ -4,6 +4,7 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, fields
 from pathlib import Path
+from typing import Protocol
 
 from benchmarks.journal import read
 from benchmarks.placements.errors import TableError
@@ -129,6 +130,52 @@ class Owner:
                 f"{shown}, the data asked for are {self.data}; name another file by {option}, or "
                 "ask for the same data and sizes"
             )
+
+
+class Made(Protocol):
+    """What was made from a task's examples on a backbone."""
+
+    @property
+    def task(self) -> str:
+        """The task's name."""
+
+    @property
+    def backbone(self) -> str:
+        """Fingerprint of the backbone."""
+
+    @property
+    def data(self) -> str:
+        """Fingerprint of the examples."""
+
+
+def check_same_data(rows: Sequence[Row], held: Sequence[Made], path: Path) -> None:
+    """Check that what a file holds of a table's tasks was made from the table's examples.
+
+    Raises:
+        TableError: If a task's was not.
+    """
+    trained = _data_of(rows)
+    mapped = _data_of([each for each in held if (each.task, each.backbone) in trained])
+    for (task, backbone), data in mapped.items():
+        others = data - trained[task, backbone]
+        if others:
+            raise TableError(
+                f"a table's proxy maps are of the data that it was trained on: {path} has those of "
+                f"{task!r} of {_shown(others)}, the table's trainings are of "
+                f"{_shown(trained[task, backbone])}; name the table's own maps by --maps"
+            )
+
+
+def _data_of(rows: Sequence[Made]) -> dict[tuple[str, str], set[str]]:
+    """Fingerprints of the examples, by task and backbone."""
+    found: dict[tuple[str, str], set[str]] = {}
+    for row in rows:
+        found.setdefault((row.task, row.backbone), set()).add(row.data)
+    return found
+
+
+def _shown(data: set[str]) -> str:
+    return " and ".join(sorted(each or "all examples" for each in data))
 
 
 def journals_of(table: Path) -> Path:

@@ -25,7 +25,7 @@ def status(
     study_name: StudyOption = None,
     form: FormatOption = Format.TABLE,
 ) -> None:
-    """Show how far a study is, and the command that continues it.
+    """Show how far a study is, whether a search uses its storage now, and its command.
 
     Example: placement-search status --storage sqlite:///study.db
     """
@@ -100,7 +100,7 @@ def _status_facts(record: "StudyRecord") -> Row:
     return {
         "study": record.name,
         "storage": record.storage,
-        "is_searched": has_coordinator(record.storage),
+        "is_storage_in_use": has_coordinator(record.storage),
         "n_trials": record.goal.n_trials,
         **{end.value: len(record.ended(end)) for end in TrialEnd},
         "finals": len(record.finals),

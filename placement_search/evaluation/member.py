@@ -113,8 +113,8 @@ class Member:
         wrong = next((what for what, value in values.items() if not math.isfinite(value)), None)
         if wrong is not None:
             self.error = EvaluationError(
-                f"the {wrong} is {values[wrong]}; where trainings diverge, a smaller learning rate "
-                "helps (--learning-rate; of a search, in a new study)"
+                f"the {wrong} is {values[wrong]}; where trainings diverge, a smaller learning "
+                "rate helps"
             )
             return
         self.losses.append(loss)

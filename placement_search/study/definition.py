@@ -169,8 +169,8 @@ class StudyDefinition:
         ]
         if lines:
             cure = (
-                "Repeat the study's own settings, as the command that `placement-search status` "
-                "shows does, or choose another --study-name."
+                "Repeat the study's own settings, as the command does that `placement-search "
+                f"status --study-name {study_name}` shows, or choose another --study-name."
             )
             head = f"study {study_name!r} was made with other settings:"
             raise StudyError("\n".join([head, *lines, cure]))

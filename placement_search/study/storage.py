@@ -18,8 +18,8 @@ from placement_search.errors import StudyError, nearest
 PREFIX = "sqlite:///"
 BUSY_SECONDS = 60
 """How long a write waits for another reader's lock, e.g. a dashboard's."""
-LOOK_SECONDS = 1
-"""How long a search waits for who only looks whether another one is running."""
+LOOK_SECONDS = 0.2
+"""How long one waits for who only looks whether a search is running."""
 
 
 def database_path(address: str) -> Path:
@@ -168,25 +168,24 @@ def sole_coordinator(address: str) -> Iterator[None]:
         lock.release()
 
 
-def has_coordinator(address: str) -> bool:
-    """Whether a search is running on a storage; not seen where its folder can't be written."""
+def has_coordinator(address: str) -> bool | None:
+    """Whether a search is running on a storage; None where its lock may not be looked at."""
     path = _lock_file(address)
     if not path.exists():
         return False
     lock = filelock.FileLock(path)
     try:
-        with lock.acquire(timeout=0):
+        with lock.acquire(timeout=LOOK_SECONDS):
             return False
     except filelock.Timeout:
         return True
     except OSError:
-        return False
+        return None
 
 
 def _lock_file(address: str) -> Path:
     """Beside the file itself, by whatever name that is called."""
-    path = database_path(address).resolve()
-    return path.with_name(f"{path.name}.lock")
+    return Path(f"{database_path(address).resolve()}.lock")
 
 
 @contextmanager

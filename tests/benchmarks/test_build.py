@@ -8,6 +8,7 @@ from benchmarks.journal import append
 from benchmarks.placements import build
 from benchmarks.placements.build import Builder, names_of, said_of
 from benchmarks.placements.errors import TableError
+from benchmarks.placements.layout_maps import layout_scores_of
 from benchmarks.placements.maps import MAPS, read_maps
 from benchmarks.placements.protocol import stages
 from benchmarks.placements.table import TABLE, Row, read_rows
@@ -103,6 +104,7 @@ def test_a_small_table_of_other_sizes_is_built(
 
     assert [(row.task, row.replicate, row.epochs) for row in rows] == [("digits", 0, 4)] * 2
     assert set(read_maps(maps)) == {"digits", "digits-count"}
+    assert set(layout_scores_of(rows, maps)) == {"digits"}
     assert (tmp_path / "mine-journals" / "digits.jsonl").is_file()
     with pytest.raises(SystemExit):
         run(monkeypatch, *options, "--train-size", "70")

@@ -44,6 +44,34 @@ def test_layouts_are_scored_once(tmp_path: Path, scored: list[str]) -> None:
     assert add_layout_scores(BENCHES, LAYOUTS, maps, 0) == []
     assert scored == [layout.id for layout in LAYOUTS[1:]]
     assert add_layout_scores(BENCHES, LAYOUTS[:2], maps, 0, anew=True) == ["made-up"]
+    assert len(layout_scores_of(SINGLES, maps)["made-up"]["depth"]) == len(LAYOUTS) - 1
+
+
+def test_scoring_stops_in_time_and_goes_on(tmp_path: Path, scored: list[str]) -> None:
+    """What was scored is kept."""
+    maps = tmp_path / "maps.parquet"
+
+    add_layout_scores(BENCHES, LAYOUTS, maps, 0, deadline=0.0)
+    assert len(scored) == 1
+    add_layout_scores(BENCHES, LAYOUTS, maps, 0)
+    assert scored == [layout.id for layout in LAYOUTS[1:]]
+
+
+def test_a_layout_that_memory_does_not_suffice_for_stays_without(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The others are scored."""
+
+    def score(_bench: object, layout: Layout, *_: object) -> dict[str, float]:
+        if layout == LAYOUTS[1]:
+            raise MemoryError
+        return {"depth": 0.0}
+
+    monkeypatch.setattr(layout_file, "layout_proxies", score)
+    maps = tmp_path / "maps.parquet"
+    add_layout_scores(BENCHES, LAYOUTS, maps, 0)
+
+    assert len(layout_scores_of(SINGLES, maps)["made-up"]["depth"]) == len(LAYOUTS) - 2
 
 
 def test_scores_of_single_connections_make_a_map(tmp_path: Path, scored: list[str]) -> None:

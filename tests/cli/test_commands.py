@@ -125,7 +125,7 @@ def test_status_counts_the_ends(storage: str) -> None:
 
     assert facts["complete"] + facts["pruned"] == 12
     assert facts["n_trials"] == 12
-    assert facts["is_searched"] is False
+    assert facts["is_storage_in_use"] is False
     assert facts["command"].startswith("placement-search search ")
     assert "--max-params 1500" in facts["command"]
 

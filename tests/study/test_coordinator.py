@@ -161,7 +161,7 @@ def test_a_search_that_only_fails_stops(tmp_path: Path) -> None:
 
 @pytest.mark.slow
 def test_trainings_that_diverge_are_no_traceback(tmp_path: Path) -> None:
-    """What was trained told why it has no score, and what helps."""
+    """What a training said of itself is enough."""
 
     def before(_number: int) -> None:
         raise EvaluationError("the score of a trained layout is nan")
