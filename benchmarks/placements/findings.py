@@ -73,7 +73,8 @@ much of the proxy's own best tenth of connections is truly among the best, which
 that tie with its last one (chance: the last row). Nowak et al. (2024) report that rank correlates
 best, better than common norms, and that the correlation varies much between tasks. *Best norm less
 best rank* is the difference of the two best correlations of either family, from the same draws of
-nodes: where its interval holds 0, these scores do not tell which family knows more. Rows after
+nodes: where its interval holds 0, these scores do not tell which family knows more. The best of
+four ranks is a luckier choice than the best of two norms, which favours ranks a little. Rows after
 *feature norm* are proxies of whole layouts, from 32 examples and one small random write.
 """
 RANDOM_HEADS = """
