@@ -51,6 +51,9 @@ ROWS = (
 )
 
 INTRODUCTION = """\
+Rebuilt by `make real-data MODEL=… DATA=…`; of each study its report.md and report.json are kept
+here, without the pictures and trials.csv that they speak of.
+
 Test accuracy of five seeds, ± half its 95 % interval. What the found layout is against another one,
 with the interval of its gain, goes on the texts by trainings of the found one after it was chosen,
 so that no luck of the choice is in it; *in pairs* is the gain by the finals that it was chosen by,

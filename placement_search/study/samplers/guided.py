@@ -49,8 +49,8 @@ FIRST = (
 )  # fmt: skip
 """Proxies whose greedy choices come before the process is asked: norms and ranks in turn.
 
-The paper trusts ranks; on one of the tabled tasks norms are shown to know more, on none ranks are
-(reports/placements), hence they begin.
+The paper trusts ranks; with the probed head, whose scores are read here, norms are shown to know
+more on one of the tabled tasks and ranks on none (reports/placements), hence norms begin.
 """
 N_OBSERVED = 4
 """Scored layouts that the process needs; until then layouts are random."""
