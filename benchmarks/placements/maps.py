@@ -45,8 +45,12 @@ def read_maps(
         of_random_heads: Whether those with random heads are meant, and not those with the probed
             one, which are what samplers know.
     """
+    return _chosen(_read(path), backbone, of_random_heads=of_random_heads)
+
+
+def _chosen(rows: Sequence[MapRow], backbone: str, *, of_random_heads: bool) -> Maps:
     maps: Maps = {}
-    for row in _read(path):
+    for row in rows:
         if row.backbone == backbone and row.proxy.endswith(RANDOM_HEAD) == of_random_heads:
             maps.setdefault(row.task, {})[row.proxy.removesuffix(RANDOM_HEAD)] = row.scores
     return maps
@@ -63,10 +67,11 @@ def maps_of(rows: Sequence[Row], path: Path = MAPS, *, of_random_heads: bool = F
     Raises:
         TableError: If a task's map was made from other examples than its rows.
     """
-    check_same_data(rows, _read(path), path)
+    held = _read(path)
+    check_same_data(rows, held, path)
     if not rows:
         return {}
-    maps = read_maps(path, rows[0].backbone, of_random_heads=of_random_heads)
+    maps = _chosen(held, rows[0].backbone, of_random_heads=of_random_heads)
     return {task: maps[task] for task in dict.fromkeys(row.task for row in rows) if task in maps}
 
 
