@@ -1,6 +1,6 @@
 """Which backbone a user asks for, and how it is to run; loads no torch."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 EMBEDDED = "embedded"
 """Name of the backbone that comes with the package."""
@@ -29,3 +29,12 @@ class ModelSettings:
     family: str | None = None
     allow_pickle: bool = False
     trust_remote_code: bool = False
+
+    def moved_to(self, place: str | None) -> "ModelSettings":
+        """The same backbone where it lies now; unchanged where ``place`` is None or empty.
+
+        A revision belongs to the place that it was said of.
+        """
+        if not place or place == self.model:
+            return self
+        return replace(self, model=place, revision=None)

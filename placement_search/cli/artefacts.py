@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from placement_search.cli.bundles import backbone_of, moved
+from placement_search.cli.bundles import backbone_of, model_of
 from placement_search.cli.options import (
     DEFAULTS,
     DIFFERS,
@@ -99,8 +99,8 @@ def export(
             progress.start("export", record.definition.training.epochs)
             asked = record.definition
             chosen = record.pooling.pooling if record.pooling else None
-            settings = moved(asked.model, model=model, device=device, family=family, pooling=chosen)
-            bench = load_bench(settings, moved(asked.data, data=data))
+            settings = model_of(asked.model, model, device=device, family=family, pooling=chosen)
+            bench = load_bench(settings, asked.data.moved_to(data))
             exported = export_layout(
                 record, bench, folder, number=trial, peft=peft, progress=progress
             )

@@ -5,7 +5,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import MISSING, Field, fields, replace
 from functools import wraps
 from pathlib import Path
-from typing import Annotated, Any, TypeVar, get_type_hints
+from typing import Annotated, Any, get_type_hints
 
 import typer
 
@@ -43,7 +43,6 @@ BUNDLES: Mapping[type, Mapping[str, str]] = {ModelSettings: MODEL_HELP, DataSett
 AT_LEAST_ONE = frozenset({"max_length", "shots", "train_size", "validation_size"})
 
 Command = Callable[..., None]
-Moved = TypeVar("Moved", ModelSettings, DataSettings)
 
 
 def with_bundles(command: Command) -> Command:
@@ -94,10 +93,12 @@ def _option(field: Field[Any], type_: object, text: str) -> inspect.Parameter:
     )
 
 
-def moved(settings: Moved, **said: str | bool | None) -> Moved:
-    """The settings with what the user said now; what was left unsaid stays."""
+def model_of(
+    settings: ModelSettings, model: str | None, **said: str | bool | None
+) -> ModelSettings:
+    """What loads the backbone where it lies now, with what the user said; the rest stays."""
     changes = {name: value for name, value in said.items() if value}
-    return replace(settings, **changes)  # type: ignore[arg-type]
+    return replace(settings.moved_to(model), **changes)  # type: ignore[arg-type]
 
 
 def backbone_of(
@@ -111,9 +112,9 @@ def backbone_of(
     """What loads the backbone that a layout's folder names, as far as it is not said now."""
     from placement_search.export.load import named_backbone
 
-    return moved(
+    return model_of(
         named_backbone(folder),
-        model=model,
+        model,
         device=device,
         family=family,
         allow_pickle=allow_pickle,

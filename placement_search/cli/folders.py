@@ -43,12 +43,12 @@ def check_layout(folder: Path, study: str, storage: str) -> None:
         OutputError: If one would.
     """
     held = _held(folder / LAYOUT_NAME)
-    if held.get("derived_from"):
+    if derived := held.get("derived_from"):
         raise OutputError(
             f"{str(folder)!r} holds a layout that was made of others by "
-            f"{held['derived_from'].get('operation', 'an operation')!r}; {_CURE}"
+            f"{_entry(derived).get('operation', 'an operation')!r}; {_CURE}"
         )
-    if provenance := held.get("provenance"):
+    if provenance := _entry(held.get("provenance")):
         theirs = str(provenance.get("study", "")), _storage_of(str(provenance.get("command", "")))
         _check_owner(folder, "layout", theirs, (study, storage))
 
@@ -71,11 +71,20 @@ def _held(path: Path) -> dict[str, Any]:
         held = json.loads(path.read_bytes())
     except (OSError, ValueError):
         return {}
+    return _entry(held)
+
+
+def _entry(held: object) -> dict[str, Any]:
+    """What stands there if it is an object; nothing otherwise."""
     return held if isinstance(held, dict) else {}
 
 
 def _storage_of(command: str) -> str:
-    words = shlex.split(command)
+    """The storage that a command names; none can be told of one whose quotes do not close."""
+    try:
+        words = shlex.split(command)
+    except ValueError:
+        return "a storage that its command does not tell"
     named = dict(itertools.pairwise(words))
     return named.get("--storage", SearchSettings().storage)
 

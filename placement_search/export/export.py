@@ -28,7 +28,7 @@ from placement_search.export.layout_file import (
     TrainingEntry,
     connection_entries,
 )
-from placement_search.export.peft_folder import check_peft, write_peft
+from placement_search.export.peft_folder import check_peft, check_peft_folder, write_peft
 from placement_search.export.units import to_original_units
 from placement_search.export.write import packed, write_files
 from placement_search.layout import parse_layout
@@ -109,11 +109,12 @@ def export_layout(
     Raises:
         ExportError: If there is no such complete trial, or backbone or data are not the study's, or
             PEFT can't express the layout; it is not trained then.
-        OutputError: If ``folder`` is a file or can't be made.
+        OutputError: If ``folder`` is a file or can't be made, or ``peft`` is or holds another
+            adapter.
     """
     folder = check_folder(folder)
     if peft is not None:
-        check_folder(peft)
+        check_peft_folder(peft)
     _check_same_study(record, bench)
     trial = choose_trial(record, number)
     held = [final for final in record.finals if final.layout_id == trial.layout_id]

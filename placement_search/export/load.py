@@ -1,7 +1,7 @@
 """Read an exported layout back onto its backbone, and verify that it is what was exported."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from hashlib import sha256
 from pathlib import Path
 
@@ -125,8 +125,8 @@ def _measured(file: LayoutFile, adapted: AdaptedBackbone, place: str | None) -> 
         TaskError: If it is given and can't be read.
     """
     asked = DataSettings(**file.task.data.model_dump())
-    data = replace(asked, data=place or asked.data)
-    if place is None and data.data not in TASKS and not Path(data.data).exists():
+    data = asked.moved_to(place)
+    if place is None and data.data not in TASKS and not data.is_local:
         return None
     try:
         task = load_task(data, adapted.backbone.input_format)

@@ -9,17 +9,18 @@ from collections import Counter
 from collections.abc import Mapping
 from pathlib import Path
 
+from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
 from torch import Tensor
 
 from placement_search.adapted.model import AdaptedBackbone
 from placement_search.backbones.graph import ResidualGraph
 from placement_search.backbones.sublayers import Tap, is_transposed
-from placement_search.errors import ExportError
+from placement_search.errors import ExportError, OutputError
 from placement_search.layout import Layout
 from placement_search.modules import build_modules
 from placement_search.modules.contract import ConnectionModule, InsideModule, LowRank
-from placement_search.output_files import make_folder, write_whole
+from placement_search.output_files import check_folder, make_folder, write_whole
 from placement_search.places import Places
 
 CONFIG_NAME, WEIGHTS_NAME, HEAD_NAME = (
@@ -46,6 +47,30 @@ def check_peft(layout: Layout, places: Places) -> None:
         raise ExportError("PEFT can't express a layout without connections: there is no adapter")
 
 
+def check_peft_folder(folder: Path | str) -> None:
+    """Check that a layout can be written there and that nobody else's adapter lies there.
+
+    Raises:
+        OutputError: If it can't, or one does: PEFT's files without the head that `write_peft` adds.
+    """
+    folder = check_folder(folder)
+    lying = [name for name in (CONFIG_NAME, WEIGHTS_NAME) if (folder / name).exists()]
+    if lying and not _is_ours(folder / HEAD_NAME):
+        raise OutputError(
+            f"{str(folder)!r} holds an adapter of something else ({lying[0]}); give another folder "
+            "(--peft), or move that one away"
+        )
+
+
+def _is_ours(head: Path) -> bool:
+    """Whether a head is one that `write_peft` wrote."""
+    try:
+        with safe_open(head, "pt") as file:
+            return "layout_id" in (file.metadata() or {})
+    except (OSError, SafetensorError):
+        return False
+
+
 def write_peft(model: AdaptedBackbone, folder: Path | str) -> tuple[Path, ...]:
     """Write a layout as PEFT does, for ``PeftModel.from_pretrained(base_model, folder)``.
 
@@ -63,8 +88,9 @@ def write_peft(model: AdaptedBackbone, folder: Path | str) -> tuple[Path, ...]:
 
     Raises:
         ExportError: Naming the first connection that PEFT can't express.
-        OutputError: If ``folder`` is a file or can't be made.
+        OutputError: If ``folder`` is a file or can't be made, or holds another adapter.
     """
+    check_peft_folder(folder)
     check_peft(model.layout, model.backbone.places)
     updates = _by_name(model)
     config = _config(model, updates)

@@ -98,7 +98,8 @@ def load_trained(
             loaded.
 
     Raises:
-        OutputError: If ``asked.out`` can't be written to, or is one of the folders that are read.
+        OutputError: If ``asked.out`` can't be written to, is one of the folders that are read, or
+            holds a layout that was not made of theirs.
         ExportError: If a file is missing or damaged, or the backbone is another one.
         OperationError: If the data have changed since, or the learning rate is out of range or
             would not be used.
@@ -108,10 +109,10 @@ def load_trained(
     _check_rate(asked)
     file = read_layout_file(folder / LAYOUT_NAME)
     check(file)
+    _check_replaces(asked.out, [file, *(read_layout_file(o / LAYOUT_NAME) for o in others)])
     plan = None if asked.epochs == 0 else plan_of(file, asked)
     settings = replace(asked.model or named_backbone(folder), pooling=file.task.pooling.value)
-    data = DataSettings(**file.task.data.model_dump())
-    data = replace(data, data=asked.data or data.data)
+    data = DataSettings(**file.task.data.model_dump()).moved_to(asked.data)
     bench = load_bench(settings, data)
     given, stored = bench.task.fingerprint, file.provenance.data_fingerprint
     if given != stored:
@@ -129,6 +130,22 @@ def _check_out(out: Path, parents: Sequence[Path]) -> None:
         if out.resolve() == parent.resolve():
             raise OutputError(f"--out {str(out)!r} would replace the layout that is read there")
     check_folder(out)
+
+
+def _check_replaces(out: Path, parents: Sequence[LayoutFile]) -> None:
+    """Check that no layout would be replaced but one that was made of the same ones."""
+    if not (out / LAYOUT_NAME).exists():
+        return
+    cure = "give another folder (--out), or move that one away"
+    try:
+        made = read_layout_file(out / LAYOUT_NAME).derived_from
+    except ExportError as error:
+        raise OutputError(f"{str(out)!r} holds a layout that can't be read: {error}; {cure}") from (
+            error
+        )
+    of = {(parent.layout_id, parent.study) for parent in made.parents} if made else set()
+    if of != {(parent.layout_id, parent.provenance.study) for parent in parents}:
+        raise OutputError(f"{str(out)!r} holds a layout that was not made of these; {cure}")
 
 
 def _check_rate(asked: OperationSettings) -> None:

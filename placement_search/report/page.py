@@ -10,7 +10,7 @@ from placement_search.report.front import draw_front, front_table
 from placement_search.report.heat_maps import draw_measured_map, draw_proxy_maps
 from placement_search.report.layout_picture import draw_layout
 from placement_search.report.primer import PRIMER
-from placement_search.report.proxy_table import proxies_table
+from placement_search.report.proxy_table import COLUMNS_NOTE, proxies_table
 from placement_search.report.proxy_words import no_map_sentence, proxy_sentences
 from placement_search.report.random_words import interval_sentence, random_sentence
 from placement_search.report.training_words import training_sentence
@@ -52,6 +52,7 @@ def _said(findings: Findings) -> dict[str, object]:
         "choice": words.choice_sentences(findings),
         "primer": PRIMER,
         "no_map": no_map_sentence(findings),
+        "columns_note": COLUMNS_NOTE,
         "proxy_words": proxy_sentences(findings),
         "search_seeds": words.search_seeds(findings),
         "ranking_note": tables.ranking_note(findings),

@@ -3,8 +3,9 @@
 import math
 import statistics
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from placement_search.evaluation.estimates import mean_estimate
 from placement_search.evaluation.plan import TrainingPlan
@@ -193,7 +194,7 @@ def facts_table(findings: Findings) -> Table:
         ("metric", f"{asked.metric}, {'higher' if asked.is_higher_better else 'lower'} is better"),
         ("search space", f"{space.get('name', asked.space_file)}: {space.get('description', '')}"),
         ("kinds of connection", kinds or UNKNOWN),
-        ("connections per layout", (f"{count.get('at_least', UNKNOWN)} to "
+        (_counted(space), (f"{count.get('at_least', UNKNOWN)} to "
          f"{count.get('at_most', UNKNOWN)}")),
         ("budget of a layout", asked.budget or "no limit"),
         ("sampler and pruner", (f"{asked.sampler}{sampler_words(record)}, "
@@ -208,6 +209,12 @@ def facts_table(findings: Findings) -> Table:
         ("training that the space says", asked.space_training or "nothing of its own"),
     )  # fmt: skip
     return Table((Column("what"), Column("value")), rows)
+
+
+def _counted(space: Mapping[str, Any]) -> str:
+    """What the space's ``connections`` count: what comes together counts as one there."""
+    is_grouped = space.get("tied") or space.get("symmetric")
+    return "groups of connections per layout" if is_grouped else "connections per layout"
 
 
 def versions_table(findings: Findings) -> Table:

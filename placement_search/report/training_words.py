@@ -1,4 +1,6 @@
-"""That an answer and its baselines were trained with different settings, in plain words."""
+"""That an answer and what it is compared with were trained otherwise, in plain words."""
+
+from collections.abc import Iterator
 
 from placement_search.report.findings import Findings
 
@@ -9,16 +11,29 @@ def training_sentence(findings: Findings) -> str:
     Random layouts of the answer's size are trained as it was.
     """
     answer = findings.answer
-    if answer is None:
-        return ""
-    ours, names = answer.chosen.trial.training, {c.name for c in answer.comparisons}
-    compared = {f.trial.training for f in findings.finalists if f.trial.role in names}
-    others = sorted(training.notation for training in compared - {ours})
-    if not others:
+    others = [*_others(findings)]
+    if answer is None or not others:
         return ""
     return (
-        f"The answer was trained with {ours.notation}, baselines and layouts from elsewhere with "
-        f"{' or '.join(others)}, nearest to the command's settings, so what it gains over them is "
-        "due to places and settings together; only random layouts of its size were trained as it "
-        "was."
+        f"The answer was trained with {answer.chosen.trial.training.notation}; "
+        f"{'; '.join(others)}. What it gains over these is due to places and settings together; "
+        "random layouts of its size were trained as it was."
     )
+
+
+def _others(findings: Findings) -> Iterator[str]:
+    """Baselines, then layouts from elsewhere, that were trained otherwise than the answer."""
+    answer = findings.answer
+    if answer is None:
+        return
+    ours, names = answer.chosen.trial.training, {c.name for c in answer.comparisons}
+    compared = [f.trial for f in findings.finalists if f.trial.role in names]
+    for who, is_start, why in (
+        ("baselines", False, "nearest to the command's settings"),
+        ("layouts from elsewhere", True, "nearest to how they were found"),
+    ):
+        theirs = {trial.training for trial in compared if trial.is_start == is_start}
+        others = sorted(training.notation for training in theirs - {ours})
+        if others:
+            some = "" if ours not in theirs else "some "
+            yield f"{some}{who} with {' or '.join(others)}, {why}"

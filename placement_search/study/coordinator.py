@@ -149,7 +149,7 @@ class Coordinator:
         self._waiting = deque(self._ledger.numbers(TrialState.WAITING))
         self._account = Account(budget, self._ledger.trials, before=self._trials.spent)
         self._why_ended = ""
-        self._progress.start("search", budget.n_trials, self._ledger.n_finished)
+        self._progress.start("search", budget.n_trials, self._ledger.n_counted)
         self._fill_slots()
         while self._under_way:
             for event in self._engine.events():
@@ -216,8 +216,8 @@ class Coordinator:
         """Start as many trials as may be under way, and as the budget has room for."""
         n_trials = self._account.budget.n_trials
         while len(self._under_way) < self._trials.concurrency:
-            if self._ledger.n_finished + len(self._under_way) >= n_trials:
-                held = self._ledger.n_finished
+            held = self._ledger.n_counted
+            if held + len(self._under_way) >= n_trials:
                 more = f", {held - n_trials:,} more than asked for" if held > n_trials else ""
                 self._why_ended = (
                     f"the study has its {max(held, n_trials):,} trials{more} (--n-trials)"

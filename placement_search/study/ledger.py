@@ -68,6 +68,7 @@ class Ledger:
         self._ids = [trial._trial_id for trial in read]  # noqa: SLF001
         self._seen = {trial.user_attrs[records.LAYOUT_ID] for trial in self._trials}
         self._n_finished = sum(trial.state in FINISHED for trial in self._trials)
+        self._n_replaced = _n_replaced(self._trials)
         self._n_settled = 0
 
     @property
@@ -81,9 +82,9 @@ class Ledger:
         return self._seen
 
     @property
-    def n_finished(self) -> int:
-        """Trials that have ended, in whatever way."""
-        return self._n_finished
+    def n_counted(self) -> int:
+        """Trials that have ended and count among those asked for: none twice that ran again."""
+        return self._n_finished - self._n_replaced
 
     @property
     def n_settled(self) -> int:
@@ -188,6 +189,18 @@ class Ledger:
         self._storage.set_trial_state_values(identifier, state, values)
         trial.state, trial.values = state, values
         self._n_finished += 1
+
+
+def _n_replaced(trials: Sequence[FrozenTrial]) -> int:
+    """Failed trials of baselines that were queued again, as later trials of the same role."""
+    failed = [
+        trial.user_attrs[records.ROLE]
+        for trial in trials
+        if is_failed(trial) and trial.user_attrs[records.ROLE] != records.SEARCHED
+    ]
+    lasts = {trial.user_attrs[records.ROLE]: trial for trial in trials}
+    # Where the last one failed too, it is what counts.
+    return len(failed) - sum(is_failed(lasts[role]) for role in set(failed))
 
 
 def _told(spent: Spent, elapsed: float) -> dict[str, Any]:

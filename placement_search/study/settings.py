@@ -1,5 +1,6 @@
 """What a user asks of a search; loads no torch, so that the command line can show its defaults."""
 
+import math
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -107,7 +108,12 @@ class SearchSettings:
         wrong = [
             f"{name} must be at least {low}, got {getattr(self, name)}"
             for name, low in least.items()
-            if (value := getattr(self, name)) is not None and value < low
+            if (value := getattr(self, name)) is not None and not value >= low
+        ]
+        wrong += [
+            f"{name} must be finite, got {value}"
+            for name in ("memory", "max_seconds")
+            if (value := getattr(self, name)) == math.inf
         ]
         if self.workers > self.concurrency:
             wrong.append(

@@ -20,6 +20,8 @@ BUSY_SECONDS = 60
 """How long a write waits for another reader's lock, e.g. a dashboard's."""
 LOOK_SECONDS = 0.2
 """How long one waits for who only looks whether a search is running."""
+UNUSABLE = (sqlalchemy.exc.SQLAlchemyError, sqlite3.Error, OSError, RuntimeError)
+"""What a file raises that can't be opened as a storage."""
 
 
 def database_path(address: str) -> Path:
@@ -42,8 +44,8 @@ def open_storage(address: str, *, must_exist: bool) -> RDBStorage:
     be one that nobody can write.
 
     Raises:
-        StudyError: If the file is missing, is no study storage, or its folder can't or may not be
-            made.
+        StudyError: If the file is missing, is a database of something else or none at all, or its
+            folder can't or may not be made.
     """
     path = database_path(address)
     try:
@@ -53,10 +55,11 @@ def open_storage(address: str, *, must_exist: bool) -> RDBStorage:
             _make_folder(address)
         kept = must_exist and not _may_be_written(path)
         connected = partial(_only_read, path) if kept else partial(_connected, path, not must_exist)
-        return RDBStorage(address, engine_kwargs={"creator": connected})
-    except (sqlalchemy.exc.SQLAlchemyError, sqlite3.Error, OSError, RuntimeError) as error:
-        said = str(error).partition("(Background on this error")[0].strip()
-        raise StudyError(f"{path} can't be used as a storage: {said}") from error
+        # Optuna fills in what stands between braces.
+        filled = address.replace("{", "{{").replace("}", "}}")
+        return RDBStorage(filled, engine_kwargs={"creator": connected})
+    except UNUSABLE as error:
+        raise _unusable(path, error) from error
 
 
 def check_place(address: str) -> None:
@@ -67,9 +70,11 @@ def check_place(address: str) -> None:
     root of the disk.
 
     Raises:
-        StudyError: If the address names no SQLite file, or a folder that would have to be made.
+        StudyError: If the address names no SQLite file, one of something else, or a folder that
+            would have to be made.
     """
-    folder = database_path(address).parent.resolve()
+    path = database_path(address)
+    folder = path.parent.resolve()
     is_ours = folder.is_relative_to(Path.cwd().resolve())
     is_last = folder.parent.exists() and folder.parent != Path(folder.anchor)
     if not (folder.exists() or is_ours or is_last):
@@ -77,6 +82,9 @@ def check_place(address: str) -> None:
             f"--storage {address!r} lies in {folder}, which does not exist outside the working "
             f"directory; make that folder, or give an address inside, e.g. {PREFIX}study.db"
         )
+    has_tables, has_studies = _contents(path)
+    if has_tables and not has_studies:
+        raise _of_something_else(path)
 
 
 def _make_folder(address: str) -> None:
@@ -95,15 +103,40 @@ def _check_holds_studies(path: Path, address: str) -> None:
     """Look into a file without changing it.
 
     Raises:
-        StudyError: If it is missing, or is a database of something else.
-        sqlite3.Error: If it is no database.
+        StudyError: If it is missing, is no database, or one of something else.
     """
     if not path.is_file():
         raise StudyError(f"there is no storage {address!r}; a search makes one, or give --storage")
-    with closing(_only_read(path)) as connection:
-        found = connection.execute("select 1 from sqlite_master where name = 'studies'").fetchone()
-    if found is None:
-        raise StudyError(f"{path} is a database of something else: it has no studies")
+    _, has_studies = _contents(path)
+    if not has_studies:
+        raise _of_something_else(path)
+
+
+def _contents(path: Path) -> tuple[bool, bool]:
+    """Whether a file holds tables, and whether those of studies; it is not changed.
+
+    Raises:
+        StudyError: If it is no database.
+    """
+    try:
+        if not path.is_file():
+            return False, False
+        with closing(_only_read(path)) as connection:
+            tables = {name for (name,) in connection.execute("select name from sqlite_master")}
+    except UNUSABLE as error:
+        raise _unusable(path, error) from error
+    return bool(tables), "studies" in tables
+
+
+def _of_something_else(path: Path) -> StudyError:
+    return StudyError(
+        f"{path} is a database of something else: it has no studies; give another --storage"
+    )
+
+
+def _unusable(path: Path, error: Exception) -> StudyError:
+    said = str(error).partition("(Background on this error")[0].strip()
+    return StudyError(f"{path} can't be used as a storage: {said}")
 
 
 def _may_be_written(path: Path) -> bool:
@@ -201,7 +234,8 @@ def quiet_optuna() -> Iterator[None]:
 
 def held_study(address: str, name: str) -> optuna.Study | None:
     """The study of this name; None where the storage has none, or there is no storage yet."""
-    if not database_path(address).exists():
+    path = database_path(address)
+    if not path.exists() or not _contents(path)[0]:
         return None
     storage = open_storage(address, must_exist=True)
     names = {study.study_name for study in storage.get_all_studies()}
@@ -220,7 +254,7 @@ def load_study(address: str, name: str | None) -> optuna.Study:
         if name is None and len(names) != 1:
             listed = ", ".join(names) or "none"
             raise StudyError(f"{address!r} holds these studies: {listed}; choose by --study-name")
-        chosen = name or names[0]
+        chosen = names[0] if name is None else name
         if chosen not in names:
             raise StudyError(f"{address!r} has no study {chosen!r}" + nearest(chosen, names))
         return optuna.load_study(study_name=chosen, storage=storage)

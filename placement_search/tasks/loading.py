@@ -2,7 +2,6 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import replace
-from pathlib import Path
 
 from placement_search.errors import TaskError, nearest
 from placement_search.input_format import InputFormat
@@ -72,7 +71,7 @@ def _embedded(settings: DataSettings) -> RawTask:
 
 def _other(settings: DataSettings) -> RawTask:
     name = settings.data
-    if "/" not in name and not Path(name).expanduser().exists():
+    if "/" not in name and not settings.is_local:
         raise TaskError(
             "--data takes an embedded task, an existing file or folder, or the id of a data set on "
             f"the hub, owner/name; got {name!r}{nearest(name, TASKS)}"

@@ -1,6 +1,7 @@
 """Which labelled data a user asks for, and how it is to be read; loads no torch."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from pathlib import Path
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,3 +37,21 @@ class DataSettings:
     train_size: int | None = None
     validation_size: int | None = None
     split_seed: int = 0
+
+    @property
+    def is_local(self) -> bool:
+        """Whether ``data`` is the path of a file or folder that exists."""
+        try:
+            return Path(self.data).expanduser().exists()
+        except OSError:  # a name that no file system takes
+            return False
+
+    def moved_to(self, place: str | None) -> "DataSettings":
+        """The same data where they lie now; unchanged where ``place`` is None or empty.
+
+        A configuration is of a data set of the hub, and a local copy has none.
+        """
+        if not place or place == self.data:
+            return self
+        moved = replace(self, data=place)
+        return replace(moved, config=None) if moved.is_local else moved

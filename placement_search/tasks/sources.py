@@ -55,7 +55,7 @@ def find_source(settings: DataSettings) -> Source:
         TaskError: If there is neither, it can't be read, or none of it is for training.
     """
     path = Path(settings.data).expanduser()
-    if not _exists(path):
+    if not settings.is_local:
         return _from_hub(settings)
     if settings.config is not None:
         raise TaskError(f"--config is for data sets of the hub, and {path} is a local path")
@@ -67,13 +67,6 @@ def find_source(settings: DataSettings) -> Source:
     is_named = split_of(path.stem) is None
     name = path.stem if is_named else path.resolve().parent.name
     return _source(name, {"rows": read_file(path)}, path.parent)
-
-
-def _exists(path: Path) -> bool:
-    try:
-        return path.exists()
-    except OSError:  # a name that no file system takes
-        return False
 
 
 def _source(name: str, found: Mapping[str, Dataset], folder: Path) -> Source:

@@ -1,12 +1,13 @@
 """Options made from settings: each field has one, with a text, a type and its default."""
 
 from dataclasses import dataclass, fields
+from pathlib import Path
 
 import pytest
 from typer.main import get_command
 
 from placement_search.backbones.settings import ModelSettings
-from placement_search.cli.bundles import BUNDLES, moved, with_bundles
+from placement_search.cli.bundles import BUNDLES, model_of, with_bundles
 from placement_search.cli.main import app
 from placement_search.tasks.settings import DataSettings
 
@@ -62,6 +63,21 @@ def test_what_is_unsaid_stays() -> None:
     """Moving a model changes nothing else."""
     stored = ModelSettings(model="here", dtype="bfloat16", allow_pickle=True)
 
-    assert moved(stored, model="there", device=None, allow_pickle=False) == ModelSettings(
+    assert model_of(stored, "there", device=None, allow_pickle=False) == ModelSettings(
         model="there", dtype="bfloat16", allow_pickle=True
     )
+
+
+def test_a_copy_of_what_the_hub_held_is_read_without_it(tmp_path: Path) -> None:
+    """A revision, and a configuration, belong to the place that they were said of."""
+    model = ModelSettings("owner/model", revision="main", dtype="bfloat16")
+    data = DataSettings("owner/data", config="cola", text="sentence")
+    copy = str(tmp_path)
+
+    assert model.moved_to(copy) == ModelSettings(copy, dtype="bfloat16")
+    assert data.moved_to(copy) == DataSettings(copy, text="sentence")
+    assert data.moved_to("other/data").config == "cola"
+    for unsaid in (None, "", "owner/model"):
+        assert model.moved_to(unsaid) == model
+    for unsaid in (None, "", "owner/data"):
+        assert data.moved_to(unsaid) == data

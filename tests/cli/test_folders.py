@@ -46,6 +46,7 @@ def test_the_report_of_another_study_is_not_replaced(tmp_path: Path, held: objec
         layout_of("placement-search search --storage sqlite:///other.db --n-trials 4"),
         layout_of("placement-search search --n-trials 4"),
         layout_of("placement-search search --storage sqlite:///study.db", study="theirs"),
+        layout_of("placement-search search --storage 'sqlite:///study.db"),
     ],
 )
 def test_the_layout_of_another_study_is_not_replaced(tmp_path: Path, held: object) -> None:
@@ -55,13 +56,12 @@ def test_the_layout_of_another_study_is_not_replaced(tmp_path: Path, held: objec
 
 
 def test_what_an_operation_made_is_not_replaced_by_a_study(tmp_path: Path) -> None:
-    """Though the study is the one that it was made of."""
-    made = {
-        **layout_of("search --storage sqlite:///study.db"),
-        "derived_from": {"operation": "drop"},
-    }
-    with pytest.raises(OutputError, match="made of others by 'drop'"):
-        check_layout(holding(tmp_path, "layout.json", made), *OURS)
+    """Though the study is the one that it was made of, and however the file was edited."""
+    theirs = layout_of("search --storage sqlite:///study.db")
+    for derived, who in (({"operation": "drop"}, "'drop'"), (["a"], "'an operation'")):
+        made = {**theirs, "derived_from": derived}
+        with pytest.raises(OutputError, match=f"made of others by {who}"):
+            check_layout(holding(tmp_path, "layout.json", made), *OURS)
 
 
 def test_a_study_replaces_its_own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -73,6 +73,6 @@ def test_a_study_replaces_its_own(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
 
     check_report(tmp_path, *OURS)
     check_layout(tmp_path, *OURS)
-    for held in ([1], {"study": ""}, {}):
+    for held in ([1], {"study": ""}, {}, {"provenance": "x"}):
         check_report(holding(tmp_path, "report.json", held), *OURS)
         check_layout(holding(tmp_path, "layout.json", held), *OURS)

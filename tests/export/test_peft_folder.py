@@ -10,11 +10,12 @@ from typing import Any
 import pytest
 import torch
 from safetensors import safe_open
+from safetensors.torch import save
 from torch import Tensor, nn
 
 from placement_search.adapted.model import AdaptedBackbone
 from placement_search.backbones.loading import as_backbone
-from placement_search.errors import ExportError
+from placement_search.errors import ExportError, OutputError
 from placement_search.export.peft_folder import check_peft, write_peft
 from placement_search.modules import parse_layout
 from tests.tiny_backbones import BACKBONES, tiny_bert
@@ -188,6 +189,25 @@ def test_other_connections_are_refused(notation: str, connection: str, tmp_path:
     with pytest.raises(ExportError, match=connection):
         write_peft(AdaptedBackbone(backbone, layout, 2), tmp_path / "out")
     assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize("head", [None, b"", save({"weight": torch.zeros(1)})])
+def test_an_adapter_of_something_else_is_not_replaced(head: bytes | None, tmp_path: Path) -> None:
+    """PEFT's own has no head, and a head that is not ours says no layout."""
+    (tmp_path / "adapter_model.safetensors").write_bytes(b"theirs")
+    if head is not None:
+        (tmp_path / "head.safetensors").write_bytes(head)
+    model = trained("llama", "0>1:lora(rank=4)")
+
+    with pytest.raises(OutputError, match=r"an adapter of something else.*--peft"):
+        write_peft(model, tmp_path)
+    assert (tmp_path / "adapter_model.safetensors").read_bytes() == b"theirs"
+
+
+def test_a_former_export_is_replaced(tmp_path: Path) -> None:
+    """As those of layouts are."""
+    model = trained("llama", "0>1:lora(rank=4)")
+    assert write_peft(model, tmp_path) == write_peft(model, tmp_path)
 
 
 def test_a_name_that_ends_as_another_does_is_refused(tmp_path: Path) -> None:

@@ -8,12 +8,13 @@ import pytest
 import torch
 
 from placement_search.adapted.model import AdaptedBackbone
-from placement_search.errors import EvaluationError, ExportError, OperationError
+from placement_search.errors import EvaluationError, ExportError, OperationError, OutputError
 from placement_search.evaluation.plan import TrainingPlan
 from placement_search.evaluation.workbench import Workbench
 from placement_search.export.layout_file import LayoutFile
 from placement_search.export.units import to_original_units, to_training_units
 from placement_search.layout import Layout
+from placement_search.operations.drop import drop_lowest
 from placement_search.operations.trained import OperationSettings, load_trained, plan_of, train_on
 from placement_search.tasks.metrics import METRICS
 from placement_search.tasks.target import Target
@@ -107,6 +108,24 @@ def test_a_rate_out_of_range_is_refused(rate: float, epochs: int | None, tmp_pat
 
     with pytest.raises(OperationError, match=f"--learning-rate must be above 0.*, got {rate}"):
         load_trained(tmp_path / "nowhere", asked)
+
+
+@pytest.mark.slow
+def test_only_what_was_made_of_the_same_layout_is_replaced(write: Writer, tmp_path: Path) -> None:
+    """A study's own layout, another one's child and an unknown file stay; its own child goes."""
+    mine, out = write(), tmp_path / "out"
+    theirs = write("theirs", "4>4:bottleneck(rank=2)")
+    asked = OperationSettings(out)
+    drop_lowest(mine, 1, asked)
+    drop_lowest(mine, 1, asked)
+
+    with pytest.raises(OutputError, match=r"out' holds a layout that was not made of these.*--out"):
+        load_trained(theirs, asked)
+    with pytest.raises(OutputError, match=r"theirs' holds a layout that was not made of these"):
+        load_trained(mine, OperationSettings(theirs))
+    (out / "layout.json").write_text("{}")
+    with pytest.raises(OutputError, match=r"out' holds a layout that can't be read"):
+        load_trained(mine, asked)
 
 
 @pytest.mark.slow

@@ -48,6 +48,19 @@ def test_a_sampler_that_changed_is_told_among_the_facts(record: StudyRecord) -> 
     )
 
 
+@pytest.mark.parametrize("together", [{"tied": "blocks"}, {"symmetric": True}])
+def test_connections_that_come_together_are_counted_so(
+    record: StudyRecord, together: dict[str, object]
+) -> None:
+    """A layout has all connections of its groups, more than the space's numbers say."""
+    asked = record.definition
+    tied = replace(record, definition=replace(asked, space=asked.space | together))
+
+    for study, what in ((record, "connections"), (tied, "groups of connections")):
+        table = tables.facts_table(gather_findings(study))
+        assert f"{what} per layout" in column(table, "what")
+
+
 def test_connections_are_told_in_words(record: StudyRecord) -> None:
     """Both ends of a connection are named for readers who don't count nodes."""
     table = tables.connections_table(gather_findings(record))

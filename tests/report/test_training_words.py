@@ -12,11 +12,11 @@ from tests.tiny_records import finals, study_record, trial
 SLOW, FAST = TrainingChoice(0.001), TrainingChoice(0.003)
 
 
-def trained(ours: TrainingChoice, theirs: TrainingChoice) -> Findings:
-    """An answer beside one baseline."""
+def trained(ours: TrainingChoice, theirs: TrainingChoice, role: str = "last layers") -> Findings:
+    """An answer beside one baseline, or what else has the role."""
     answer, baseline = "3>9:bottleneck(rank=4)", "23>24:bottleneck(rank=4)"
     trials = [
-        trial(0, baseline, 0.5, role="last layers", training=theirs),
+        trial(0, baseline, 0.5, role=role, training=theirs),
         trial(1, answer, 0.8, training=ours),
     ]
     held = [
@@ -32,12 +32,20 @@ def test_other_settings_are_told_in_every_form() -> None:
     said = training_sentence(findings)
 
     assert said.startswith(
-        "The answer was trained with learning_rate=0.003, baselines and layouts from elsewhere "
-        "with learning_rate=0.001, nearest to the command's settings, so"
+        "The answer was trained with learning_rate=0.003; baselines with learning_rate=0.001, "
+        "nearest to the command's settings. What"
     )
     assert said in summary_lines(findings)
     assert "nearest to the command" in as_markdown(findings)
     assert "nearest to the command" in as_html(findings)
+
+
+def test_layouts_from_elsewhere_are_told_apart_from_baselines() -> None:
+    """They are trained as near as may be to how they were found, whatever the command says."""
+    said = training_sentence(trained(FAST, SLOW, role="start: digits"))
+
+    assert "; layouts from elsewhere with learning_rate=0.001, nearest to how they were" in said
+    assert "baselines" not in said
 
 
 def test_equal_settings_need_no_words(record: StudyRecord, unfinished: StudyRecord) -> None:

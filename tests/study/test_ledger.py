@@ -122,9 +122,9 @@ def test_what_has_settled_is_counted_from_the_first_trial_on(tmp_path: Path) -> 
     for layout_id in ("a", "b", "c"):
         ledger.start(entry(layout_id))
     ledger.complete(1, CARD, 2.0)
-    assert (ledger.n_finished, ledger.n_settled) == (1, 0)
+    assert (ledger.n_counted, ledger.n_settled) == (1, 0)
     ledger.complete(0, CARD, 2.0)
-    assert (ledger.n_finished, ledger.n_settled) == (2, 2)
+    assert (ledger.n_counted, ledger.n_settled) == (2, 2)
     assert ledger.seen == {"a", "b", "c"}
 
 

@@ -4,15 +4,18 @@ import hashlib
 import os
 import sqlite3
 from contextlib import closing
+from functools import partial
 from pathlib import Path
 
 import optuna
 import pytest
+from optuna.study import StudyDirection
 
 from placement_search.errors import StudyError
 from placement_search.study.storage import (
     check_place,
     has_coordinator,
+    held_study,
     load_study,
     open_storage,
     sole_coordinator,
@@ -20,15 +23,19 @@ from placement_search.study.storage import (
 
 
 def test_a_foreign_database_is_left_as_it_is(tmp_path: Path) -> None:
-    """Reading it as a study is an error and changes no byte."""
+    """Reading it as a study, or to search on it, is an error and changes no byte."""
     path = tmp_path / "music.db"
     with closing(sqlite3.connect(path)) as connection:
         connection.execute("create table songs (name text)")
         connection.commit()
     before = hashlib.sha256(path.read_bytes()).hexdigest()
 
+    address = f"sqlite:///{path}"
     with pytest.raises(StudyError, match="no studies"):
-        load_study(f"sqlite:///{path}", None)
+        load_study(address, None)
+    for use in (check_place, partial(open_storage, must_exist=False)):
+        with pytest.raises(StudyError, match=r"of something else.*--storage"):
+            use(address)
     assert hashlib.sha256(path.read_bytes()).hexdigest() == before
 
 
@@ -41,6 +48,35 @@ def test_a_place_that_is_no_folder_is_an_error(tmp_path: Path) -> None:
         pass
     with pytest.raises(StudyError, match="can't be used as a storage"):
         open_storage(address, must_exist=False)
+
+
+def test_an_empty_file_holds_no_study_yet(tmp_path: Path) -> None:
+    """It may become a storage."""
+    (tmp_path / "new.db").touch()
+    address = f"sqlite:///{tmp_path}/new.db"
+
+    assert held_study(address, "mine") is None
+    open_storage(address, must_exist=False).create_new_study([StudyDirection.MAXIMIZE], "mine")
+    assert held_study(address, "mine") is not None
+
+
+def test_braces_in_a_name_are_a_name(tmp_path: Path) -> None:
+    """Optuna fills in what stands between them."""
+    address = f"sqlite:///{tmp_path}/{{run}}.db"
+    open_storage(address, must_exist=False)
+
+    assert (tmp_path / "{run}.db").is_file()
+
+
+def test_a_name_that_is_empty_names_no_study(tmp_path: Path) -> None:
+    """As an unset variable of a shell gives it: neither the first of several nor the only one."""
+    address = f"sqlite:///{tmp_path}/study.db"
+    storage = open_storage(address, must_exist=False)
+
+    for name in ("one", "two"):
+        with pytest.raises(StudyError, match="has no study ''"):
+            load_study(address, "")
+        storage.create_new_study([StudyDirection.MAXIMIZE], name)
 
 
 def test_folders_are_made_where_a_user_means_them(
