@@ -8,6 +8,8 @@ from dataclasses import dataclass
 from scipy import stats
 
 CONFIDENCE = 0.95
+ROUNDING = 1e-9
+"""Relative difference below which values are equal, but for the last bits of scores and means."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,6 +31,11 @@ class Estimate:
     def __str__(self) -> str:
         """The mean and half the interval's length, as tables show it."""
         return f"{self.mean:.4f} ± {(self.high - self.low) / 2:.4f}"
+
+
+def is_rounding(difference: float, *values: float) -> bool:
+    """Whether a difference is none: what the last bits of such values leave."""
+    return abs(difference) <= ROUNDING * max(map(abs, values))
 
 
 def mean_estimate(values: Sequence[float]) -> Estimate:

@@ -18,7 +18,7 @@ from placement_search.backbones.attention import fast_attention
 from placement_search.evaluation.cost import measure_latency_factor
 from placement_search.evaluation.member import Member
 from placement_search.evaluation.plan import TrainingPlan
-from placement_search.evaluation.population import Population, scores_on
+from placement_search.evaluation.population import Population, score_on_test
 from placement_search.evaluation.score_card import ScoreCard
 from placement_search.evaluation.workbench import Split, Workbench
 from placement_search.layout import Layout
@@ -138,11 +138,12 @@ def finish(bench: Workbench, request: Evaluation, member: Member) -> Evaluated:
         if request.is_timed:
             factor = measure_latency_factor(model, bench.first(32))
             costs = replace(costs, latency_factor=factor)
-    test = scores_on([model], from_frozen_states, bench, bench.test) if request.is_final else [None]
+    is_final = request.is_final
+    test_score = score_on_test(model, from_frozen_states, bench) if is_final else None
     card = ScoreCard(
         score=member.history[-1],
         history=tuple(member.history),
-        test_score=test[0],
+        test_score=test_score,
         seed=request.seed,
         n_steps=member.n_steps,
         train_seconds=member.seconds,

@@ -10,7 +10,7 @@ from placement_search.adapted.batches import Batch
 from placement_search.adapted.states import pooled
 from placement_search.backbones.graph import ResidualGraph
 from placement_search.evaluation.plan import TrainingPlan
-from placement_search.evaluation.population import Population, scores_on
+from placement_search.evaluation.population import Population, score_on_test
 from placement_search.evaluation.score_card import Costs, ScoreCard
 from placement_search.evaluation.workbench import Split, Workbench
 from placement_search.layout import Layout
@@ -69,11 +69,11 @@ def full_fine_tune(
         torch.manual_seed(seed)
         member = population.join(model, plan, seed, is_scored_once=is_final)
         population.run_out(member, lambda *_: None)
-    test = scores_on([model], _whole_passes, bench, bench.test) if is_final else [None]
+    test_score = score_on_test(model, _whole_passes, bench) if is_final else None
     return ScoreCard(
         score=member.history[-1],
         history=tuple(member.history),
-        test_score=test[0],
+        test_score=test_score,
         seed=seed,
         n_steps=member.n_steps,
         train_seconds=member.seconds,

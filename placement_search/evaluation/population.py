@@ -6,6 +6,7 @@ report. No member's numbers depend on the others: their rows never mix, and batc
 have the same shapes as those of any other.
 """
 
+import math
 import time
 from collections.abc import Callable, Sequence
 
@@ -13,6 +14,7 @@ import torch
 from torch import Tensor, nn
 
 from placement_search.adapted.batches import Batch
+from placement_search.errors import EvaluationError
 from placement_search.evaluation.member import Member
 from placement_search.evaluation.plan import TrainingPlan
 from placement_search.evaluation.workbench import Split, Workbench
@@ -202,3 +204,18 @@ def scores_on(
         if not found:
             raise ValueError("a split without examples has no score")
         return [bench.task.score(each, split.labels) for each in found]
+
+
+def score_on_test(model: nn.Module, logits: JointLogits, bench: Workbench) -> float:
+    """The task's metric on the test split.
+
+    Raises:
+        EvaluationError: If it is not finite, which validation scores need not show before.
+    """
+    (score,) = scores_on([model], logits, bench, bench.test)
+    if not math.isfinite(score):
+        raise EvaluationError(
+            f"the test score of a trained layout is {score}; where trainings diverge, a smaller "
+            "learning rate helps"
+        )
+    return score

@@ -37,9 +37,7 @@ TYPE = ModuleType(
     name="arc",
     settings={
         "rank": Setting(50, "columns of the shared projection", minimum=1, is_always_written=True),
-        "group": Setting(
-            0, "connections of one number share a projection, others have theirs", minimum=0
-        ),
+        "group": Setting(0, "tells projections apart that modules alike would share", minimum=0),
         "norm": Setting(default=False, doc="a trainable LayerNorm before the projection"),
     },
     count=_count,

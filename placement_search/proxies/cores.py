@@ -78,7 +78,10 @@ class Cores:
 
     @property
     def part_energies(self) -> Tensor:
-        """What the open part adds to that, for sampled sources; ``(n_sampled, n_nodes)``."""
+        """What the open part adds to that, for sampled sources; ``(n_sampled, n_nodes)``.
+
+        An n-th of it for n examples, in which parts, that are compared by rank, are alike.
+        """
         return doubled(self._energies.part).clone()
 
     def _start(self, chunk: GradientFactors) -> None:

@@ -132,6 +132,11 @@ def _both(
     return read, also
 
 
+MAX_CHOICES = 800
+"""Most groups of a layout: legal sets are looked for by adding one to another, within Python's
+depth of calls."""
+
+
 def _check_counts(
     file: SpaceFile, groups: Sequence[Group], always: frozenset[int], *, all_fit: bool
 ) -> None:
@@ -153,6 +158,11 @@ def _check_counts(
         raise SpaceError(
             f"space {file.name!r} is empty: always names {_connections(len(always))}, "
             f"connections.at_most allows {count.at_most}; raise it, or name fewer"
+        )
+    if (most := min(count.at_most, len(groups))) > MAX_CHOICES:
+        raise SpaceError(
+            f"space {file.name!r}: a layout may have {MAX_CHOICES} connections or groups at most, "
+            f"connections.at_most allows {most}; lower it"
         )
 
 

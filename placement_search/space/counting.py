@@ -151,22 +151,21 @@ class _Counter:
         )
 
     def _from(self, cell: int, picks: list[Pick], stock: Counter[Traits]) -> int:
-        """Sets that add to legal picks what is in this cell or a later one."""
-        legality = self._choices.legality
-        if cell == len(self._cells) or len(picks) == legality.at_most:
-            if len(picks) < self._choices.at_least:
-                return 0
+        """Legal picks, and sets that add to them what is in this cell or a later one."""
+        total, room = 0, self._choices.legality.at_most - len(picks)
+        if len(picks) >= self._choices.at_least:
             self._see(picks)
-            return 1
-        traits, _ = pick = self._cells[cell]
-        n_free, total = stock[traits], 0
-        for n in range(min(n_free, legality.at_most - len(picks)) + 1):
-            more = picks + [pick] * n
-            if n and not self._is_open(more):
-                break
-            rest = stock | Counter[Traits]()
-            rest[traits] = n_free - n
-            total += math.comb(n_free, n) * self._from(cell + 1, more, rest)
+            total = 1
+        for number in range(cell, len(self._cells)):
+            traits, _ = pick = self._cells[number]
+            n_free = stock[traits]
+            for n in range(1, min(n_free, room) + 1):
+                more = picks + [pick] * n
+                if not self._is_open(more):
+                    break
+                rest = Counter(stock)
+                rest[traits] -= n
+                total += math.comb(n_free, n) * self._from(number + 1, more, rest)
         return total
 
     def _is_open(self, picks: list[Pick]) -> bool:

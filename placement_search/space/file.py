@@ -18,7 +18,7 @@ from placement_search.space.format import (
     SpaceFile,
     TrainingOptions,
 )
-from placement_search.space.includes import Merged, read_merged
+from placement_search.space.includes import Merged, is_file, read_merged
 
 __all__ = ["SpaceFile", "json_schema", "read_space", "shipped_spaces", "spaces_folder"]
 
@@ -50,7 +50,7 @@ def read_space(name_or_path: str) -> SpaceFile:
     path = Path(name_or_path)
     if name_or_path in shipped_spaces():
         path = spaces_folder() / f"{name_or_path}.yaml"
-    if not path.is_file():
+    if not is_file(path):
         raise SpaceError(
             "--space takes a file or the name of a space that ships; there is no file "
             f"{name_or_path!r}{nearest(name_or_path, shipped_spaces())}"

@@ -46,7 +46,7 @@ def read_merged(path: Path, including: tuple[Path, ...] = ()) -> Merged:
     origin: dict[str, Path] = {}
     for name in _included(own.pop(INCLUDE, []), path):
         other = path.parent / name
-        if not other.is_file():
+        if not is_file(other):
             raise SpaceError(f"{path}: include takes files relative to it; there is no {name!r}")
         merged = read_merged(other, (*including, path))
         data |= merged.data
@@ -95,6 +95,14 @@ def _once(pairs: Sequence[tuple[str, Any]]) -> dict[str, Any]:
     return found
 
 
+def is_file(path: Path) -> bool:
+    """Whether it is one; a name that no file system takes is none."""
+    try:
+        return path.is_file()
+    except OSError:
+        return False
+
+
 def _read(path: Path) -> dict[str, Any]:
     is_json = path.suffix == ".json"
     try:
@@ -104,6 +112,8 @@ def _read(path: Path) -> dict[str, Any]:
         )
     except _TwiceError as error:
         raise SpaceError(f"{path}: {error}; leave one of them out, or join them") from error
+    except OSError as error:
+        raise SpaceError(f"{path} can't be read: {error.strerror}") from error
     except RecursionError as error:
         raise SpaceError(f"{path} is nested too deeply; a space has a few levels") from error
     except (yaml.YAMLError, ValueError) as error:

@@ -12,7 +12,7 @@ Pair = tuple[int, int]
 
 EMBEDDINGS = "embeddings"
 SUBLAYERS = ("attention", "mlp")
-_RANGE = re.compile(r"\s*(\d+)\s*(?:-\s*(\d+)\s*)?")
+_RANGE = re.compile(r"\s*(\d{1,9})\s*(?:-\s*(\d{1,9})\s*)?")
 _PLACE = re.compile(r"\s*(attention|mlp)(?:\s+of\s+(.+))?", re.IGNORECASE)
 _BLOCKS = re.compile(r"\s*blocks?\s+(\d.*)", re.IGNORECASE)
 

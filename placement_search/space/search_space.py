@@ -58,6 +58,7 @@ class SearchSpace:
     pairs: tuple[Pair, ...] = field(init=False)
     _group_of: Mapping[Pair, int] = field(init=False, repr=False, compare=False)
     _ends: Ends = field(init=False, repr=False, compare=False)
+    _extents: list[Extent] = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
         """Work out once what every question about a layout reads."""
@@ -65,6 +66,7 @@ class SearchSpace:
         object.__setattr__(self, "_group_of", of_pair)
         firsts = [group[0] for group in self.groups]
         object.__setattr__(self, "_ends", Ends(firsts, self.choices.free))
+        object.__setattr__(self, "_extents", [])
         object.__setattr__(self, "pairs", tuple(sorted(of_pair)))
 
     @property
@@ -265,7 +267,9 @@ class SearchSpace:
     @property
     def extent(self) -> Extent:
         """How many layouts, connections and parameters, exactly or as bounds; see `Extent`."""
-        return extent_of(self.choices, self.table.parameters)
+        if not self._extents:  # it may take seconds
+            self._extents.append(extent_of(self.choices, self.table.parameters))
+        return self._extents[0]
 
     @property
     def log10_size(self) -> float:

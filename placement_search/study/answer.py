@@ -4,7 +4,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from statistics import median
 
-from placement_search.evaluation.estimates import Estimate, mean_estimate, standard_error
+from placement_search.evaluation.estimates import (
+    Estimate,
+    is_rounding,
+    mean_estimate,
+    standard_error,
+)
 from placement_search.evaluation.score_card import Costs, ScoreCard
 from placement_search.study.comparisons import Against, Comparison
 from placement_search.study.objective import cost_of
@@ -142,7 +147,11 @@ def find_answer(record: StudyRecord) -> Answer | None:
         return None
     best, sign = admitted[0], record.definition.sign
     floor = best.validation.mean - sign * standard_error(best.validation_scores)
-    near = [f for f in admitted if sign * f.validation.mean >= sign * floor]
+    near = [
+        f
+        for f in admitted
+        if sign * f.validation.mean >= sign * floor or is_rounding(f.validation.mean - floor, floor)
+    ]
     chosen = _smallest(_cheapest(near, record.definition.cost))[0]
     ours, is_picked = against(chosen, record), is_random(chosen.trial)
     random = random_gain(record, chosen.trial, ours, is_picked=is_picked)

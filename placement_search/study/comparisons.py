@@ -9,6 +9,7 @@ from placement_search.evaluation.estimates import (
     CONFIDENCE,
     Estimate,
     difference_estimate,
+    is_rounding,
     mean_estimate,
     paired_estimate,
 )
@@ -19,10 +20,6 @@ class Method(StrEnum):
 
     PAIRED = "paired"
     WELCH = "Welch"
-
-
-ROUNDING = 1e-9
-"""Width of an interval below which all differences were equal, but for the last bits of scores."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +52,9 @@ class Comparison:
         is no spread to go by, so they have to be enough that chance would rarely order them so.
         """
         gain = self.gain
-        is_open = self.is_point and self._chance_of_order > 1 - CONFIDENCE
+        is_open = self.is_point and (
+            is_rounding(gain.mean, self.test.mean) or self._chance_of_order > 1 - CONFIDENCE
+        )
         if gain.low <= 0 <= gain.high or is_open:
             return "not told apart"
         return "better" if gain.low > 0 else "worse"
@@ -63,7 +62,7 @@ class Comparison:
     @property
     def is_point(self) -> bool:
         """Whether seeds differ in nothing, so that the gain has no interval."""
-        return self.gain.high - self.gain.low < ROUNDING
+        return is_rounding(self.gain.high - self.gain.low, self.test.mean, self.gain.mean)
 
     @property
     def _chance_of_order(self) -> float:

@@ -58,7 +58,8 @@ class StudyDefinition:
             budget, 3 for LoRA as well, 4 for every-layer adapters at the budget that do without a
             norm where they must, 5 for baselines that keep every limit and spend what it leaves,
             and for layouts from elsewhere that are trained as they were there, and adapted where
-            the space lacks them; kept for the study's whole life.
+            the space lacks them, 6 for baselines that cost what the dearest layout does also where
+            groups differ in size; kept for the study's whole life.
         is_paired: Whether replicates of the finals see the examples in one order for all layouts;
             kept as well.
         start_from: Layouts from elsewhere that are evaluated after the baselines, by role.
@@ -179,7 +180,9 @@ class StudyDefinition:
 WHOLE_BUDGET = 5
 """The set from which on baselines keep every limit and spend what it leaves, and layouts from
 elsewhere are trained as they were there, and adapted."""
-NEWEST_BASELINES = WHOLE_BUDGET
+DEAREST_OF_ALL = 6
+"""The set from which on what they may cost without a budget is the dearest layout's, counted."""
+NEWEST_BASELINES = DEAREST_OF_ALL
 """The set of baselines that new studies have."""
 
 _ADAPTER = TypeAdapter(StudyDefinition)

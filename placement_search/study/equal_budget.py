@@ -116,10 +116,10 @@ def _thin(
         table = _table_with(thin, number, space, types)
         return space.budget.excess(table.costs(wired(pairs, thin)))
 
-    thinning = Thinning(affordable(space), excess)
+    thinning = Thinning(affordable(space, baseline_set), excess)
     if baseline_set < WHOLE_BUDGET:
         spared = SPARED if baseline_set >= 4 else {}
-        thinning = Thinning(affordable(space), sizes=SIZES[:1], spared=spared)
+        thinning = Thinning(affordable(space, baseline_set), sizes=SIZES[:1], spared=spared)
     thin, said = thinned(module, pairs, thinning, types, space.places)
     over = excess(thin) if thin else said
     if thin is None or over:

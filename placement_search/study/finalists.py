@@ -36,7 +36,13 @@ class Finals:
     n_seeds: int
 
 
-def choose_finalists(record: StudyRecord, n_finalists: int) -> list[TrialRecord]:
+Gaps = frozenset[tuple[str, int]]
+"""Layout ids and replicates of retrainings that gave no score."""
+
+
+def choose_finalists(
+    record: StudyRecord, n_finalists: int, gaps: Gaps = frozenset()
+) -> list[TrialRecord]:
     """The best ``n_finalists`` trials that a sampler proposed, and every complete other one.
 
     Where the score is set against a cost the best ones are those on the Pareto front, as many
@@ -45,10 +51,16 @@ def choose_finalists(record: StudyRecord, n_finalists: int) -> list[TrialRecord]
     among twice as many. Whoever was a finalist when the study was smaller, or measurements fewer,
     stays one: the study's goal, which only grows once finals are held, gives all of them as many
     seeds. Each layout takes part once, so that the test split is read once for it with each seed.
+
+    Args:
+        record: The study.
+        n_finalists: How many proposals.
+        gaps: Retrainings that will give no score, as far as that is known.
     """
     proposed = [trial for trial in _by_worth(record, n_finalists) if trial.role == SEARCHED]
     given = [trial for trial in record.trials if trial.role != SEARCHED and trial.card]
-    held = Counter(final.layout_id for final in record.finals)
+    done = gaps | {(final.layout_id, final.replicate) for final in record.finals}
+    held = Counter(layout_id for layout_id, _ in done)
     # Measured with all its seeds, so that whoever replaces it does not hang on an interruption.
     slow = [each for each in record.too_slow if held[each] >= record.goal.n_seeds]
     near = proposed[: REACH * n_finalists]
@@ -60,11 +72,11 @@ def choose_finalists(record: StudyRecord, n_finalists: int) -> list[TrialRecord]
 
 
 def further_finalists(
-    record: StudyRecord, chosen: Sequence[TrialRecord], n_finalists: int
+    record: StudyRecord, chosen: Sequence[TrialRecord], n_finalists: int, gaps: Gaps
 ) -> list[TrialRecord]:
     """Who takes part beside those already chosen, now that their latency is known."""
     done = {trial.layout_id for trial in chosen}
-    return [t for t in choose_finalists(record, n_finalists) if t.layout_id not in done]
+    return [t for t in choose_finalists(record, n_finalists, gaps) if t.layout_id not in done]
 
 
 def lacks_seeds(record: StudyRecord) -> bool:
@@ -100,11 +112,14 @@ def run_finals(
     finals: Finals,
     engine: Engine,
     progress: Progress,
-) -> None:
+) -> Gaps:
     """Retrain every finalist with every seed, and keep each score card as soon as it is there.
 
     Score cards that the study holds already are not made again. A retraining without a usable
     score leaves a gap and a message; its finalist is judged by the others.
+
+    Returns:
+        The gaps.
     """
     held = {(f.layout_id, f.replicate) for f in records.read_finals(study.user_attrs)}
     due = [(trial, replicate) for trial in finalists for replicate in range(1, finals.n_seeds + 1)]
@@ -122,8 +137,11 @@ def run_finals(
         for t, replicate in open_
     ]
 
+    gaps = set[tuple[str, int]]()
+
     def tell_gap(index: int, error: Exception) -> None:
         trial, replicate = open_[index]
+        gaps.add((trial.layout_id, replicate))
         progress.say(f"final: seed {replicate} of {trial.name} gave no score: {error}")
 
     for index, card in scored_in_turn(engine, requests, tell_gap):
@@ -132,3 +150,4 @@ def run_finals(
         study.set_user_attr(key, records.CARDS.dump_python(card, mode="json"))
         progress.advance(f"final: {card.score:.4f}  seed {replicate} of {trial.name}")
     progress.finish()
+    return frozenset(gaps)

@@ -251,11 +251,11 @@ def _hold_finals(
     record = replace(record, goal=goal)
     finals = Finals(record.definition, goal.n_seeds)
     chosen = choose_finalists(record, goal.n_finalists)
-    run_finals(study, chosen, finals, engine, progress)
+    gaps = run_finals(study, chosen, finals, engine, progress)
     record = read_study(study, settings.storage)
-    while further := further_finalists(record, chosen, goal.n_finalists):
+    while further := further_finalists(record, chosen, goal.n_finalists, gaps):
         progress.say(f"finals: {len(further)} more, in the place of those that are too slow")
-        run_finals(study, further, finals, engine, progress)
+        gaps |= run_finals(study, further, finals, engine, progress)
         chosen, record = [*chosen, *further], read_study(study, settings.storage)
     confirm_answer(study, record, engine, progress)
     References(study, engine, space, progress).run(record)

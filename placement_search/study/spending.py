@@ -11,7 +11,7 @@ from placement_search.space.choices import Choice
 from placement_search.space.equal_sizes import n_sets, of_connections
 from placement_search.space.node_names import Pair
 from placement_search.space.search_space import SearchSpace
-from placement_search.study.definition import WHOLE_BUDGET
+from placement_search.study.definition import DEAREST_OF_ALL, NEWEST_BASELINES, WHOLE_BUDGET
 
 MIN_SETS = 20
 """Sets of one size that random layouts are drawn from; of fewer they would repeat each other."""
@@ -36,22 +36,41 @@ def dearest(space: SearchSpace, baseline_set: int = 1) -> tuple[int, int]:
     return number, counts[number]
 
 
-def affordable(space: SearchSpace) -> int:
-    """Parameters that a layout may have: the budget, or the space's dearest layout without one."""
+def affordable(space: SearchSpace, baseline_set: int = NEWEST_BASELINES) -> int:
+    """Parameters that a layout may have: the budget, or the space's dearest layout without one.
+
+    Where layouts are too many to count, the dearest of those that each module makes, with groups
+    without a first pass first or with large ones first. Up to set 5 of baselines it was the first
+    such layout of the dearest module.
+    """
     limit = space.budget.max_parameters
-    return space.cost(_dearest_layout(space)) if limit is None else limit
+    if limit is not None:
+        return limit
+    if baseline_set < DEAREST_OF_ALL:
+        return space.cost(_dear_layout(space, dearest(space)[0]))
+    if space.extent.is_exact:
+        return space.extent.parameters[1]
+    counts = [space.choices.most(number) for number in range(len(space.modules))]
+    usable = [number for number, count in enumerate(counts) if count >= space.at_least] or [0]
+    made = (
+        _dear_layout(space, number, is_pass_first=is_pass_first)
+        for number in usable
+        for is_pass_first in (True, False)
+    )
+    return max(map(space.cost, made))
 
 
-def _dearest_layout(space: SearchSpace) -> Layout:
-    """The dearest module as often as it goes, at groups without a first pass, large ones first.
+def _dear_layout(space: SearchSpace, number: int, *, is_pass_first: bool = True) -> Layout:
+    """A module as often as it goes, at groups without a first pass or at large ones first.
 
     What that leaves of other limits is spent where connections may have different modules.
     """
-    number, most = dearest(space)
+    most = max(space.choices.most(number), space.at_least)
     always, traits = sorted(space.choices.always), space.choices.traits
 
     def order(group: int) -> tuple[int, int]:
-        return len(traits[group].sources), -space.cost(space.layout_of([(group, number)]))
+        passes = len(traits[group].sources) if is_pass_first else 0
+        return passes, -space.cost(space.layout_of([(group, number)]))
 
     free = sorted(space.choices.fitting(number), key=order)
     groups = [*always, *free[: most - len(always)]]
@@ -215,7 +234,7 @@ def at_places(
         most = n_places
     else:
         most = n if space.is_module_shared else min(space.at_most, n_places)
-    budget = replace(space.budget, max_parameters=affordable(space))
+    budget = replace(space.budget, max_parameters=affordable(space, baseline_set))
     alike = most_payable(space, module, most, places, budget)
     if space.is_module_shared or not alike:
         return wired(alike, module) if alike else None

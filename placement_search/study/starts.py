@@ -47,7 +47,16 @@ def named_starts(starts: Iterable[StartLayout]) -> dict[str, StartLayout]:
     """
     ordered = sorted(
         set(starts),
-        key=lambda s: (s.task, s.study, s.layout, s.score, s.n_seeds, s.training.notation),
+        key=lambda s: (
+            s.task,
+            s.study,
+            s.layout,
+            s.score,
+            s.n_seeds,
+            s.training.notation,
+            s.backbone,
+            s.metric,
+        ),
     )
     named: dict[str, StartLayout] = {}
     for start in ordered:

@@ -81,7 +81,8 @@ class TrialRows:
                 (ATTRIBUTES, _attribute_rows(attributes)),
             ):
                 numbered = [{"trial_id": identifier, **row} for row in rows]
-                connection.execute(sqlalchemy.insert(self._tables[table]), numbered)
+                if numbered:  # without rows it would write one of defaults
+                    connection.execute(sqlalchemy.insert(self._tables[table]), numbered)
         return identifier
 
     def _param_rows(self, params: Mapping[str, float | int]) -> list[dict[str, Any]]:

@@ -1,18 +1,22 @@
 """From a layout and a seed to a score card."""
 
 import dataclasses
+import math
 
 import pytest
 import torch
+from torch import Tensor
 
 from placement_search.adapted import frozen
 from placement_search.adapted.frozen import Place
 from placement_search.errors import EvaluationError
 from placement_search.evaluation.evaluate import Evaluation, evaluate
+from placement_search.evaluation.full_fine_tune import full_fine_tune
 from placement_search.evaluation.plan import TrainingPlan
 from placement_search.evaluation.workbench import Workbench
 from placement_search.layout import Layout
 from placement_search.modules import parse_layout
+from placement_search.tasks.task import Task
 from tests.tiny_backbones import tiny_vit
 from tests.tiny_task import tiny_bench, tiny_task
 
@@ -180,6 +184,23 @@ def test_training_improves_on_the_head(bench: Workbench) -> None:
     adapted = evaluate(bench, Evaluation(LAYOUT, 0, plan), ignore).card.score
 
     assert adapted >= alone
+
+
+def test_a_test_score_that_is_not_finite_is_an_error(
+    bench: Workbench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Where validation scores were: a study could not go on with it."""
+    plan, score = TrainingPlan(epochs=1, batch_size=16), Task.score
+
+    def on_test(task: Task, logits: Tensor, labels: Tensor) -> float:
+        return math.nan if labels is bench.test.labels else score(task, logits, labels)
+
+    monkeypatch.setattr(Task, "score", on_test)
+    evaluate(bench, Evaluation(LAYOUT, 0, plan), ignore)
+    with pytest.raises(EvaluationError, match="the test score of a trained layout is nan"):
+        evaluate(bench, Evaluation(LAYOUT, 0, plan, is_final=True), ignore)
+    with pytest.raises(EvaluationError, match="the test score of a trained layout is nan"):
+        full_fine_tune(bench, plan, seed=0, is_final=True)
 
 
 def test_a_loss_that_is_not_finite_is_an_error(bench: Workbench) -> None:

@@ -85,3 +85,17 @@ def test_a_space_without_rules_is_counted_however_large() -> None:
     file = space_file(connections={"at_most": 20}, module_per="connection")
 
     assert bound(file).n_layouts == sum(math.comb(625, n) * 2**n for n in range(1, 21))
+
+
+def test_many_modules_under_many_conditions_are_counted_or_not() -> None:
+    """There may be more of them with what tells groups apart than Python nests calls."""
+    nodes = range(0, 24, 2)
+    file = space_file(
+        kinds=["parallel"],
+        module_per="connection",
+        modules=[{"type": "bottleneck", "rank": list(range(1, 81))}],
+        connections={"at_most": 1},
+        when=[{"has": f"{node}>*", "at_most": 1} for node in nodes],
+    )
+
+    assert bound(file).n_layouts == 24 * 80

@@ -116,3 +116,18 @@ def test_a_key_that_stands_twice_is_an_error(tmp_path: Path, text: str, said: st
         read_space(str(path))
 
     assert str(raised.value) == f"{path}: {said}; leave one of them out, or join them"
+
+
+def test_what_no_file_can_be_called_is_no_file(tmp_path: Path) -> None:
+    """As a space that was pasted in place of its name, or in a list of files."""
+    name = "a" * 300
+    with pytest.raises(SpaceError, match="there is no file 'aaa"):
+        read_space(name)
+    with pytest.raises(SpaceError, match="there is no 'aaa"):
+        read_space(str(write(tmp_path, mine=f"include: ['{name}']\n{BASE}")))
+
+
+def test_a_file_that_cannot_be_read_is_an_error(tmp_path: Path) -> None:
+    """A folder, here."""
+    with pytest.raises(SpaceError, match="can't be read: Is a directory"):
+        read_merged(tmp_path)

@@ -134,6 +134,7 @@ def test_a_layouts_cost_is_what_its_modules_have() -> None:
     ("changes", "said"),
     [
         ({"sources": ["9-3"]}, ["sources", "'9-3'"]),
+        ({"sources": ["9" * 5000]}, ["sources", "a node is written 3"]),
         ({"targets": [25]}, ["targets", "nodes 0 to 24", "25"]),
         ({"kinds": ["sequential"], "sources": [3], "targets": [4]}, ["'tiny' is empty", "admit 0"]),
         ({"sources": []}, ["'tiny' is empty", "admit 0"]),
@@ -160,6 +161,15 @@ def test_what_does_not_fit_the_backbone_is_named(changes: dict[str, Any], said: 
         bound(space_file(**changes))
 
     assert all(part in str(raised.value) for part in said), str(raised.value)
+
+
+def test_a_layout_of_very_many_connections_is_refused() -> None:
+    """Legal sets are found by adding one connection to another."""
+    file = space_file(connections={"at_most": 900})
+
+    assert bound(file).at_most == 25 * 25
+    with pytest.raises(SpaceError, match=r"800 connections .*at_most allows 900; lower it"):
+        bind_space(file, MODULE_TYPES, n_nodes=49, places=Places(WIDTH), budget=Budget())
 
 
 def test_all_that_does_not_fit_comes_at_once() -> None:

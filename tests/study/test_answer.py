@@ -113,6 +113,25 @@ def test_the_smallest_within_one_standard_error_is_chosen(share: float, chosen: 
     assert answer.chosen.trial.layout == chosen
 
 
+@pytest.mark.parametrize(
+    ("large", "small"),
+    [
+        ([64 / 90] * 3, (63 / 90, 65 / 90, 64 / 90)),
+        ([0.81] * 5, (0.81,) * 4),
+        ([65 / 90] * 6, (65 / 90,) * 5),
+    ],
+)
+def test_the_last_bit_of_a_mean_decides_nothing(
+    large: Sequence[float], small: Sequence[float]
+) -> None:
+    """Where the best one's seeds agree there is no error that would cover it."""
+    answer = answer_of(
+        searched(LARGE, SMALL), finals(LARGE, tuple(large)), finals(SMALL, tuple(small))
+    )
+
+    assert answer.chosen.trial.layout == SMALL
+
+
 def test_of_several_near_layouts_the_one_with_the_fewest_parameters_is_chosen() -> None:
     """Not the best of the near ones."""
     answer = answer_of(

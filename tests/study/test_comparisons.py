@@ -67,6 +67,27 @@ def test_few_against_many_equal_values_are_not_told_apart() -> None:
     )
 
 
+def test_the_last_bit_of_a_mean_is_no_gain() -> None:
+    """Means of equal scores differ by it where they are of other numbers of seeds."""
+    score = 61 / 90
+    ours = dict.fromkeys(range(5), score)
+    comparison = Against(ours, 1, is_paired=True).independent("x", 5, [score] * 6)
+
+    assert comparison.gain.mean != 0
+    assert comparison.verdict == "not told apart"
+
+
+@pytest.mark.parametrize("unit", [1.0, 1e-9, 1e9])
+def test_a_verdict_does_not_depend_on_the_unit(unit: float) -> None:
+    """Errors come in that of the target, which may be metres for what is measured in nanometres."""
+    ours = {seed: unit * each for seed, each in enumerate((30.0, 31.0, 29.0, 30.5, 29.5))}
+    theirs = {seed: each + unit * (10 + 0.1 * (-1) ** seed) for seed, each in ours.items()}
+    comparison = Against(ours, -1, is_paired=True).layout("x", 5, theirs)
+
+    assert not comparison.is_point
+    assert comparison.verdict == "better"
+
+
 @pytest.mark.parametrize("is_paired", [False, True])
 def test_a_lower_error_is_a_gain(is_paired: bool) -> None:
     """Where less is better, signs turn, in both kinds of interval."""

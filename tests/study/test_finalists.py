@@ -126,7 +126,10 @@ def test_another_takes_the_place_of_one_that_is_too_slow(
 
 
 def test_nobody_is_replaced_before_all_seeds_are_measured() -> None:
-    """Else an interruption would bring in finalists that an uninterrupted search has not."""
+    """Else an interruption would bring in finalists that an uninterrupted search has not.
+
+    Seeds that give no score can't be waited for.
+    """
     slow = [
         replace(
             final, card=replace(final.card, costs=replace(final.card.costs, latency_factor=1.3))
@@ -136,6 +139,9 @@ def test_nobody_is_replaced_before_all_seeds_are_measured() -> None:
     asked = replace(DEFINITION, max_latency="1.2x")
     begun, done = (replace(study_record(TRIALS, slow[:n]), definition=asked) for n in (1, 3))
 
+    gaps = frozenset((TRIALS[2].layout_id, replicate) for replicate in (2, 3))
+
+    assert [f.number for f in choose_finalists(begun, 1, gaps)] == [1, 0, 2]
     assert [f.number for f in choose_finalists(begun, 1)] == [2, 0]
     assert [f.number for f in choose_finalists(done, 1)] == [1, 0, 2]
 
@@ -172,8 +178,9 @@ def test_a_retraining_without_a_score_leaves_a_gap(study: optuna.Study) -> None:
             raise EvaluationError("the training loss is nan in epoch 1")
 
     finalists = choose_finalists(study_record(TRIALS), 1)
-    run_finals(study, finalists, FINALS, StubEngine(before=fail), Silence())
+    gaps = run_finals(study, finalists, FINALS, StubEngine(before=fail), Silence())
 
+    assert gaps == {(TRIALS[2].layout_id, 2)}
     held = [(final.layout_id, final.replicate) for final in read_finals(study.user_attrs)]
     assert len(held) == 5
     assert (TRIALS[2].layout_id, 2) not in held

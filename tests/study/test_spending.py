@@ -1,9 +1,16 @@
 """Baselines cost what an answer may, also where connections come in groups, or modules differ."""
 
+from fractions import Fraction
+
+import pytest
+
 from placement_search.modules import MODULE_TYPES
+from placement_search.space import counting
+from placement_search.space.budget import Budget
 from placement_search.space.search_space import SearchSpace
 from placement_search.study.baselines import make_baselines
 from placement_search.study.equal_budget import EVENLY_SPREAD, GREEDY, equal_budget_baselines
+from placement_search.study.spending import affordable
 from tests.tiny_spaces import N_NODES, N_RANK_4, N_RANK_8, bound, space_file
 
 SCORES = [[float((3 * s * s + 7 * t) % 11) for t in range(N_NODES)] for s in range(N_NODES)]
@@ -60,3 +67,42 @@ def test_what_has_its_own_module_and_no_ties_is_unchanged() -> None:
     space = bound(max_parameters=3000)
 
     assert costs(space) == costs(space, 4)
+
+
+@pytest.mark.parametrize(
+    ("space", "limit"),
+    [
+        (
+            {"tied": "blocks", "kinds": ["parallel", "long_range"]},
+            Budget(max_bytes=1000 + 4 * 7 * N_RANK_4),
+        ),
+        (
+            {"symmetric": True, "kinds": ["sequential", "long_range", "recurrent"]},
+            Budget(max_flops=Fraction(10)),
+        ),
+    ],
+)
+def test_under_another_limit_they_cost_what_the_dearest_layout_does(
+    space: dict[str, object], limit: Budget
+) -> None:
+    """Where groups differ in size, too; up to set 5 small groups could set what all may cost."""
+    made = bound(space_file(**space), budget=limit)
+
+    assert made.extent.is_exact
+    assert affordable(made, 5) < affordable(made) == made.extent.parameters[1]
+    assert max(costs(made, 6).values()) <= affordable(made)
+
+
+def test_where_layouts_are_too_many_to_count_the_dearest_of_several_is_taken(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Large groups first, too, not those without a first pass alone."""
+    kinds = ["sequential", "long_range", "recurrent"]
+    file = space_file(symmetric=True, kinds=kinds, connections={"at_most": 2})
+    limit = Budget(max_flops=Fraction(10))
+    most = affordable(bound(file, budget=limit))
+    monkeypatch.setattr(counting, "MAX_STEPS", 1)
+    made = bound(file, budget=limit)
+
+    assert not made.extent.is_exact
+    assert affordable(made) == most == 4 * N_RANK_8

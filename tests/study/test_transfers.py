@@ -110,6 +110,13 @@ def test_roles_name_the_task_and_do_not_depend_on_the_order() -> None:
     assert named == {"start: count": third, "start: digits": START, "start: digits 2": other}
 
 
+def test_the_order_of_layouts_alike_is_that_of_their_backbones() -> None:
+    """Not of their hashes, which differ from run to run."""
+    made = [replace(START, backbone=str(number)) for number in range(9)]
+
+    assert [start.backbone for start in named_starts(made[::-1]).values()] == list("012345678")
+
+
 def test_no_task_takes_the_role_of_another_ones_second_layout() -> None:
     """Tasks are named by files, so one may be called ``digits 2``."""
     called = replace(START, task="digits 2")

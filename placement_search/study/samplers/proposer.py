@@ -7,10 +7,11 @@ from threadpoolctl import ThreadpoolController
 
 from placement_search.errors import StudyError
 from placement_search.space.encoding import Encoding
+from placement_search.study.samplers.brute_force import BruteForce
 from placement_search.study.samplers.sampler import Proposal, Question, Sampler, Setting
 
 N_DRAWN = 10_000
-"""Random draws, after all that the sampler would try, before the space counts as exhausted."""
+"""Random draws after all that the sampler would try; then a small space is gone through."""
 
 
 class SpaceExhaustedError(StudyError):
@@ -32,6 +33,7 @@ class Proposer:
         self._setting = setting
         self._sampler = sampler
         self._threads = ThreadpoolController()
+        self._rest: BruteForce | None = None
 
     def propose(self, question: Question, seen: Container[str]) -> Proposal:
         """A layout whose id is not in ``seen``.
@@ -52,11 +54,32 @@ class Proposer:
             proposal = drawn(self._setting.encoding, random.Random(seed))  # noqa: S311
             if proposal.id not in seen:
                 return proposal
-        space = self._setting.encoding.space
+        # What is left of a small space may be too rare among draws.
+        for proposal in self._everything().proposals(Question(question.number, ())):
+            if proposal.id not in seen:
+                return proposal
         raise SpaceExhaustedError(
-            f"no new layout in {N_DRAWN:,} draws from space {space.name!r}: "
-            "the study has seen what there is"
+            f"no new layout is left in space {self._name!r}: the study has seen what there is"
         )
+
+    @property
+    def _name(self) -> str:
+        return self._setting.encoding.space.name
+
+    def _everything(self) -> BruteForce:
+        """All layouts.
+
+        Raises:
+            SpaceExhaustedError: If they are too many to go through.
+        """
+        try:
+            self._rest = self._rest or BruteForce(self._setting)
+        except StudyError as error:
+            raise SpaceExhaustedError(
+                f"no new layout in {N_DRAWN:,} draws from space {self._name!r}: hardly one can be "
+                "left"
+            ) from error
+        return self._rest
 
 
 def drawn(encoding: Encoding, generator: random.Random) -> Proposal:

@@ -39,6 +39,8 @@ TRAINING = 0.7
 """What a training setting at an end of its range adds to a vector of length 1."""
 SLOPE = 0.5
 """Spreads of the scores by which a layout is expected to be better for each spread of a proxy."""
+FARTHEST = 100.0
+"""How far from usual ones, by their spread, a layout may be."""
 DISBELIEF = 0.5
 """Probability, before any trial, that no proxy is to be believed."""
 PRIOR = 1.0
@@ -110,9 +112,9 @@ class Vectoriser:
             for found, mean, scale in each
         )
         return Vectors(
-            (self._summaries(candidates, parts, believed) - self._mean) / self._spread,
-            sums,
-            (believed - self._expected) / self._surprise,
+            _bounded((self._summaries(candidates, parts, believed) - self._mean) / self._spread),
+            tuple(map(_bounded, sums)),
+            _bounded((believed - self._expected) / self._surprise),
         )
 
     def _summaries(self, candidates: Sequence[Candidate], parts: Parts, believed: Array) -> Array:
@@ -124,6 +126,14 @@ class Vectoriser:
 
 def _parts(candidates: Sequence[Candidate]) -> Parts:
     return Parts([each.layout for each in candidates])
+
+
+def _bounded(values: Array) -> Array:
+    """Values within `FARTHEST`: what all layouts of reference but not this one have alike.
+
+    Their spread is then what rounding left of it, and one such value would outweigh all others.
+    """
+    return np.clip(values, -FARTHEST, FARTHEST)
 
 
 def _spreads(values: Array) -> Array:

@@ -10,6 +10,7 @@ from optuna.trial import TrialState
 
 from placement_search.layout import Layout, parse_layout
 from placement_search.modules import MODULE_TYPES
+from placement_search.space.encoding import Encoding
 from placement_search.space.training import TrainingChoice
 from placement_search.study import records
 from placement_search.study.samplers import guided
@@ -24,6 +25,7 @@ from tests.study.samplers.asking import (
     searched,
     setting_of,
 )
+from tests.tiny_spaces import N_NODES, bound, space_file
 
 SETTING = setting_of(ENCODING)
 
@@ -186,3 +188,14 @@ def test_a_long_search_learns_from_the_best_and_the_latest(
     ]
 
     assert [each.score for each in most_telling(observed)] == [0.9, 0.8, 0.0, 0.5]
+
+
+@pytest.mark.slow
+def test_a_proxy_that_knows_one_place_alone_stops_no_search() -> None:
+    """What no random layout of reference shows has no spread to measure it by."""
+    file = space_file(connections={"exactly": 3}, modules=[{"type": "bottleneck", "rank": 4}])
+    nodes = range(N_NODES)
+    proxy = {"effective_rank": [[1.0 + (s == t == 7) for t in nodes] for s in nodes]}
+    setting = replace(setting_of(Encoding(bound(file)), seed=2), proxies=proxy)
+
+    assert len(searched(setting, "guided", 16)) == 16
