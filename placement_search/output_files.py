@@ -13,13 +13,15 @@ def check_folder(folder: Path | str) -> Path:
     Raises:
         OutputError: If it is a file, or lies in one, or can't be written into.
     """
-    for place in (Path(folder), *Path(folder).parents):
-        if place.exists():
-            if not place.is_dir():
-                raise OutputError(f"output needs a folder, {str(folder)!r} is or lies in a file")
-            if not os.access(place, os.W_OK):
-                raise OutputError(f"nothing can be written into {str(place)!r}")
-            break
+    try:
+        place = next(each for each in (Path(folder), *Path(folder).parents) if each.exists())
+        is_folder = place.is_dir()
+    except (OSError, RuntimeError) as error:  # no name of a file, or a link to itself
+        raise OutputError(f"{str(folder)!r} can't be a folder: {error}") from error
+    if not is_folder:
+        raise OutputError(f"output needs a folder, {str(folder)!r} is or lies in a file")
+    if not os.access(place, os.W_OK):
+        raise OutputError(f"nothing can be written into {str(place)!r}")
     return Path(folder)
 
 

@@ -100,7 +100,7 @@ def export(
             asked = record.definition
             chosen = record.pooling.pooling if record.pooling else None
             settings = model_of(asked.model, model, device=device, family=family, pooling=chosen)
-            bench = load_bench(settings, asked.data.moved_to(data))
+            bench = load_bench(settings, asked.data.moved_to(data, asked.metric))
             exported = export_layout(
                 record, bench, folder, number=trial, peft=peft, progress=progress
             )

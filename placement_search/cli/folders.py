@@ -33,7 +33,9 @@ def check_report(folder: Path, study: str, storage: str) -> None:
     """
     held = _held(folder / "report.json")
     if held.get("study"):
-        _check_owner(folder, "report", (held["study"], held.get("storage", "")), (study, storage))
+        _check_owner(
+            folder, "report", (str(held["study"]), str(held.get("storage"))), (study, storage)
+        )
 
 
 def check_layout(folder: Path, study: str, storage: str) -> None:

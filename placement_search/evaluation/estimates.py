@@ -38,6 +38,11 @@ def is_rounding(difference: float, *values: float) -> bool:
     return abs(difference) <= ROUNDING * max(map(abs, values))
 
 
+def is_as_good(mean: float, floor: float, sign: int) -> bool:
+    """Whether a mean is not below a floor, but for last bits; above it where ``sign`` is -1."""
+    return sign * (mean - floor) >= 0 or is_rounding(mean - floor, mean, floor)
+
+
 def mean_estimate(values: Sequence[float]) -> Estimate:
     """Mean and Student's t interval; a single value or equal values give a point.
 

@@ -7,6 +7,7 @@ import torch
 
 from placement_search.adapted.batches import take
 from placement_search.evaluation.workbench import Workbench
+from placement_search.tasks.target import Target
 from placement_search.tasks.task import Examples
 
 MIN_TIMED, TIMED_STEPS = 256, 4
@@ -41,8 +42,8 @@ def prepare_timing(bench: Workbench, batch_size: int) -> Timing:
     n_validation = max(1, round(share * len(bench.task.validation)))
     short = replace(
         bench.task,
-        train=_spread(bench.task.train, n_timed),
-        validation=_spread(bench.task.validation, n_validation),
+        train=_spread(bench.task.train, n_timed, bench.task.target),
+        validation=_spread(bench.task.validation, n_validation, bench.task.target),
     )
     pooling = bench.backbone.poolings[0].value
     copy = Workbench(bench.backbone, short, pooling=pooling, memory_limit=bench.memory_limit)
@@ -51,7 +52,15 @@ def prepare_timing(bench: Workbench, batch_size: int) -> Timing:
     return Timing(copy, share, (time.perf_counter() - started) / share)
 
 
-def _spread(examples: Examples, n: int) -> Examples:
-    """``n`` examples from all over a split, which may be sorted by label."""
+def _spread(examples: Examples, n: int, target: Target) -> Examples:
+    """``n`` examples from all over a split, which may be sorted by label, of two classes at least.
+
+    A head can't be fitted to one class alone, and most examples may be of one.
+    """
     chosen = torch.linspace(0, len(examples) - 1, n).round().long()
+    if target is Target.SINGLE_LABEL:
+        first = examples.labels[chosen[0]]
+        others = (examples.labels != first).nonzero().flatten()
+        if (examples.labels[chosen] == first).all() and len(others):
+            chosen[-1] = others[0]
     return Examples(take(examples.inputs, chosen), examples.labels[chosen])

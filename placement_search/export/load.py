@@ -125,7 +125,7 @@ def _measured(file: LayoutFile, adapted: AdaptedBackbone, place: str | None) -> 
         TaskError: If it is given and can't be read.
     """
     asked = DataSettings(**file.task.data.model_dump())
-    data = asked.moved_to(place)
+    data = asked.moved_to(place, file.task.metric)
     if place is None and data.data not in TASKS and not data.is_local:
         return None
     try:

@@ -24,10 +24,10 @@ def read_starts(files: Iterable[Path | str]) -> dict[str, StartLayout]:
     mistakes: list[str] = []
     for given in files:
         path = Path(given)
-        path = path / LAYOUT_NAME if path.is_dir() else path
         try:
+            path = path / LAYOUT_NAME if path.is_dir() else path
             starts.append(_start(read_layout_file(path)))
-        except ExportError as error:
+        except (ExportError, OSError) as error:
             message = str(error)
             mistakes.append(message if str(path) in message else f"{path}: {message}")
     if mistakes:

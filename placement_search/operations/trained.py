@@ -112,7 +112,7 @@ def load_trained(
     _check_replaces(asked.out, [file, *(read_layout_file(o / LAYOUT_NAME) for o in others)])
     plan = None if asked.epochs == 0 else plan_of(file, asked)
     settings = replace(asked.model or named_backbone(folder), pooling=file.task.pooling.value)
-    data = DataSettings(**file.task.data.model_dump()).moved_to(asked.data)
+    data = DataSettings(**file.task.data.model_dump()).moved_to(asked.data, file.task.metric)
     bench = load_bench(settings, data)
     given, stored = bench.task.fingerprint, file.provenance.data_fingerprint
     if given != stored:
@@ -143,8 +143,8 @@ def _check_replaces(out: Path, parents: Sequence[LayoutFile]) -> None:
         raise OutputError(f"{str(out)!r} holds a layout that can't be read: {error}; {cure}") from (
             error
         )
-    of = {(parent.layout_id, parent.study) for parent in made.parents} if made else set()
-    if of != {(parent.layout_id, parent.provenance.study) for parent in parents}:
+    of = {parent.weights_sha256 for parent in made.parents} if made else set()
+    if of != {parent.weights_sha256 for parent in parents}:
         raise OutputError(f"{str(out)!r} holds a layout that was not made of these; {cure}")
 
 

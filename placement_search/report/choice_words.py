@@ -63,7 +63,8 @@ def _missing(findings: Findings) -> list[str]:
     """Which baselines did not take part, and why; none where all did."""
     record = findings.record
     complete = {trial.layout_id for trial in record.ranking}
-    open_ = [t for t in record.trials if t.role != SEARCHED and t.layout_id not in complete]
+    lasts = {t.role: t for t in record.trials if t.role != SEARCHED}
+    open_ = [t for t in lasts.values() if t.layout_id not in complete]
     told = [f"{trial.role} ({_why_missing(trial)})" for trial in open_]
     queued = {trial.role for trial in record.trials}
     told += [

@@ -1,5 +1,6 @@
 """What a report says of the head alone: whether adapters pay here at all."""
 
+from placement_search.evaluation.estimates import is_as_good
 from placement_search.report.findings import Findings
 from placement_search.report.formats import as_estimate
 from placement_search.study.answer import Answer
@@ -34,7 +35,7 @@ def rule_sentences(findings: Findings) -> list[str]:
         if head.trial.role == HEAD_ONLY
         and not head.is_admitted
         and head.is_comparable
-        and sign * head.validation.mean >= sign * answer.floor
+        and is_as_good(head.validation.mean, answer.floor, sign)
     ]
 
 

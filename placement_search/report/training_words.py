@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 
 from placement_search.report.findings import Findings
+from placement_search.study.definition import WHOLE_BUDGET
 
 
 def training_sentence(findings: Findings) -> str:
@@ -28,9 +29,11 @@ def _others(findings: Findings) -> Iterator[str]:
         return
     ours, names = answer.chosen.trial.training, {c.name for c in answer.comparisons}
     compared = [f.trial for f in findings.finalists if f.trial.role in names]
+    as_command, as_found = "nearest to the command's settings", "nearest to how they were found"
+    is_old = findings.record.definition.baseline_set < WHOLE_BUDGET
     for who, is_start, why in (
-        ("baselines", False, "nearest to the command's settings"),
-        ("layouts from elsewhere", True, "nearest to how they were found"),
+        ("baselines", False, as_command),
+        ("layouts from elsewhere", True, as_command if is_old else as_found),
     ):
         theirs = {trial.training for trial in compared if trial.is_start == is_start}
         others = sorted(training.notation for training in theirs - {ours})

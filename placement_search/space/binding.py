@@ -66,6 +66,23 @@ def bind_choices(
     Raises:
         SpaceError: See `bind_space`.
     """
+    try:
+        return _bound(file, types, stream, places, budget, table)
+    except RecursionError as error:  # a legal layout is looked for connection by connection
+        raise SpaceError(
+            f"space {file.name!r} asks for more connections in each layout than can be searched "
+            "for; lower connections.at_least, or name fewer in always"
+        ) from error
+
+
+def _bound(
+    file: SpaceFile,
+    types: ModuleTypes,
+    stream: Stream,
+    places: Places,
+    budget: Budget,
+    table: CostTable | None,
+) -> Bound:
     budget.check()
     (groups, always), counted = _both(
         lambda: connection_groups(file, stream), lambda: read_modules(file, types, places)
@@ -132,11 +149,6 @@ def _both(
     return read, also
 
 
-MAX_CHOICES = 800
-"""Most groups of a layout: legal sets are looked for by adding one to another, within Python's
-depth of calls."""
-
-
 def _check_counts(
     file: SpaceFile, groups: Sequence[Group], always: frozenset[int], *, all_fit: bool
 ) -> None:
@@ -158,11 +170,6 @@ def _check_counts(
         raise SpaceError(
             f"space {file.name!r} is empty: always names {_connections(len(always))}, "
             f"connections.at_most allows {count.at_most}; raise it, or name fewer"
-        )
-    if (most := min(count.at_most, len(groups))) > MAX_CHOICES:
-        raise SpaceError(
-            f"space {file.name!r}: a layout may have {MAX_CHOICES} connections or groups at most, "
-            f"connections.at_most allows {most}; lower it"
         )
 
 

@@ -42,7 +42,7 @@ def _count(choices: Choices, see: Callable[[Sequence[Pick]], None]) -> int | Non
     counter = _Counter(choices, see)
     try:
         return sum(counter.count(each) for each in sets)
-    except _TooManyError:
+    except (_TooManyError, RecursionError):  # of very many that are always there
         return None
 
 
@@ -156,7 +156,7 @@ class _Counter:
         if len(picks) >= self._choices.at_least:
             self._see(picks)
             total = 1
-        for number in range(cell, len(self._cells)):
+        for number in range(cell, len(self._cells) if room else cell):
             traits, _ = pick = self._cells[number]
             n_free = stock[traits]
             for n in range(1, min(n_free, room) + 1):

@@ -6,6 +6,7 @@ from statistics import median
 
 from placement_search.evaluation.estimates import (
     Estimate,
+    is_as_good,
     is_rounding,
     mean_estimate,
     standard_error,
@@ -145,13 +146,11 @@ def find_answer(record: StudyRecord) -> Answer | None:
     admitted = [finalist for finalist in finalists if finalist.is_admitted]
     if not admitted:
         return None
-    best, sign = admitted[0], record.definition.sign
+    sign, first = record.definition.sign, admitted[0].validation.mean
+    ties = [f for f in admitted if is_rounding(f.validation.mean - first, first)]
+    best = min(ties, key=lambda f: f.trial.n_adapter_parameters)
     floor = best.validation.mean - sign * standard_error(best.validation_scores)
-    near = [
-        f
-        for f in admitted
-        if sign * f.validation.mean >= sign * floor or is_rounding(f.validation.mean - floor, floor)
-    ]
+    near = [f for f in admitted if is_as_good(f.validation.mean, floor, sign)]
     chosen = _smallest(_cheapest(near, record.definition.cost))[0]
     ours, is_picked = against(chosen, record), is_random(chosen.trial)
     random = random_gain(record, chosen.trial, ours, is_picked=is_picked)

@@ -32,7 +32,7 @@ from placement_search.study import records
 from placement_search.study.baselines import Baseline
 from placement_search.study.course import EPOCHS, Course
 from placement_search.study.failures import Failures
-from placement_search.study.ledger import Entry, Ledger, is_failed
+from placement_search.study.ledger import Entry, Ledger, is_failed, runs_again
 from placement_search.study.progress import Progress
 from placement_search.study.pruners import PRUNERS
 from placement_search.study.pruners.judge import Judge
@@ -172,9 +172,11 @@ class Coordinator:
         return cost
 
     def _missing_baselines(self) -> list[Entry]:
-        # One that failed, by a bug or the machine, is queued again when the search is.
-        kept = [trial.user_attrs for trial in self._ledger.trials if not is_failed(trial)]
+        # One that failed, by a bug or the machine, is queued again once when the search is.
+        trials = self._ledger.trials
+        kept = [trial.user_attrs for trial in trials if not is_failed(trial)]
         queued = {attributes[records.ROLE] for attributes in kept}
+        queued |= {trial.user_attrs[records.ROLE] for trial in trials if runs_again(trial, trials)}
         # One that a later proxy map added may have been proposed before.
         known = {attributes[records.LAYOUT_ID] for attributes in kept}
         missing = [

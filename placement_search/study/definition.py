@@ -20,8 +20,8 @@ from placement_search.tasks.settings import DataSettings
 
 NOT_COMPARED = frozenset({
     "model.model", "model.revision", "model.device", "model.family", "model.allow_pickle",
-    "model.trust_remote_code", "data.data", "space_file", "start_files", "backbone.id",
-    "backbone.revision",
+    "model.trust_remote_code", "data.data", "data.config", "data.metric", "space_file",
+    "start_files", "backbone.id", "backbone.revision",
 })  # fmt: skip
 """Where things lie may change; what they are, by content and fingerprint, may not."""
 RECORDED_PACKAGES = (
@@ -58,8 +58,9 @@ class StudyDefinition:
             budget, 3 for LoRA as well, 4 for every-layer adapters at the budget that do without a
             norm where they must, 5 for baselines that keep every limit and spend what it leaves,
             and for layouts from elsewhere that are trained as they were there, and adapted where
-            the space lacks them, 6 for baselines that cost what the dearest layout does also where
-            groups differ in size; kept for the study's whole life.
+            the space lacks them, 6 for ones that without a budget may cost what the dearest layout
+            of the space does, whatever its other limits and groups; kept for the study's whole
+            life.
         is_paired: Whether replicates of the finals see the examples in one order for all layouts;
             kept as well.
         start_from: Layouts from elsewhere that are evaluated after the baselines, by role.

@@ -6,7 +6,7 @@ from optuna.trial import FrozenTrial
 
 from placement_search.errors import FailureError
 from placement_search.study import records
-from placement_search.study.ledger import Ledger, is_failed
+from placement_search.study.ledger import Ledger, is_failed, runs_again
 
 MAX_FAILURES = 3
 """Trials that may fail one after another before the search stops."""
@@ -47,4 +47,7 @@ class Failures:
         return self._ledger.trials[first : self._n_looked_at]
 
     def _count(self, trial: FrozenTrial) -> None:
+        # A baseline that failed before says nothing new, and comes beside others that did.
+        if is_failed(trial) and runs_again(trial, self._ledger.trials):
+            return
         self._n_in_a_row = self._n_in_a_row + 1 if is_failed(trial) else 0

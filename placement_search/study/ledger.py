@@ -31,6 +31,14 @@ def is_failed(trial: FrozenTrial) -> bool:
     return trial.state is TrialState.FAIL and said == records.TrialEnd.FAILED
 
 
+def runs_again(trial: FrozenTrial, trials: Sequence[FrozenTrial]) -> bool:
+    """Whether a trial is that of a baseline that an earlier one of ``trials`` failed to be."""
+    role = trial.user_attrs[records.ROLE]
+    return role != records.SEARCHED and any(
+        is_failed(each) and each.user_attrs[records.ROLE] == role for each in trials[: trial.number]
+    )
+
+
 @dataclass(frozen=True, slots=True)
 class Entry:
     """A trial to be.
@@ -68,7 +76,8 @@ class Ledger:
         self._ids = [trial._trial_id for trial in read]  # noqa: SLF001
         self._seen = {trial.user_attrs[records.LAYOUT_ID] for trial in self._trials}
         self._n_finished = sum(trial.state in FINISHED for trial in self._trials)
-        self._n_replaced = _n_replaced(self._trials)
+        # Of a baseline that failed and ran again one trial counts.
+        self._n_replaced = sum(runs_again(trial, self._trials) for trial in self._trials)
         self._n_settled = 0
 
     @property
@@ -189,18 +198,6 @@ class Ledger:
         self._storage.set_trial_state_values(identifier, state, values)
         trial.state, trial.values = state, values
         self._n_finished += 1
-
-
-def _n_replaced(trials: Sequence[FrozenTrial]) -> int:
-    """Failed trials of baselines that were queued again, as later trials of the same role."""
-    failed = [
-        trial.user_attrs[records.ROLE]
-        for trial in trials
-        if is_failed(trial) and trial.user_attrs[records.ROLE] != records.SEARCHED
-    ]
-    lasts = {trial.user_attrs[records.ROLE]: trial for trial in trials}
-    # Where the last one failed too, it is what counts.
-    return len(failed) - sum(is_failed(lasts[role]) for role in set(failed))
 
 
 def _told(spent: Spent, elapsed: float) -> dict[str, Any]:

@@ -4,6 +4,7 @@ import random
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 from fractions import Fraction
+from functools import lru_cache
 
 from placement_search.layout import Connection, Layout, ModuleSpec
 from placement_search.space.budget import Budget
@@ -36,6 +37,7 @@ def dearest(space: SearchSpace, baseline_set: int = 1) -> tuple[int, int]:
     return number, counts[number]
 
 
+@lru_cache(maxsize=4)  # several baselines ask, and counting may take seconds
 def affordable(space: SearchSpace, baseline_set: int = NEWEST_BASELINES) -> int:
     """Parameters that a layout may have: the budget, or the space's dearest layout without one.
 

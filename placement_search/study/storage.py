@@ -74,7 +74,11 @@ def check_place(address: str) -> None:
             would have to be made.
     """
     path = database_path(address)
-    folder = path.parent.resolve()
+    try:
+        folder = path.parent.resolve()
+        folder.exists()
+    except UNUSABLE as error:
+        raise _unusable(path, error) from error
     is_ours = folder.is_relative_to(Path.cwd().resolve())
     is_last = folder.parent.exists() and folder.parent != Path(folder.anchor)
     if not (folder.exists() or is_ours or is_last):
@@ -154,7 +158,8 @@ def _only_read(path: Path) -> sqlite3.Connection:
     log = path.with_name(f"{path.name}-wal")
     has_log = log.is_file() and log.stat().st_size
     how = "mode=ro" if has_log or _may_be_written(path) else "immutable=1"
-    return sqlite3.connect(f"{path.absolute().as_uri()}?{how}", uri=True, check_same_thread=False)
+    address = f"{path.absolute().as_uri()}?{how}"
+    return sqlite3.connect(address, uri=True, timeout=BUSY_SECONDS, check_same_thread=False)
 
 
 def _connected(path: Path, is_new: bool) -> sqlite3.Connection:  # noqa: FBT001 - of a partial

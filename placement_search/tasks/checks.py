@@ -62,7 +62,11 @@ def check_used(raw: RawTask) -> None:
 
 
 def spread(values: np.ndarray) -> tuple[float, float]:
-    """Mean and standard deviation of numbers; summed exactly, so alike on every machine."""
+    """Mean and standard deviation of numbers; summed exactly, so alike on every machine.
+
+    Raises:
+        OverflowError: If their squares are beyond all floating-point numbers.
+    """
     numbers = values.tolist()
     mean = math.fsum(numbers) / len(numbers)
     variance = math.fsum((number - mean) ** 2 for number in numbers) / len(numbers)
@@ -71,7 +75,12 @@ def spread(values: np.ndarray) -> tuple[float, float]:
 
 def _constant_numbers(raw: RawTask) -> list[Fault]:
     (column,) = raw.label_names
-    mean, deviation = spread(raw.train.targets)
+    try:
+        mean, deviation = spread(raw.train.targets)
+    except OverflowError:
+        largest = np.abs(raw.train.targets).max()
+        rule = "a regression target must be within what can be squared; give other units"
+        return [Fault(rule, "train", None, column, f"up to {largest:g}")]
     faults = []
     if deviation == 0:
         rule = "a regression target must vary in training"

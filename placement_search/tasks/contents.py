@@ -16,7 +16,7 @@ NO_IMAGE = "an image must be a readable image file"
 
 BROKEN = (
     UnidentifiedImageError, OSError, SyntaxError, ValueError, Image.DecompressionBombError,
-    struct.error, TypeError,
+    struct.error, TypeError, RuntimeError, KeyError,
 )  # fmt: skip
 """What Pillow raises on files that are no images, not whole, or that it can't turn or convert."""
 
@@ -93,7 +93,7 @@ def _read_images(
 def _content_of(value: object, folder: Path) -> bytes:
     """The bytes of an image file, given as such, or by its path, or as the hub stores both."""
     if isinstance(value, dict):
-        value = value["bytes"] if value["bytes"] is not None else value["path"]
+        value = value["path"] if value.get("bytes") is None else value["bytes"]
     if isinstance(value, bytes):
         return value
     if not isinstance(value, str) or not value:

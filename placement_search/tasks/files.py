@@ -1,6 +1,7 @@
 """One file of rows, read into memory; nothing is cached on disk."""
 
 import json
+import re
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from pathlib import Path
@@ -14,6 +15,12 @@ from datasets import Dataset
 
 from placement_search.errors import TaskError
 
+UNKNOWN = (
+    pa.ArrowException, ValueError, TypeError, KeyError, AttributeError, NotImplementedError,
+)  # fmt: skip
+"""What the datasets library raises on a table that it can't represent."""
+LARGEST_BLOCK = 2**31 - 1
+"""Bytes of a text file that are parsed at once."""
 LARGEST_EXACT = 2**53
 """Up to it floating-point numbers tell whole numbers apart."""
 
@@ -35,16 +42,47 @@ def read_file(path: Path) -> Dataset:
         raise TaskError(f"columns need names of their own, {path} repeats {', '.join(repeated)}")
     if table.num_rows == 0:
         raise TaskError(f"{path} holds no rows")
-    return Dataset(_plain(table))
+    return _rows(_plain(table), path)
 
 
 def _plain(table: pa.Table) -> pa.Table:
-    """The same with dictionaries, as pandas writes categories, spelled out."""
+    """The same with dictionaries, as pandas writes categories, spelled out, and views as texts."""
     for index, field in enumerate(table.schema):
+        wanted = None
         if pa.types.is_dictionary(field.type):
-            values = table.column(index).cast(field.type.value_type)
-            table = table.set_column(index, field.name, values)
+            wanted = field.type.value_type
+        elif pa.types.is_string_view(field.type):
+            wanted = pa.string()
+        elif pa.types.is_binary_view(field.type):
+            wanted = pa.binary()
+        if wanted is not None:
+            table = table.set_column(index, field.name, table.column(index).cast(wanted))
     return table
+
+
+def _rows(table: pa.Table, path: Path) -> Dataset:
+    """The table as the datasets library has it, which does not know all types of columns."""
+    try:
+        return Dataset(table)
+    except UNKNOWN as error:
+        bare = table.replace_schema_metadata(None)
+        odd = [f"{f.name} ({f.type})" for f in table.schema if not _is_known(bare, f.name)]
+        if odd:
+            raise TaskError(
+                f"{path} holds columns of types that can't be read: {', '.join(odd)}; write it "
+                "without them"
+            ) from error
+        raise TaskError(
+            f"{path} says in its metadata what can't be read ({error}); write it without metadata"
+        ) from error
+
+
+def _is_known(table: pa.Table, name: str) -> bool:
+    try:
+        Dataset(table.select([name]))
+    except UNKNOWN:
+        return False
+    return True
 
 
 def _parquet(path: Path) -> pa.Table:
@@ -58,14 +96,23 @@ def _csv(path: Path, delimiter: str = ",", *, is_quoted: bool = True) -> pa.Tabl
         quote_char='"' if is_quoted else False,
         newlines_in_values=is_quoted,
     )
-    table = _exact(pyarrow.csv.read_csv(path, parse_options=options), path, options)
+    # A row has to lie in one block, and types are those of the first one.
+    block = min(max(1, path.stat().st_size + 1), LARGEST_BLOCK)
+    whole = pyarrow.csv.ReadOptions(block_size=block)
+    table = pyarrow.csv.read_csv(path, read_options=whole, parse_options=options)
+    table = _exact(table, path, whole, options)
     for field in table.schema:
         if pa.types.is_binary(field.type):
             raise ValueError(f"column {field.name!r} is not in UTF-8")
     return table
 
 
-def _exact(table: pa.Table, path: Path, options: pyarrow.csv.ParseOptions) -> pa.Table:
+def _exact(
+    table: pa.Table,
+    path: Path,
+    whole: pyarrow.csv.ReadOptions,
+    options: pyarrow.csv.ParseOptions,
+) -> pa.Table:
     """The same with whole numbers that no type holds, such as long ids, as their digits."""
     names = table.column_names
     rounded = [
@@ -78,7 +125,9 @@ def _exact(table: pa.Table, path: Path, options: pyarrow.csv.ParseOptions) -> pa
         column_types=dict.fromkeys(rounded, pa.string()),
         strings_can_be_null=True,
     )
-    digits = pyarrow.csv.read_csv(path, parse_options=options, convert_options=convert)
+    digits = pyarrow.csv.read_csv(
+        path, read_options=whole, parse_options=options, convert_options=convert
+    )
     for name in rounded:
         table = table.set_column(names.index(name), name, digits.column(name))
     return table
@@ -94,17 +143,31 @@ def _is_rounded(column: pa.ChunkedArray) -> bool:
 
 
 def _tsv(path: Path) -> pa.Table:
-    """Where every line has as many tabs, none continues another: a quote is only a quote then.
+    """Quotes quote where all that a field begins with also end it; else they are only signs.
 
-    Else a text that starts with one, as in the files of GLUE, would swallow the lines after it.
+    So a text that starts with one, as in the files of GLUE, does not swallow the lines after it.
     """
-    found = []
-    for is_quoted in (True, False):
-        with suppress(pa.ArrowInvalid):
-            found.append(_csv(path, "\t", is_quoted=is_quoted))
-    if not found:
-        return _csv(path, "\t")
-    return max(found, key=lambda table: table.num_rows)
+    is_quoted = _has_whole_quotes(path.read_bytes())
+    with suppress(pa.ArrowInvalid):
+        return _csv(path, "\t", is_quoted=is_quoted)
+    return _csv(path, "\t", is_quoted=not is_quoted)
+
+
+TSV_FIELD = re.compile(rb'(?:"[^"]*(?:""[^"]*)*"|[^"\t\r\n][^\t\r\n]*|)(?:\t|\r?\n|\r|\Z)')
+"""A field that is quoted whole, with quotes inside doubled, or does not begin with a quote."""
+
+
+def _has_whole_quotes(content: bytes) -> bool:
+    """Whether some fields begin with a quote, and all of these are quoted whole."""
+    if b'"' not in content:
+        return False
+    place = 0
+    while place < len(content):
+        field = TSV_FIELD.match(content, place)
+        if field is None:
+            return False
+        place = field.end()
+    return True
 
 
 def _arrow(path: Path) -> pa.Table:

@@ -18,8 +18,8 @@ def is_image_folder(folder: Path) -> bool:
 def read_image_folder(folder: Path) -> dict[str, Dataset]:
     """Images and classes, by the names of the split folders, or all of them as ``train``.
 
-    Classes are the sub-folders' names in alphabetic order, over all splits. Images are not read
-    yet, their rows hold paths.
+    Classes are the sub-folders' names in alphabetic order, over all splits. Images of a split
+    without such sub-folders have no label. Images are not read yet, their rows hold paths.
 
     Raises:
         TaskError: If sub-folders of splits and of classes stand side by side.
@@ -38,11 +38,15 @@ def read_image_folder(folder: Path) -> dict[str, Dataset]:
 
 
 def _read_classes(folder: Path, classes: list[str]) -> Dataset:
-    paths, labels = [], []
+    paths: list[dict[str, str | None]] = []
+    labels: list[int | None] = []
     for label, name in enumerate(classes):
         found = _images(folder / name)
         paths += [{"bytes": None, "path": str(path)} for path in found]
         labels += [label] * len(found)
+    if not paths:
+        paths = [{"bytes": None, "path": str(path)} for path in _images(folder)]
+        labels = [None] * len(paths)
     features = Features({"image": Image(), "label": ClassLabel(names=classes)})
     return Dataset.from_dict({"image": paths, "label": labels}, features=features)
 

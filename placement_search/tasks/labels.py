@@ -45,8 +45,8 @@ def read_labels(column: LabelColumn, asked: str | None) -> Labels:
 
 
 def is_hidden(values: Sequence[object]) -> bool:
-    """Whether all labels are withheld, as in the test splits of GLUE: missing, or -1."""
-    return len(values) > 0 and all(value is None or value == -1 for value in values)
+    """Whether all labels are withheld, as in the test splits of GLUE: missing, empty, or -1."""
+    return len(values) > 0 and all(called(value) == "" or value == -1 for value in values)
 
 
 def _named(name: str) -> Target:

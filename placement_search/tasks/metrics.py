@@ -49,6 +49,7 @@ def accuracy(predictions: np.ndarray, truth: np.ndarray) -> float:
 
 def macro_f1(predictions: np.ndarray, truth: np.ndarray) -> float:
     """Mean F1 of the classes or labels that are asked for or answered; within [0, 1]."""
+    truth, predictions = _as_sets(truth), _as_sets(predictions)
     score = metrics.f1_score(truth, predictions, average="macro", zero_division=np.nan)
     # scikit-learn's own rule leaves out what occurs on neither side, and then has no mean.
     return 0.0 if math.isnan(score) else float(score)
@@ -56,7 +57,14 @@ def macro_f1(predictions: np.ndarray, truth: np.ndarray) -> float:
 
 def micro_f1(predictions: np.ndarray, truth: np.ndarray) -> float:
     """F1 over all labels of all examples together; within [0, 1], 0.0 without any label."""
+    truth, predictions = _as_sets(truth), _as_sets(predictions)
     return float(metrics.f1_score(truth, predictions, average="micro", zero_division=0))
+
+
+def _as_sets(labels: np.ndarray) -> np.ndarray:
+    """Sets of one label with another that is never set: scikit-learn takes one for two classes."""
+    is_single = labels.ndim == 2 and labels.shape[1] == 1
+    return np.hstack([labels, np.zeros_like(labels)]) if is_single else labels
 
 
 def binary_f1(predictions: np.ndarray, truth: np.ndarray) -> float:

@@ -43,15 +43,20 @@ class DataSettings:
         """Whether ``data`` is the path of a file or folder that exists."""
         try:
             return Path(self.data).expanduser().exists()
-        except OSError:  # a name that no file system takes
+        except (OSError, RuntimeError):  # a name that no file system takes, nobody's home
             return False
 
-    def moved_to(self, place: str | None) -> "DataSettings":
+    def moved_to(self, place: str | None, metric: str) -> "DataSettings":
         """The same data where they lie now; unchanged where ``place`` is None or empty.
 
-        A configuration is of a data set of the hub, and a local copy has none.
+        A configuration is of a data set of the hub, and a local copy has none. The usual metric may
+        go by the name of the place, so it is said.
+
+        Args:
+            place: Where they lie now.
+            metric: What they were scored by.
         """
         if not place or place == self.data:
             return self
-        moved = replace(self, data=place)
+        moved = replace(self, data=place, metric=metric)
         return replace(moved, config=None) if moved.is_local else moved

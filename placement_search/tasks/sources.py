@@ -10,6 +10,7 @@ from datasets.exceptions import DatasetsError
 from huggingface_hub import HfApi, is_offline_mode
 from huggingface_hub.errors import (  # type: ignore[attr-defined]
     GatedRepoError,
+    HFValidationError,
     HTTPError,
     RepositoryNotFoundError,
 )
@@ -28,7 +29,7 @@ SHARD = re.compile(r"[-_.]\d+([-_]of[-_]\d+)?$")
 
 HUB_TIMEOUT_SECONDS = 5.0
 """For the hub's first answer."""
-HUB_ID = re.compile(r"[\w.-]{1,96}/[\w.-]{1,96}")
+HUB_ID = re.compile(r"\w[\w.-]{0,95}/\w[\w.-]{0,95}", re.ASCII)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -54,13 +55,14 @@ def find_source(settings: DataSettings) -> Source:
     Raises:
         TaskError: If there is neither, it can't be read, or none of it is for training.
     """
-    path = Path(settings.data).expanduser()
     if not settings.is_local:
         return _from_hub(settings)
+    path = Path(settings.data).expanduser()
     if settings.config is not None:
         raise TaskError(f"--config is for data sets of the hub, and {path} is a local path")
     if path.is_dir():
-        return _source(path.resolve().name, _read_folder(path), path)
+        found, folder = _read_folder(path)
+        return _source(path.resolve().name, found, folder)
     if path.suffix.lower() not in READERS:
         known = ", ".join(READERS)
         raise TaskError(f"--data reads files that end in {known}; got {path}")
@@ -84,10 +86,7 @@ def _source(name: str, found: Mapping[str, Dataset], folder: Path) -> Source:
 def _from_hub(settings: DataSettings) -> Source:
     asked = settings.data
     if not HUB_ID.fullmatch(asked) or Path(asked).suffix in READERS:
-        raise TaskError(
-            f"--data takes an embedded task, an existing file or folder, or the id of a data set "
-            f"on the hub, owner/name; got {asked!r}"
-        )
+        raise _neither(asked)
     _check_reachable(asked)
     try:
         found = load_dataset(asked, settings.config)
@@ -100,6 +99,13 @@ def _from_hub(settings: DataSettings) -> Source:
     return _source(name, found, Path())
 
 
+def _neither(asked: str) -> TaskError:
+    return TaskError(
+        f"--data takes an embedded task, an existing file or folder, or the id of a data set "
+        f"on the hub, owner/name; got {asked!r}"
+    )
+
+
 def _check_reachable(asked: str) -> None:
     """Ask the hub for the data set once; the datasets library would go on trying for half a minute.
 
@@ -110,6 +116,8 @@ def _check_reachable(asked: str) -> None:
         return
     try:
         HfApi().dataset_info(asked, timeout=HUB_TIMEOUT_SECONDS)
+    except HFValidationError as error:
+        raise _neither(asked) from error
     except GatedRepoError as error:
         raise TaskError(
             f"the hub asks for consent before it gives {asked!r}: accept the terms at "
@@ -127,15 +135,16 @@ def _check_reachable(asked: str) -> None:
         ) from error
 
 
-def _read_folder(folder: Path) -> Mapping[str, Dataset]:
+def _read_folder(folder: Path) -> tuple[Mapping[str, Dataset], Path]:
+    """Rows by the names of their files, and the folder that holds these."""
     if any((folder / name).is_file() for name in ("dataset_dict.json", "state.json")):
-        return _saved(folder)
+        return _saved(folder), folder
     for place in (folder, folder / "data"):
         files = _row_files(place)
         if files:
-            return _read_files(files)
+            return _read_files(files), place
     if is_image_folder(folder):
-        return read_image_folder(folder)
+        return read_image_folder(folder), folder
     known = ", ".join(READERS)
     raise TaskError(
         f"{folder} holds no files that end in {known}, no saved data set, and no images in "
@@ -148,7 +157,7 @@ def _saved(folder: Path) -> Mapping[str, Dataset]:
         found = load_from_disk(str(folder), keep_in_memory=True)
     except IndexError as error:  # what the datasets library makes of it
         raise TaskError(f"every split needs rows, one saved in {folder} has none") from error
-    except (DatasetsError, OSError, ValueError) as error:
+    except (DatasetsError, OSError, ValueError, KeyError, TypeError) as error:
         raise TaskError(f"{folder} can't be read as a saved data set: {error}") from error
     return found if isinstance(found, DatasetDict) else {"train": found}
 

@@ -55,7 +55,7 @@ def _without_hidden_test(
     """The splits less a test split without labels, and a line about that."""
     kept = dict(splits)
     test = kept.get("test")
-    if test is None or (label in test.features and not is_hidden(test[label][:])):
+    if test is None or (label in test.features and not is_hidden(test.with_format(None)[label][:])):
         return kept, ()
     del kept["test"]
     cure = "the given validation split is the test" if "validation" in kept else "it is not used"

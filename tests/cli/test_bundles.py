@@ -75,9 +75,9 @@ def test_a_copy_of_what_the_hub_held_is_read_without_it(tmp_path: Path) -> None:
     copy = str(tmp_path)
 
     assert model.moved_to(copy) == ModelSettings(copy, dtype="bfloat16")
-    assert data.moved_to(copy) == DataSettings(copy, text="sentence")
-    assert data.moved_to("other/data").config == "cola"
+    assert data.moved_to(copy, "matthews") == DataSettings(copy, text="sentence", metric="matthews")
+    assert data.moved_to("other/data", "matthews").config == "cola"
     for unsaid in (None, "", "owner/model"):
         assert model.moved_to(unsaid) == model
     for unsaid in (None, "", "owner/data"):
-        assert data.moved_to(unsaid) == data
+        assert data.moved_to(unsaid, "matthews") == data

@@ -111,10 +111,10 @@ def test_a_rate_out_of_range_is_refused(rate: float, epochs: int | None, tmp_pat
 
 
 @pytest.mark.slow
-def test_only_what_was_made_of_the_same_layout_is_replaced(write: Writer, tmp_path: Path) -> None:
+def test_only_what_was_made_of_the_same_weights_is_replaced(write: Writer, tmp_path: Path) -> None:
     """A study's own layout, another one's child and an unknown file stay; its own child goes."""
     mine, out = write(), tmp_path / "out"
-    theirs = write("theirs", "4>4:bottleneck(rank=2)")
+    theirs = write("theirs", seed=2)
     asked = OperationSettings(out)
     drop_lowest(mine, 1, asked)
     drop_lowest(mine, 1, asked)

@@ -1,11 +1,14 @@
 """An answer that was trained otherwise than its baselines says so beside the comparisons."""
 
+from dataclasses import replace
+
 from placement_search.report.findings import Findings, gather_findings
 from placement_search.report.markdown import as_markdown
 from placement_search.report.page import as_html
 from placement_search.report.summary import summary_lines
 from placement_search.report.training_words import training_sentence
 from placement_search.space.training import TrainingChoice
+from placement_search.study.definition import NEWEST_BASELINES
 from placement_search.study.records import StudyRecord
 from tests.tiny_records import finals, study_record, trial
 
@@ -41,11 +44,14 @@ def test_other_settings_are_told_in_every_form() -> None:
 
 
 def test_layouts_from_elsewhere_are_told_apart_from_baselines() -> None:
-    """They are trained as near as may be to how they were found, whatever the command says."""
-    said = training_sentence(trained(FAST, SLOW, role="start: digits"))
+    """They are trained as near as may be to how they were found, if the study is not an old one."""
+    found = trained(FAST, SLOW, role="start: digits")
+    newest = replace(found.record.definition, baseline_set=NEWEST_BASELINES)
+    said = training_sentence(replace(found, record=replace(found.record, definition=newest)))
 
     assert "; layouts from elsewhere with learning_rate=0.001, nearest to how they were" in said
     assert "baselines" not in said
+    assert "nearest to the command's settings" in training_sentence(found)
 
 
 def test_equal_settings_need_no_words(record: StudyRecord, unfinished: StudyRecord) -> None:

@@ -97,5 +97,8 @@ def test_many_modules_under_many_conditions_are_counted_or_not() -> None:
         connections={"at_most": 1},
         when=[{"has": f"{node}>*", "at_most": 1} for node in nodes],
     )
+    always = {"always": ["*>3", *(f"{node}>*" for node in range(20))]}
+    many = space_file(connections={"at_most": 625}, **always)
 
     assert bound(file).n_layouts == 24 * 80
+    assert bound(many, budget=Budget(max_flops=Fraction(60))).n_layouts is None

@@ -132,6 +132,20 @@ def test_the_last_bit_of_a_mean_decides_nothing(
     assert answer.chosen.trial.layout == SMALL
 
 
+@pytest.mark.parametrize("right", [50, 52])
+def test_the_last_bit_of_a_mean_sets_no_floor(right: int) -> None:
+    """Of two as good ones the first is the one that is smaller, whose error then counts."""
+    spread = finals(MIDDLE, ((right - 1) / 90, (right + 1) / 90, right / 90))
+    answer = answer_of(
+        searched(LARGE, MIDDLE, SMALL),
+        finals(LARGE, (right / 90,) * 3),
+        spread,
+        finals(SMALL, ((right - 0.1) / 90,) * 3),
+    )
+
+    assert (answer.best.trial.layout, answer.chosen.trial.layout) == (MIDDLE, SMALL)
+
+
 def test_of_several_near_layouts_the_one_with_the_fewest_parameters_is_chosen() -> None:
     """Not the best of the near ones."""
     answer = answer_of(

@@ -191,6 +191,19 @@ def test_a_baseline_that_failed_runs_again_with_the_next_search(tmp_path: Path) 
 
 
 @pytest.mark.slow
+def test_baselines_that_always_fail_run_again_once_and_stop_no_search(tmp_path: Path) -> None:
+    """As diverging ones do: the same command goes on to the finals, however often it is given."""
+
+    def before(number: int) -> None:
+        if number in {2, 4, 6, *range(12, 99)}:
+            raise EvaluationError("the training loss is nan")
+
+    lengths = [len(run(tmp_path, StubEngine(before=before), 12)) for _ in range(5)]
+
+    assert lengths == [12, 15, 15, 15, 15]
+
+
+@pytest.mark.slow
 def test_a_baseline_killed_as_it_failed_runs_again_alone(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -3,7 +3,9 @@
 from dataclasses import replace
 
 import pytest
+import torch
 
+from placement_search.evaluation import timing
 from placement_search.evaluation.plan import TrainingPlan
 from placement_search.evaluation.timing import Timing, prepare_timing
 from placement_search.evaluation.workbench import Workbench
@@ -47,9 +49,20 @@ def test_a_final_is_scored_at_its_end_alone() -> None:
     assert Pace(epoch=9.0, score=1.0, test=2.0).final(plan) == 4 * 9 + 1 + 2
 
 
-@pytest.fixture
-def timing(bench: Workbench) -> Timing:
+@pytest.fixture(name="timing")
+def short_copy(bench: Workbench) -> Timing:
     return prepare_timing(bench, 16)
+
+
+def test_what_is_timed_has_two_classes(bench: Workbench, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A head can't be fitted to one, and most examples may be of one."""
+    monkeypatch.setattr(timing, "MIN_TIMED", 4)
+    labels = (torch.arange(len(bench.task.train)) == 5).long()
+    rare = replace(bench.task, train=replace(bench.task.train, labels=labels))
+
+    timed = prepare_timing(Workbench(bench.backbone, rare), 1).bench.task.train
+
+    assert set(timed.labels.tolist()) == {0, 1}
 
 
 PACE = Pace(epoch=1.0, score=0.5, test=0.25)

@@ -212,6 +212,13 @@ def test_correlations_need_numbers_that_differ(tmp_path: Path) -> None:
     assert read(tmp_path / "mine", metric="mae").metric.name == "mae"
 
 
+def test_numbers_that_can_not_be_squared_are_refused(tmp_path: Path) -> None:
+    """They have no spread to train by."""
+    huge = numbers(*[0.5, -1e200] * 10)
+
+    assert "must be within what can be squared" in refused(tmp_path, train=huge)
+
+
 def test_numbers_must_vary_in_what_is_left_of_training(tmp_path: Path) -> None:
     """What is drawn for training may be alike where the whole is not."""
     train = numbers(*[0.5] * 19, 1.5)

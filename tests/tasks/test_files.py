@@ -1,18 +1,16 @@
-"""Files, folders and the hub all give the same rows."""
+"""Files and folders all give the same rows."""
 
 import json
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 from datasets import ClassLabel, Dataset, DatasetDict, Features, Value
-from datasets.exceptions import DatasetNotFoundError
 
 from placement_search.errors import TaskError
-from placement_search.tasks import sources
 from placement_search.tasks.raw import RawTask, Texts
 from placement_search.tasks.target import Target
 from tests.tasks.tiny_data import parquet, picture, read, reviews, saved
@@ -128,6 +126,85 @@ def test_a_text_may_start_with_a_quote(tmp_path: Path) -> None:
     assert sorted(texts(read(tmp_path / "rows.tsv"))) == sorted(found)
 
 
+def test_texts_that_are_quoted_whole_lose_their_quotes(tmp_path: Path) -> None:
+    """Also where no text holds a tab or a new line, which only quotes could hold."""
+    found = [f'"film" {row}' if row % 3 else f"film {row}" for row in range(40)]
+    quoted = ['"' + text.replace('"', '""') + '"' if '"' in text else text for text in found]
+    lines = [f"{text}\t{'ab'[row % 2]}" for row, text in enumerate(quoted)]
+    (tmp_path / "rows.tsv").write_text("\n".join(["text\tlabel", *lines]) + "\n")
+
+    assert sorted(texts(read(tmp_path / "rows.tsv"))) == sorted(found)
+
+
+def test_a_quote_in_a_tsv_is_a_quote_whatever_other_rows_hold(tmp_path: Path) -> None:
+    """Else the texts of one split would keep them and those of another would not."""
+    lines = [f'"Great" film {row}\t{"ab"[row % 2]}' for row in range(40)]
+    (tmp_path / "rows.tsv").write_text("\n".join(["text\tlabel", *lines]) + "\n")
+
+    assert all(text.startswith('"Great" film') for text in texts(read(tmp_path / "rows.tsv")))
+
+
+@pytest.mark.parametrize("suffix", ["csv", "tsv"])
+def test_a_text_may_be_longer_than_a_block(suffix: str, tmp_path: Path) -> None:
+    """Files are parsed in blocks of a megabyte, unless they are told otherwise."""
+    comma = {"csv": ",", "tsv": "\t"}[suffix]
+    found = [f"film {row} " * (200_000 if row == 30 else 1) for row in range(40)]
+    lines = [f"{text}{comma}{'ab'[row % 2]}" for row, text in enumerate(found)]
+    (tmp_path / f"rows.{suffix}").write_text("\n".join([f"text{comma}label", *lines]) + "\n")
+
+    assert sorted(texts(read(tmp_path / f"rows.{suffix}"))) == sorted(found)
+
+
+def test_columns_of_unknown_types_are_named(tmp_path: Path) -> None:
+    """Used or not: the datasets library holds a table whole."""
+    odd = pa.array([[("a", 1)]] * 40, pa.map_(pa.string(), pa.int64()))
+    pq.write_table(pa.table(table()).append_column("meta", odd), tmp_path / "rows.parquet")
+
+    with pytest.raises(TaskError, match=r"types that can't be read: meta \(map<string, int64"):
+        read(tmp_path / "rows.parquet")
+
+
+def test_metadata_that_are_not_understood_are_told(tmp_path: Path) -> None:
+    """As those of a later version."""
+    foreign = pa.table(table()).replace_schema_metadata({"huggingface": "{"})
+    pq.write_table(foreign, tmp_path / "rows.parquet")
+
+    with pytest.raises(TaskError, match="write it without metadata"):
+        read(tmp_path / "rows.parquet")
+
+
+def test_views_are_texts(tmp_path: Path) -> None:
+    """As other programs write them."""
+    rows = pa.table(table())
+    seen = rows.set_column(0, "text", rows.column("text").cast(pa.string_view()))
+    pq.write_table(seen, tmp_path / "rows.parquet")
+
+    assert sorted(texts(read(tmp_path / "rows.parquet"))) == sorted(table()["text"])
+
+
+def test_a_saved_data_set_may_have_a_format(tmp_path: Path) -> None:
+    """It says how its rows are handed out, which is not how they are read here."""
+    train = Dataset.from_dict({"text": reviews(40)["text"], "tags": [["a"], ["b", "a"]] * 20})
+    test = Dataset.from_dict({"text": reviews(9, first=80)["text"], "tags": [["a"]] * 8 + [["b"]]})
+    both = DatasetDict({"train": train, "test": test})
+    both.set_format("numpy", columns=["tags"])
+    both.save_to_disk(str(tmp_path / "saved"))
+
+    assert read(tmp_path / "saved", label="tags").target is Target.MULTI_LABEL
+
+
+def test_images_lie_beside_the_file_that_names_them(tmp_path: Path) -> None:
+    """Also where that lies in the folder's data folder."""
+    place = tmp_path / "set" / "data"
+    place.mkdir(parents=True)
+    lines = [f"{row}.png,{'ab'[row % 2]}" for row in range(40)]
+    for row in range(40):
+        picture(row).save(place / f"{row}.png")
+    (place / "train.csv").write_text("\n".join(["image,label", *lines]) + "\n")
+
+    assert read(tmp_path / "set").kind == "image"
+
+
 @pytest.mark.parametrize(
     "names",
     [
@@ -235,6 +312,18 @@ def test_an_image_folder_is_read(has_splits: bool, tmp_path: Path) -> None:
     assert (len(raw.test) == 12) == has_splits
 
 
+def test_images_of_a_test_folder_without_classes_have_no_labels(tmp_path: Path) -> None:
+    """As those of a competition; the split is not used, as any test split without labels."""
+    for name in ("train/cat", "train/ant", "test"):
+        (tmp_path / name).mkdir(parents=True)
+        for shade in range(8):
+            picture(shade).save(tmp_path / name / f"{shade}.png")
+    raw = read(tmp_path)
+
+    assert "the given test split has no labels: it is not used" in raw.notes
+    assert sum(len(split) for split in raw.splits.values()) == 16
+
+
 def test_an_image_folder_is_found_from_anywhere(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -255,49 +344,6 @@ def test_folders_of_splits_and_classes_do_not_mix(tmp_path: Path) -> None:
         picture().save(tmp_path / name / "1.png")
     with pytest.raises(TaskError, match=r"folders of splits \(train\) beside dog"):
         read(tmp_path)
-
-
-def test_the_hub_is_asked_for_what_is_no_path(monkeypatch: pytest.MonkeyPatch) -> None:
-    """With the configuration; the usual metric follows its name."""
-    asked: list[object] = []
-
-    def hub(*arguments: object) -> DatasetDict:
-        asked.append(arguments)
-        rows = {"sentence": reviews(40)["text"], "label": [0, 1] * 20}
-        hidden = {"sentence": reviews(9, first=80)["text"], "label": [-1] * 9}
-        held = {"sentence": reviews(20, first=50)["text"], "label": [0, 1] * 10}
-        splits = {"train": rows, "validation": held, "test": hidden}
-        return DatasetDict({name: Dataset.from_dict(each) for name, each in splits.items()})
-
-    monkeypatch.setattr(sources, "is_offline_mode", lambda: True)
-    monkeypatch.setattr(sources, "load_dataset", hub)
-    raw = read(Path("nyu-mll/glue"), config="cola")
-
-    assert asked == [("nyu-mll/glue", "cola")]
-    assert raw.name == "nyu-mll/glue/cola"
-    assert raw.metric.name == "matthews"
-    assert len(raw.test) == 20
-    assert np.bincount(raw.train.targets).tolist() == [18, 18]
-
-
-def test_what_the_hub_says_is_passed_on(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A typing mistake in a path looks like an id, so both are named."""
-
-    def hub(*_: object) -> DatasetDict:
-        raise DatasetNotFoundError("no such data set")
-
-    monkeypatch.setattr(sources, "is_offline_mode", lambda: True)
-    monkeypatch.setattr(sources, "load_dataset", hub)
-    with pytest.raises(TaskError, match=r"no path 'data/trec', and the hub's .*: no such data set"):
-        read(Path("data/trec"))
-
-
-@pytest.mark.parametrize("path", ["/no/such/folder", "data/rows.csv", "a/b/c", "a/" + 5000 * "b"])
-def test_a_missing_path_does_not_reach_the_hub(path: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    """What can be no id is answered at once."""
-    monkeypatch.setattr(sources, "load_dataset", None)
-    with pytest.raises(TaskError, match=f"owner/name; got '{path}'"):
-        read(Path(path))
 
 
 def test_a_configuration_of_a_local_file_is_refused(tmp_path: Path) -> None:

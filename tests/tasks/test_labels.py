@@ -146,7 +146,16 @@ def test_faulty_labels_are_found_by_row(
 
 @pytest.mark.parametrize(
     ("values", "expected"),
-    [([-1, -1], True), ([None, None], True), ([-1.0], True), ([-1, 0], False), ([], False)],
+    [
+        ([-1, -1], True),
+        ([None, None], True),
+        ([-1.0], True),
+        ([-1, 0], False),
+        ([], False),
+        ([math.nan] * 2, True),
+        (["", " "], True),
+        (["-1"], False),
+    ],
 )
 def test_withheld_labels_are_all_missing_or_minus_one(values: list[Any], expected: bool) -> None:
     """One label is enough to make a test split."""

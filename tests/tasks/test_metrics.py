@@ -63,6 +63,14 @@ def test_f1_is_that_of_the_second_class(pair: tuple[np.ndarray, np.ndarray]) -> 
     assert close("f1", pair, f1_score(truth, said, zero_division=0))
 
 
+def test_sets_of_one_label_are_no_two_classes() -> None:
+    """The mean is over labels that occur, so it is this label's F1, however many are without it."""
+    truth, said = (np.array([each]).T for each in ([1, 0, 1, 0, 0, 0], [1, 0, 0, 0, 0, 0]))
+
+    assert close("macro_f1", (said, truth), 2 / 3)
+    assert close("micro_f1", (said, truth), 2 / 3)
+
+
 @pytest.mark.slow
 @settings(max_examples=50, deadline=None)
 @given(SETS)

@@ -1,5 +1,7 @@
 """Texts as token ids."""
 
+import re
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -145,6 +147,24 @@ def test_a_missing_tokenizer_is_told(has_folder: bool, tmp_path: Path) -> None:
         tokens_of(tmp_path, TextFormat(folder, 10, 10), sentences(1, 2))
 
     assert str(folder) in str(caught.value) or not has_folder
+
+
+@pytest.mark.parametrize(
+    ("name", "old", "new"),
+    [("tokenizer.json", '"type":"', '"type":"New'), ("tokenizer_config.json", "", "[]")],
+)
+def test_a_tokenizer_that_can_not_be_read_is_told(
+    name: str, old: str, new: str, tmp_path: Path, encoder: TextFormat
+) -> None:
+    """As one that a later version wrote."""
+    assert encoder.folder is not None
+    folder = tmp_path / "other"
+    shutil.copytree(encoder.folder, folder)
+    text = re.sub(r'": +"', '":"', (folder / name).read_text())
+    (folder / name).write_text(text.replace(old, new) if old else new)
+
+    with pytest.raises(TaskError, match="texts need the backbone's tokenizer"):
+        tokens_of(tmp_path, TextFormat(folder, GOOD + 9, 64), sentences(2, 3))
 
 
 def test_a_tokenizer_of_another_backbone_is_told(tmp_path: Path, encoder: TextFormat) -> None:

@@ -3,7 +3,7 @@
 import itertools
 import math
 import random
-from collections.abc import Iterator
+from collections.abc import Container, Iterator
 
 from placement_search.errors import StudyError
 from placement_search.layout import Layout
@@ -39,7 +39,10 @@ class BruteForce:
     def proposals(self, question: Question) -> Iterator[Proposal]:
         """See `Sampler`."""
         before = (*question.trials, *question.pending)
-        seen = {trial.user_attrs[records.LAYOUT_ID] for trial in before}
+        return self.unseen({trial.user_attrs[records.LAYOUT_ID] for trial in before})
+
+    def unseen(self, seen: Container[str]) -> Iterator[Proposal]:
+        """All layouts but those with these ids."""
         for name, candidate in self._found.items():
             if name not in seen:
                 yield Proposal.of(self._encoding, *candidate)

@@ -55,9 +55,8 @@ class Proposer:
             if proposal.id not in seen:
                 return proposal
         # What is left of a small space may be too rare among draws.
-        for proposal in self._everything().proposals(Question(question.number, ())):
-            if proposal.id not in seen:
-                return proposal
+        for proposal in self._everything().unseen(seen):
+            return proposal
         raise SpaceExhaustedError(
             f"no new layout is left in space {self._name!r}: the study has seen what there is"
         )
