@@ -196,7 +196,7 @@ def make_module(
     return ModuleSpec(type_name, tuple(types[type_name].written(given, place).items()))
 
 
-_CONNECTION = re.compile(r"(\d+)\s*>\s*(\d+)\s*:\s*(\w+)\s*(?:\(([^()]*)\))?")
+_CONNECTION = re.compile(r"(\d{1,9})\s*>\s*(\d{1,9})\s*:\s*(\w+)\s*(?:\(([^()]*)\))?")
 
 
 def shortened(notation: str, at_most: int = SHOWN_CONNECTIONS) -> str:

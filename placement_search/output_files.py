@@ -43,7 +43,12 @@ def write_whole(path: Path, content: str | bytes) -> Path:
     """Write beside ``path`` and move into place, so that there is the old file or the new one.
 
     Text is written as UTF-8 with plain newlines.
+
+    Raises:
+        OutputError: If a folder lies there.
     """
+    if path.is_dir():
+        raise OutputError(f"{str(path)!r} is to be a file, and is a folder; move it away")
     handle, written = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
     try:
         with os.fdopen(handle, "wb") as stream:

@@ -134,6 +134,14 @@ class AdaptedBackbone(nn.Module):
         self._drops.manual_seed(int(torch.randint(2**62, (), generator=self._drops)))
         self.to(backbone.device)
 
+    def reseed(self, seed: int) -> None:
+        """Begin anew what trainings draw: dropped targets and routes; weights stay."""
+        generator = torch.Generator().manual_seed(seed)
+        self._drops.manual_seed(int(torch.randint(2**62, (), generator=generator)))
+        for module in self.adapters.modules():
+            if isinstance(module, ConnectionModule):
+                module.reseed(int(torch.randint(2**62, (), generator=generator)))
+
     def forward(self, inputs: Inputs, states: States | None = None) -> Tensor:
         """Logits of shape ``(batch, n_outputs)``.
 

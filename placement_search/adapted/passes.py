@@ -82,7 +82,6 @@ def run_pass(graph: ResidualGraph, members: Sequence[Member]) -> list[Passed]:
         ]
         if starts:
             stack.enter_context(graph.joined_at(_merged(starts), inputs))
-        stack.enter_context(graph.visited(together, sorted(nodes)))
         taps = {tap for each in injections for tap in each.taps}
         reads = {tap for each in injections for tap in each.rereads}
         stack.enter_context(
@@ -90,6 +89,8 @@ def run_pass(graph: ResidualGraph, members: Sequence[Member]) -> list[Passed]:
                 dict.fromkeys(taps, together.tapped), dict.fromkeys(reads, together.reread)
             )
         )
+        # After the taps: the state at a node is what flows on, and a tapped norm may give it.
+        stack.enter_context(graph.visited(together, sorted(nodes)))
         hidden = graph.run(inputs)
     passed = dict(zip(order, together.rows(hidden), strict=True))
     seen = dict(zip(order, injections, strict=True))
@@ -109,11 +110,11 @@ def attached_pass(graph: ResidualGraph, wired: Wired) -> Iterator[None]:
 
     with (
         called_with(graph.model, read_mask),
-        graph.visited(injection, injection.nodes),
         graph.tapped(
             dict.fromkeys(injection.taps, injection.tapped),
             dict.fromkeys(injection.rereads, injection.reread),
         ),
+        graph.visited(injection, injection.nodes),
     ):
         yield
 

@@ -40,9 +40,18 @@ def batched_paths(graph: Runs, inputs: Mapping[str, Tensor]) -> Paths:
 def _repeated(inputs: Mapping[str, Tensor], n: int) -> dict[str, Tensor]:
     repeated = {name: tensor[:1].repeat_interleave(n, 0) for name, tensor in inputs.items()}
     mask = repeated.get("attention_mask")
-    if mask is not None and mask.shape[1] > 1:
-        mask[:, 1:-1] = 1
-        mask[0, -1], mask[1:, -1] = 0, 1
+    if mask is None:
+        return repeated
+    if mask.shape[1] == 1:  # a text of one token can't be padded
+        repeated = {
+            name: torch.cat([each, each], 1) if each.shape == mask.shape else each
+            for name, each in repeated.items()
+        }
+        mask = repeated["attention_mask"]
+    # Half of it, since a few samples of a sound may be no frame.
+    half = (mask.shape[1] + 1) // 2
+    mask[:, 1:] = 1
+    mask[0, half:] = 0
     return repeated
 
 

@@ -1,5 +1,6 @@
 """Where a backbone's files are: with the package, in a folder, or on the Hugging Face hub."""
 
+import json
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -23,9 +24,10 @@ HUB_TIMEOUT_SECONDS = 5.0
 READ = ("*.json", "*.txt", "*.model", "*.jinja", "model*.safetensors")
 READ_WITH_PICKLE = ("pytorch_model*.bin",)
 READ_WITH_CODE = ("*.py",)
-NOT_READ = ("*/*", "model.*.safetensors")
-"""Other formats in folders of their own, and copies in other precisions."""
+NOT_READ = ("*/*", "model.*.safetensors", "adapter_*")
+"""Other formats in folders of their own, copies in other precisions, and adapters."""
 
+ADAPTER = "adapter_config.json"
 SAFE_WEIGHTS = ("model.safetensors", "model.safetensors.index.json")
 PICKLED_WEIGHTS = ("pytorch_model.bin", "pytorch_model.bin.index.json")
 
@@ -52,8 +54,8 @@ def find_checkpoint(settings: ModelSettings) -> Checkpoint:
         BackboneError: If there is no such folder and no such hub model, the hub can't be reached,
             files are missing, or only pickle files hold the weights and none may be read.
     """
-    folder = EMBEDDED_FOLDER if settings.model == EMBEDDED else Path(settings.model).expanduser()
-    if not folder.is_dir():
+    folder = EMBEDDED_FOLDER if settings.model == EMBEDDED else _folder(settings.model)
+    if folder is None:
         return _from_hub(settings)
     if settings.revision is not None:
         raise BackboneError(
@@ -61,6 +63,15 @@ def find_checkpoint(settings: ModelSettings) -> Checkpoint:
             f"got revision {settings.revision!r}"
         )
     return _checked(Checkpoint(folder, None), settings)
+
+
+def _folder(name: str) -> Path | None:
+    """The folder of this name; None where there is none."""
+    try:
+        folder = Path(name).expanduser()
+        return folder if folder.is_dir() else None
+    except (OSError, RuntimeError):  # a name that no file system takes, nobody's home
+        return None
 
 
 def _checked(checkpoint: Checkpoint, settings: ModelSettings) -> Checkpoint:
@@ -75,7 +86,15 @@ def _checked(checkpoint: Checkpoint, settings: ModelSettings) -> Checkpoint:
             f"--model takes {EMBEDDED!r}, a folder with config.json and model.safetensors, or the "
             f"id of a hub model; {settings.model!r} has no config.json"
         )
-    if _first(folder, SAFE_WEIGHTS) is not None:
+    if (folder / ADAPTER).is_file():
+        raise BackboneError(
+            f"{settings.model!r} holds an adapter of PEFT beside the backbone ({ADAPTER}), which "
+            "would become part of it; give a folder without that file"
+        )
+    safe = _first(folder, SAFE_WEIGHTS)
+    if safe is not None:
+        if safe.endswith(".json"):
+            _check_shards(folder / safe)
         return checkpoint
     pickled = _first(folder, PICKLED_WEIGHTS)
     if pickled is None:
@@ -91,6 +110,28 @@ def _checked(checkpoint: Checkpoint, settings: ModelSettings) -> Checkpoint:
             "safe_serialization=True), or trust it with --allow-pickle"
         )
     return Checkpoint(folder, checkpoint.revision, is_pickled=True)
+
+
+def _check_shards(index: Path) -> None:
+    """Check that an index of safetensors names nothing else, and nothing elsewhere.
+
+    Raises:
+        BackboneError: If it does, or is no index.
+    """
+    try:
+        shards = set(json.loads(index.read_text(encoding="utf-8"))["weight_map"].values())
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
+        raise BackboneError(f"{index} does not say in which files the weights are") from error
+    wrong = sorted(str(s) for s in shards if not _is_safe_name(s))
+    if wrong:
+        raise BackboneError(
+            f"{index} must name files of its own folder that end in .safetensors; got {wrong[0]!r}"
+        )
+
+
+def _is_safe_name(name: object) -> bool:
+    is_plain = isinstance(name, str) and Path(name).name == name and "\\" not in name
+    return is_plain and str(name).endswith(".safetensors")
 
 
 def _first(folder: Path, names: tuple[str, ...]) -> str | None:
@@ -128,17 +169,24 @@ def _snapshot(settings: ModelSettings) -> Path:
     Raises:
         BackboneError: If the hub can't be reached and the cache does not hold them.
     """
-    commit, trouble = None, "HF_HUB_OFFLINE is set"
+    can_ask, trouble = False, "HF_HUB_OFFLINE is set"
     if not is_offline_mode():
         try:
-            commit = _commit(settings)
+            HfApi().model_info(
+                settings.model, revision=settings.revision, timeout=HUB_TIMEOUT_SECONDS
+            )
+            can_ask = True
         except (RepositoryNotFoundError, RevisionNotFoundError):
             raise
         except HTTPError as error:
-            trouble = f"{type(error).__name__}: {str(error).strip().partition('. ')[0]}"
+            trouble = _trouble(error)
     try:
-        return _files(settings, commit)
+        return _files(settings, can_ask=can_ask)
+    except (RepositoryNotFoundError, RevisionNotFoundError):  # a gated one is answered so, too
+        raise
     except (LocalEntryNotFoundError, HTTPError) as error:
+        if can_ask:
+            trouble = _trouble(error)
         revision = "" if settings.revision is None else f" at revision {settings.revision}"
         raise BackboneError(
             f"there is no folder {settings.model!r}, the hub can't be asked ({trouble}), and the "
@@ -147,31 +195,28 @@ def _snapshot(settings: ModelSettings) -> Path:
         ) from error
 
 
-def _commit(settings: ModelSettings) -> str | None:
-    """The commit that the hub has for the revision asked for."""
-    found = HfApi().model_info(
-        settings.model, revision=settings.revision, timeout=HUB_TIMEOUT_SECONDS
-    )
-    return found.sha
+def _trouble(error: Exception) -> str:
+    return f"{type(error).__name__}: {str(error).strip().partition('. ')[0]}"
 
 
-def _files(settings: ModelSettings, commit: str | None) -> Path:
-    """The folder of a commit's files, downloaded; or of those in the cache, without a commit."""
+def _files(settings: ModelSettings, *, can_ask: bool) -> Path:
+    """The folder of a commit's files, downloaded where the hub can be asked, else in the cache."""
     patterns = READ + (READ_WITH_CODE if settings.trust_remote_code else ())
-    folder = _download(settings, commit, patterns)
+    folder = _download(settings, patterns, can_ask=can_ask)
     if settings.allow_pickle and _first(folder, SAFE_WEIGHTS) is None:
-        folder = _download(settings, commit, patterns + READ_WITH_PICKLE)
+        folder = _download(settings, patterns + READ_WITH_PICKLE, can_ask=can_ask)
     return folder
 
 
-def _download(settings: ModelSettings, commit: str | None, patterns: tuple[str, ...]) -> Path:
+def _download(settings: ModelSettings, patterns: tuple[str, ...], *, can_ask: bool) -> Path:
+    # By the name that is asked for, not by its commit: so the cache is found by it later.
     return Path(
         snapshot_download(
             settings.model,
-            revision=commit or settings.revision,
+            revision=settings.revision,
             allow_patterns=list(patterns),
             ignore_patterns=list(NOT_READ),
             etag_timeout=HUB_TIMEOUT_SECONDS,
-            local_files_only=commit is None,
+            local_files_only=not can_ask,
         )
     )

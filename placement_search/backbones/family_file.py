@@ -42,7 +42,7 @@ def read_family(path: Path | str) -> Family:
         data = yaml.safe_load(Path(path).read_text(encoding="utf-8"))
     except OSError as error:
         raise BackboneError(f"--family takes a file; {str(path)!r}: {error.strerror}") from error
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
+    except (yaml.YAMLError, ValueError, RecursionError) as error:
         raise BackboneError(f"{path} is not YAML: {error}") from error
     if not isinstance(data, dict):
         raise BackboneError(f"{path} {held(data)}; it must hold keys and values")

@@ -1,6 +1,7 @@
 """What a backbone takes as input, read from its configuration and the files beside it."""
 
 import json
+import math
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -49,7 +50,7 @@ def _max_tokens(config: object, family: Family, folder: Path | None) -> int:
         limits[0] -= int(getattr(config, "pad_token_id", None) or 0) + 1
     said = _read_json(folder, "tokenizer_config.json").get("model_max_length")
     # Tokenizers without a limit say 1e30.
-    if isinstance(said, int | float) and said >= 1:
+    if isinstance(said, int | float) and 1 <= said < math.inf:
         limits.append(int(said))
     return min(limits)
 
@@ -94,8 +95,9 @@ def _by_channel(
     if not processor.get("do_normalize", True) or processor.get(key) is None:
         return (default,) * n_channels
     given = processor[key]
-    values = tuple(map(float, given if isinstance(given, list) else [given] * n_channels))
-    if len(values) != n_channels:
+    listed = given if isinstance(given, list) else [given] * n_channels
+    values = tuple(float(each) for each in listed if isinstance(each, int | float))
+    if len(values) != n_channels or len(listed) != n_channels:
         raise BackboneError(
             f"{key} of the image processor needs a number for each of {n_channels} channels, "
             f"got {given}"
@@ -116,12 +118,23 @@ def _size(config: object, family: Family, processor: Mapping[str, Any]) -> tuple
 
 
 def _pair(size: Any) -> tuple[int, int]:  # noqa: ANN401 - whatever JSON holds
+    """Height and width.
+
+    Raises:
+        BackboneError: If the size does not say them.
+    """
+    given = [size, size]
     if isinstance(size, Mapping):
         edge = size.get("shortest_edge")
-        return int(size.get("height", edge)), int(size.get("width", edge))
-    if isinstance(size, list | tuple):
-        return int(size[0]), int(size[1])
-    return int(size), int(size)
+        given = [size.get("height", edge), size.get("width", edge)]
+    elif isinstance(size, list | tuple):
+        given = list(size)
+    if len(given) != 2 or not all(isinstance(each, int | float) and each >= 1 for each in given):
+        raise BackboneError(
+            f"the size of images must be one number, two, a height and a width or a shortest edge, "
+            f"each at least 1; got {size!r}"
+        )
+    return int(given[0]), int(given[1])
 
 
 def _said(config: object, key: str) -> Any:  # noqa: ANN401 - whatever a configuration holds

@@ -119,17 +119,18 @@ class ResidualGraph:
         Args:
             inputs: Gives made-up inputs of at least two examples, the first time.
         """
-        if self._sublayers is None:
-            given = inputs()
-            trace = Trace(len(next(iter(given.values()))))
-            with (
-                torch.no_grad(),
-                trace.watched(self.blocks),
-                self.visited(trace, range(len(self.nodes))),
-            ):
-                self.run(given)
-            self._sublayers = trace.sublayers(self.nodes)
-        return self._sublayers
+        with self.in_use:  # runs of other threads would be traced too
+            if self._sublayers is None:
+                given = inputs()
+                trace = Trace(len(next(iter(given.values()))))
+                with (
+                    torch.no_grad(),
+                    trace.watched(self.blocks),
+                    self.visited(trace, range(len(self.nodes))),
+                ):
+                    self.run(given)
+                self._sublayers = trace.sublayers(self.nodes)
+            return self._sublayers
 
     @property
     def can_join(self) -> bool:
@@ -199,9 +200,9 @@ class ResidualGraph:
         (node, state), *later = starts
         if later and not self.can_join:
             raise ValueError(f"a pass of {type(self.model).__name__} begins for all at one node")
-        if later and self._batched is None:
-            self._batched = batched_paths(self, inputs)
         with self.in_use, ExitStack() as handles:
+            if later and self._batched is None:
+                self._batched = batched_paths(self, inputs)
             self._begin(handles, node, state)
             n_begun, block = len(state), node // self.family.sublayers
             for joining, joined in later:

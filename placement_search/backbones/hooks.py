@@ -95,11 +95,15 @@ def forward_replaced(module: nn.Module, forward: Callable[..., object]) -> Itera
     An instance attribute hides the class's ``forward``, so a block keeps its place, its index
     and its other attributes, which some models read; a shorter list of blocks would not.
     """
+    own = vars(module).get("forward")
     object.__setattr__(module, "forward", forward)
     try:
         yield
     finally:
-        object.__delattr__(module, "forward")
+        if own is None:
+            object.__delattr__(module, "forward")
+        else:  # someone else's, in the class's place as this one is
+            object.__setattr__(module, "forward", own)
 
 
 class ReturnedLengths:

@@ -2,7 +2,7 @@
 
 import json
 import pickle
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -25,12 +25,19 @@ from placement_search.backbones.settings import ModelSettings
 from placement_search.backbones.unknown import unknown_architecture
 from placement_search.errors import BackboneError, nearest
 
+NEVER_READ = frozenset({"masked_spec_embed"})
+"""Weights that stand in for masked frames in training; many checkpoints lack them."""
 UNREADABLE = (
     ImportError,
     OSError,
     RuntimeError,
     ValueError,
-    KeyError,
+    LookupError,
+    TypeError,
+    AttributeError,
+    ArithmeticError,
+    AssertionError,
+    RecursionError,
     pickle.UnpicklingError,
     SafetensorError,
     StrictDataclassError,
@@ -75,7 +82,7 @@ def read_model(
             **_options(architecture, settings, family),
             **placing,
         )
-    _check_whole(found["missing_keys"], settings.model)
+    _check_whole(model, found["missing_keys"], settings.model)
     return (model if placing else model.to(device)), family
 
 
@@ -89,7 +96,7 @@ def _config(folder: Path, settings: ModelSettings) -> PretrainedConfig:
         said = json.loads((folder / "config.json").read_text(encoding="utf-8"))
         model_type = str(said.get("model_type")) if isinstance(said, dict) else ""
     if model_type not in CONFIG_MAPPING and not settings.trust_remote_code:
-        if isinstance(said, dict) and "auto_map" in said:
+        if isinstance(said, dict) and isinstance(said.get("auto_map"), dict):
             raise BackboneError(
                 f"{settings.model!r} is of type {model_type!r}, which comes with code of its own "
                 f"({', '.join(sorted(map(str, said['auto_map'].values())))}); read that code, and "
@@ -128,7 +135,13 @@ def _architecture(config: PretrainedConfig, settings: ModelSettings, family: Fam
         raise BackboneError(
             f"transformers has no base model for type {config.model_type!r} of {settings.model!r}"
         )
-    return MODEL_MAPPING[type(config)]
+    return _base_class(config)
+
+
+def _base_class(config: PretrainedConfig) -> Any:  # noqa: ANN401 - transformers does not type it
+    """The base model of a configuration; the whole one where there is a smaller one, too."""
+    known = MODEL_MAPPING[type(config)]
+    return known[0] if isinstance(known, tuple) else known
 
 
 def _options(architecture: Any, settings: ModelSettings, family: Family) -> dict[str, object]:  # noqa: ANN401
@@ -144,16 +157,23 @@ def _sketch(config: PretrainedConfig, settings: ModelSettings) -> nn.Module | No
     if type(config) not in MODEL_MAPPING:
         return None
     with _loading(settings.model), _quiet_transformers(), torch.device("meta"):
-        sketch: nn.Module = MODEL_MAPPING[type(config)](config)
+        sketch: nn.Module = _base_class(config)(config)
     return sketch
 
 
-def _check_whole(missing: list[str], name: str) -> None:
-    """Check that every weight was found.
+def _check_whole(model: nn.Module, absent: Iterable[str], name: str) -> None:
+    """Check that every weight was found; zero those that only pre-training reads.
 
     Raises:
         BackboneError: Naming the first of those that were not.
     """
+    missing = []
+    for weight in absent:
+        if weight.rpartition(".")[2] in NEVER_READ:
+            with torch.no_grad():
+                model.get_parameter(weight).zero_()
+        else:
+            missing.append(weight)
     if missing:
         shown = ", ".join(sorted(missing)[:5])
         raise BackboneError(

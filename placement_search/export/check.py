@@ -40,6 +40,13 @@ def put_weights(model: AdaptedBackbone, weights: Mapping[str, Tensor]) -> None:
         for name, tensor in sorted(wanted.items())
         if name in weights and weights[name].shape != tensor.shape
     ]
+    problems += [
+        f"{name} keeps {int(weights[name].sum())} entries and not {len(weights[kept])}"
+        for name in sorted(wanted)
+        if name.rpartition(".")[2] == "mask" and not problems
+        for kept in (f"{name.removesuffix('mask')}kept",)
+        if kept in weights and int(weights[name].sum()) != len(weights[kept])
+    ]
     if problems:
         raise ExportError("the weights do not fit the layout file: " + "; ".join(problems))
     with torch.no_grad():
@@ -49,6 +56,6 @@ def put_weights(model: AdaptedBackbone, weights: Mapping[str, Tensor]) -> None:
 
 @torch.no_grad()
 def check_logits(model: AdaptedBackbone, seed: int) -> Tensor:
-    """Logits on made-up inputs, shape ``(N_CHECKED, n_outputs)``."""
+    """Logits on made-up inputs, shape ``(N_CHECKED, n_outputs)``, on the CPU."""
     logits: Tensor = model(model.backbone.made_up_inputs(N_CHECKED, seed))
-    return logits
+    return logits.cpu()

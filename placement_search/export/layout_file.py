@@ -2,13 +2,15 @@
 
 import json
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 
 from placement_search.backbones.families import Pooling
-from placement_search.errors import ExportError, LayoutError
+from placement_search.errors import EvaluationError, ExportError, LayoutError
+from placement_search.evaluation.plan import TrainingPlan
 from placement_search.layout import Connection, FirstPass, Kind, Layout, make_module
 from placement_search.modules import MODULE_TYPES
 from placement_search.tasks.target import Target
@@ -228,12 +230,42 @@ class LayoutFile(_Strict):
             layout = Layout(tuple(map(_connection, self.connections)), self.first_pass)
         except LayoutError as error:
             raise ExportError(f"connections of the layout file: {error}") from error
+        if _named(connection_entries(layout)) != _named(self.connections):
+            raise ExportError(
+                "connections of the layout file must stand in order, as connection.0, connection.1 "
+                "and so on; it was changed by hand or damaged"
+            )
         if (layout.notation, layout.id) != (self.notation, self.layout_id):
             raise ExportError(
                 f"the connections mean {layout.notation} with id {layout.id}, the layout file says "
                 f"{self.notation} with id {self.layout_id}; it was changed by hand or damaged"
             )
         return layout
+
+    def training_plan(self) -> TrainingPlan:
+        """How its weights were last trained; a search's defaults stand in for what is not said.
+
+        Raises:
+            ExportError: If a setting is not known, of another type, or out of range.
+        """
+        said = self.plan or {}
+        unknown = sorted(said.keys() - TrainingPlan.__dataclass_fields__.keys())
+        if unknown:
+            raise ExportError(f"plan of the layout file: {unknown[0]} is not known")
+        try:
+            return _PLAN.validate_json(json.dumps(said), strict=True)
+        except ValidationError as error:
+            wrong = "; ".join(f"{'.'.join(map(str, e['loc']))}: {e['msg']}" for e in error.errors())
+            raise ExportError(f"plan of the layout file: {wrong}") from error
+        except EvaluationError as error:
+            raise ExportError(f"plan of the layout file: {error}") from error
+
+
+_PLAN = TypeAdapter(TrainingPlan)
+
+
+def _named(entries: Sequence[ConnectionEntry]) -> list[tuple[str, int, int, str]]:
+    return [(entry.id, entry.source, entry.target, entry.module.type) for entry in entries]
 
 
 def _connection(entry: ConnectionEntry) -> Connection:
@@ -278,7 +310,7 @@ def read_layout_file(path: Path) -> LayoutFile:
         data = json.loads(path.read_text(encoding="utf-8"))
     except OSError as error:
         raise ExportError(f"{path} can't be read: {error.strerror}") from error
-    except (json.JSONDecodeError, UnicodeDecodeError) as error:
+    except (ValueError, RecursionError) as error:
         raise ExportError(f"{path} is not JSON: {error}") from error
     found = data.get("schema_version") if isinstance(data, dict) else None
     if found is None:

@@ -6,6 +6,7 @@ from hashlib import sha256
 from pathlib import Path
 
 import torch
+from safetensors import SafetensorError
 from safetensors.torch import load
 from torch import Tensor, nn
 
@@ -17,13 +18,14 @@ from placement_search.errors import ExportError, LayoutError, TaskError
 from placement_search.evaluation.evaluate import from_frozen_states
 from placement_search.evaluation.population import scores_on
 from placement_search.evaluation.workbench import Split, Workbench
-from placement_search.export.check import check_logits, put_weights
+from placement_search.export.check import N_CHECKED, check_logits, put_weights
 from placement_search.export.layout_file import (
     LAYOUT_NAME,
     WEIGHTS_NAME,
     LayoutFile,
     read_layout_file,
 )
+from placement_search.modules import count_parameters
 from placement_search.tasks.loading import TASKS, load_task
 from placement_search.tasks.settings import DataSettings
 from placement_search.tasks.target import Target
@@ -31,9 +33,16 @@ from placement_search.tasks.target import Target
 TOLERANCES = {"float64": 1e-4, "float32": 1e-4, "float16": 5e-3, "bfloat16": 3e-2}
 """Largest difference, relative to the largest logit, that another machine's arithmetic may make.
 
+Logits are counted without the head's bias, which is the same everywhere: where numbers are to be
+predicted it holds their mean, which may be large beside what layouts tell apart.
+
 By the backbone's dtype. bfloat16 keeps 8 bits, so that one rounding is worth 4e-3; other kernels on
 the same machine gave 6e-3 of the largest logit on all-MiniLM-L6-v2.
 """
+
+
+LAST_BITS = 4
+"""Roundings of a logit that adding the bias, or reading the file, may come to."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +52,7 @@ class Verified:
     Args:
         notation: The layout.
         max_difference: Largest absolute difference of the check logits; 0 for bitwise equality.
-        is_same: Whether it is within `TOLERANCES` of the largest logit.
+        is_same: Whether it is within `TOLERANCES` of the largest logit, its bias left out.
         recorded_score: Validation score that the file holds.
         measured_score: The same measured now; None where the data is not at hand.
     """
@@ -71,6 +80,12 @@ def load_layout(folder: Path | str, backbone: Backbone) -> AdaptedBackbone:
         )
     except LayoutError as error:
         raise ExportError(f"{folder / LAYOUT_NAME}: {error}") from error
+    n_parameters = count_parameters(model.layout, backbone.places)
+    if file.costs.n_adapter_parameters != n_parameters:
+        raise ExportError(
+            f"the layout has {n_parameters} parameters, the layout file says "
+            f"{file.costs.n_adapter_parameters}; it was changed by hand or damaged"
+        )
     put_weights(model, weights)
     return model.eval()
 
@@ -94,15 +109,36 @@ def verify_layout(
     file = read_layout_file(folder / LAYOUT_NAME)
     backbone = load_backbone(model or named_backbone(folder))
     adapted = load_layout(folder, backbone)
-    stored = torch.tensor(file.check.logits)
-    difference = float((check_logits(adapted, file.check.seed) - stored).abs().max())
+    stored, logits = _stored_logits(file), check_logits(adapted, file.check.seed)
+    difference = float((logits - stored).abs().max())
     return Verified(
         notation=file.notation,
         max_difference=difference,
-        is_same=difference <= TOLERANCES[file.backbone.dtype] * max(1.0, float(stored.abs().max())),
+        is_same=difference <= _tolerance(file, stored, adapted.head.bias.cpu()),
         recorded_score=file.scores.exported.validation,
         measured_score=_measured(file, adapted, data),
     )
+
+
+def _stored_logits(file: LayoutFile) -> Tensor:
+    """The check logits that a file holds.
+
+    Raises:
+        ExportError: If there are not as many as there are inputs and labels.
+    """
+    wanted, rows = (N_CHECKED, len(file.task.label_names)), file.check.logits
+    if len(rows) != wanted[0] or any(len(row) != wanted[1] for row in rows):
+        raise ExportError(
+            f"check.logits of the layout file must be {wanted[0]} rows of {wanted[1]}; the file "
+            "was changed by hand or damaged, export the layout again"
+        )
+    return torch.tensor(rows)
+
+
+def _tolerance(file: LayoutFile, stored: Tensor, bias: Tensor) -> float:
+    """How far check logits may lie from the stored ones; a few last bits in any case."""
+    told = TOLERANCES[file.backbone.dtype] * float((stored - bias.detach()).abs().max())
+    return told + LAST_BITS * torch.finfo(stored.dtype).eps * float(stored.abs().max())
 
 
 def named_backbone(folder: Path | str) -> ModelSettings:
@@ -159,6 +195,9 @@ def _check_backbone(file: LayoutFile, backbone: Backbone) -> None:
             ("architecture", facts.architecture, ours.architecture),
             ("number of blocks", facts.n_blocks, ours.n_blocks),
             ("width", facts.width, ours.width),
+            ("number of parameters", facts.n_parameters, ours.n_parameters),
+            ("number of nodes", facts.n_nodes, ours.n_nodes),
+            ("number of sub-layers", facts.sublayers, ours.sublayers),
             ("dtype", facts.dtype, ours.dtype),
             ("fingerprint", facts.fingerprint, ours.fingerprint),
         )
@@ -178,5 +217,8 @@ def _read_weights(path: Path, expected_sha256: str) -> dict[str, Tensor]:
             f"{path} does not hold the weights that the layout file was written with; "
             "export the layout again"
         )
-    weights: dict[str, Tensor] = load(content)
+    try:
+        weights: dict[str, Tensor] = load(content)
+    except SafetensorError as error:
+        raise ExportError(f"{path} holds no safetensors: {error}") from error
     return weights

@@ -51,10 +51,12 @@ def check_peft_folder(folder: Path | str) -> None:
     """Check that a layout can be written there and that nobody else's adapter lies there.
 
     Raises:
-        OutputError: If it can't, or one does: PEFT's files without the head that `write_peft` adds.
+        OutputError: If it can't, or one does: files of these names without the head that
+            `write_peft` adds.
     """
     folder = check_folder(folder)
-    lying = [name for name in (CONFIG_NAME, WEIGHTS_NAME) if (folder / name).exists()]
+    names = (CONFIG_NAME, WEIGHTS_NAME, HEAD_NAME)
+    lying = [name for name in names if (folder / name).exists()]
     if lying and not _is_ours(folder / HEAD_NAME):
         raise OutputError(
             f"{str(folder)!r} holds an adapter of something else ({lying[0]}); give another folder "

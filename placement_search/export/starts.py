@@ -53,6 +53,7 @@ def _start(file: LayoutFile) -> StartLayout:
 def _training(file: LayoutFile) -> TrainingChoice:
     """How its weights were last trained; files of earlier versions say what a space chose alone."""
     if file.plan:
-        said = {name: file.plan.get(name) for name in ("learning_rate", "weight_decay")}
-        return TrainingChoice(**{n: float(v) for n, v in said.items() if v is not None})
+        plan = file.training_plan()
+        said = [name for name in ("learning_rate", "weight_decay") if name in file.plan]
+        return TrainingChoice(**{name: float(getattr(plan, name)) for name in said})
     return TrainingChoice(**file.training.model_dump()) if file.training else NO_CHOICE

@@ -85,6 +85,10 @@ class AdaMix(StateModule):
             return self.routed(states, self._drawn(self.downs), self._drawn(self.ups))
         return self._added(states, _mean(self.downs), _mean(self.ups))
 
+    def reseed(self, seed: int) -> None:
+        """See `ConnectionModule`."""
+        self._generator.manual_seed(seed)
+
     def routed(self, states: Tensor, index_down: int, index_up: int) -> Tensor:
         """What one pair of copies adds.
 

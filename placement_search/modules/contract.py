@@ -64,6 +64,10 @@ class ConnectionModule(nn.Module):
         del n_examples
         return self
 
+    def reseed(self, seed: int) -> None:
+        """Begin anew what is drawn, for another training; by default nothing is drawn."""
+        del seed
+
     def share_with(self, first: Self) -> None:
         """Take over from ``first`` the parameters that both have in common; by default none.
 

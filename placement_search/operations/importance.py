@@ -4,7 +4,8 @@ Pear (arXiv 2409.19733) prunes by importance; how it measures that could not be 
 our choices, compared in docs/decisions/0024.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections import Counter
+from collections.abc import Callable, Container, Mapping, Sequence
 
 import torch
 
@@ -54,23 +55,33 @@ def taylor_sizes(bench: Workbench, model: AdaptedBackbone, batches: Sequence[Bat
 
     After Molchanov et al. (2019), arXiv 1906.10771, who square it. Per batch, since at the end of
     a training the gradient of all examples together is near zero. One forward and one backward
-    pass, whatever the number of connections.
+    pass, whatever the number of connections. What several modules share, as ARC's projection, is
+    left out: its gradient is that of all of them. Tied connections are one module, and have its.
     """
+    shared = _shared_by_several(model)
     sizes = dict.fromkeys(model.layout.connections, 0.0)
     for batch in batches:
         model.zero_grad()
         (logits,) = from_frozen_states([model], bench.train, [batch])
         bench.task.loss(logits, bench.train.labels[batch.indices]).backward()
         for connection, module in model.wired:
-            sizes[connection] += abs(_first_order(module)) / len(batches)
+            sizes[connection] += abs(_first_order(module, shared)) / len(batches)
     model.zero_grad()
     return sizes
 
 
 @torch.no_grad()
-def _first_order(module: ConnectionModule) -> float:
-    products = [(p * p.grad).sum() for p in module.parameters() if p.grad is not None]
+def _first_order(module: ConnectionModule, left_out: Container[int]) -> float:
+    own = (p for p in module.parameters() if id(p) not in left_out)
+    products = [(p * p.grad).sum() for p in own if p.grad is not None]
     return float(torch.stack(products).sum()) if products else 0.0
+
+
+def _shared_by_several(model: AdaptedBackbone) -> set[int]:
+    """Ids of the parameters that more than one module has."""
+    modules = {id(module): module for _, module in model.wired}.values()
+    owners = Counter(id(parameter) for module in modules for parameter in module.parameters())
+    return {parameter for parameter, n_owners in owners.items() if n_owners > 1}
 
 
 MEASURES: Mapping[str, Measure] = {"loss-rise": loss_rises, "taylor": taylor_sizes}

@@ -126,10 +126,10 @@ def load_trained(
 
 
 def _check_out(out: Path, parents: Sequence[Path]) -> None:
+    check_folder(out)
     for parent in parents:
         if out.resolve() == parent.resolve():
             raise OutputError(f"--out {str(out)!r} would replace the layout that is read there")
-    check_folder(out)
 
 
 def _check_replaces(out: Path, parents: Sequence[LayoutFile]) -> None:
@@ -172,10 +172,7 @@ def plan_of(file: LayoutFile, asked: OperationSettings) -> TrainingPlan:
         ExportError: If the file names a setting that this version does not know.
         EvaluationError: If a value is out of range.
     """
-    try:
-        plan = TrainingPlan(**(file.plan or {}))  # type: ignore[arg-type]
-    except TypeError as error:
-        raise ExportError(f"plan of the layout file: {error}") from error
+    plan = file.training_plan()
     if asked.epochs is not None:
         plan = replace(plan, epochs=asked.epochs)
     if asked.learning_rate is not None:
@@ -268,7 +265,7 @@ def train_on(
         bench: Backbone and data.
         model: Connections and head are trained.
         plan: How.
-        seed: Fixes the order of examples.
+        seed: Fixes the order of examples, dropped targets and routes.
         told: Is told of every report.
 
     Returns:
@@ -278,6 +275,7 @@ def train_on(
         EvaluationError: If a loss or a score is not finite.
     """
     population = new_population(bench)
+    model.reseed(derive_seed(seed, "train on", "draws", model.layout.id))
     member = population.join(model, plan, derive_seed(seed, "train on", model.layout.id))
     population.run_out(
         member, lambda number, score: told(f"trained on: report {number}, {score:.4f}")

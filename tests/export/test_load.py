@@ -15,6 +15,7 @@ from safetensors.torch import load_file, save_file
 
 from placement_search.backbones.loading import load_backbone
 from placement_search.errors import ExportError, TaskError
+from placement_search.export.check import check_logits
 from placement_search.export.load import load_layout, verify_layout
 from tests.tiny_backbones import tiny_vit
 
@@ -127,6 +128,39 @@ def test_a_changed_layout_file_is_refused(
     """Each inconsistency is one error that names it."""
     with pytest.raises(ExportError, match=f"(?s){message}"):
         verify_layout(changed(copy, change))
+
+
+def test_small_logits_need_small_differences(copy: Path) -> None:
+    """The tolerance is relative: weights of zero are no weights that arrived."""
+    weights = load_file(copy / "layout.safetensors")
+    for name in ("head.weight", "head.bias"):
+        weights[name] *= 1e-6
+    rewritten(copy, weights)
+    logits = check_logits(load_layout(copy, load_backbone()), 0).tolist()
+    changed(copy, lambda data: data["check"].update(logits=logits))
+    assert verify_layout(copy).is_same
+
+    rewritten(copy, {name: torch.zeros_like(each) for name, each in weights.items()})
+    assert not verify_layout(copy).is_same
+
+
+@pytest.mark.parametrize("logits", [[], [[0.0] * 3] * 4, [[0.0], [0.0, 1.0]], [[0.0] * 10]])
+def test_check_logits_of_another_shape_are_refused(logits: list[Any], copy: Path) -> None:
+    """Nothing is compared that would have to be stretched."""
+    changed(copy, lambda data: data["check"].update(logits=logits))
+
+    with pytest.raises(ExportError, match=r"check\.logits of the layout file must be 4 rows"):
+        verify_layout(copy)
+
+
+def test_weights_that_are_none_are_refused(copy: Path) -> None:
+    """Though the file owns them."""
+    (copy / "layout.safetensors").write_bytes(b"none")
+    digest = sha256(b"none").hexdigest()
+    changed(copy, lambda data: data.update(weights_sha256=digest))
+
+    with pytest.raises(ExportError, match="holds no safetensors"):
+        verify_layout(copy)
 
 
 def test_missing_and_unknown_weights_are_all_named(copy: Path) -> None:

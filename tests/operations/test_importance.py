@@ -29,6 +29,21 @@ def test_a_connection_that_adds_nothing_is_worth_nothing(name: str, quarters: Wo
 
 
 @pytest.mark.parametrize("name", MEASURES)
+def test_what_others_share_makes_nothing_worth_more(name: str, quarters: Workbench) -> None:
+    """An ARC connection whose factors and bias are zero adds nothing, whatever the projection."""
+    model = as_trained(quarters, "1>1:arc(rank=2)+1>4:arc(rank=2)", seed=1)
+    with torch.no_grad():
+        for connection, module in model.wired:
+            if connection.target == 4:
+                module.get_parameter("factors").zero_()
+                module.get_parameter("bias").zero_()
+    found = {c.target: value for c, value in _measured(name, quarters, model).items()}
+
+    assert found[4] == 0
+    assert found[1] != 0
+
+
+@pytest.mark.parametrize("name", MEASURES)
 def test_measuring_leaves_the_model_as_it_was(name: str, quarters: Workbench) -> None:
     """Weights, modes and gradients; and the same numbers come out again."""
     model = as_trained(quarters, LAYOUT, seed=1)

@@ -90,12 +90,28 @@ def test_files_of_earlier_versions_leave_the_defaults(file: LayoutFile) -> None:
     assert plan_of(older, OperationSettings(OUT, epochs=None)) == TrainingPlan()
 
 
-def test_a_plan_that_is_not_known_is_refused(file: LayoutFile) -> None:
-    """Of a later version, or out of range."""
-    later = file.model_copy(update={"plan": asdict(PLAN) | {"patience": 3}})
+@pytest.mark.parametrize(
+    ("name", "value", "said"),
+    [
+        ("patience", 3, "patience"),
+        ("epochs", 1.5, "plan of the layout file: epochs"),
+        ("batch_size", 32.0, "batch_size"),
+        ("learning_rate", "fast", "learning_rate"),
+        ("warm_up", 2, "warm_up must lie within"),
+    ],
+)
+def test_a_plan_that_is_not_known_is_refused(
+    name: str, value: float | str, said: str, file: LayoutFile
+) -> None:
+    """Of a later version, of another type, or out of range."""
+    later = file.model_copy(update={"plan": asdict(PLAN) | {name: value}})
 
-    with pytest.raises(ExportError, match="patience"):
+    with pytest.raises(ExportError, match=said):
         plan_of(later, OperationSettings(OUT, epochs=None))
+
+
+def test_a_rate_that_is_said_is_checked(file: LayoutFile) -> None:
+    """As one of a search."""
     with pytest.raises(EvaluationError, match="learning_rate must be above 0"):
         plan_of(file, OperationSettings(OUT, epochs=1, learning_rate=0.0))
 
@@ -138,6 +154,35 @@ def test_a_rate_that_would_not_be_used_is_refused(write: Writer, tmp_path: Path)
     for epochs in (None, 3):
         trained = load_trained(folder, OperationSettings(out, epochs=epochs, learning_rate=0.5))
         assert trained.plan is not None and trained.plan.learning_rate == 0.5
+
+
+def test_connections_have_the_ids_of_their_weights(bench: Workbench) -> None:
+    """Whoever reads weights by them would get another module's."""
+    two = described(
+        bench, as_trained(bench, "2>2:bottleneck(rank=2)+4>4:bottleneck(rank=2)", 0), ""
+    )
+    first, second = two.connections
+    swapped = [
+        first.model_copy(update={"id": second.id}),
+        second.model_copy(update={"id": first.id}),
+    ]
+
+    with pytest.raises(ExportError, match="must stand in order, as connection"):
+        two.model_copy(update={"connections": swapped}).layout()
+
+
+def test_another_seed_draws_other_routes(bench: Workbench) -> None:
+    """And drops other targets, as a training from the beginning would."""
+    model = as_trained(bench, "2>2:adamix(rank=2)", 0)
+    ((_, module),) = model.wired
+    inputs = bench.backbone.made_up_inputs(2, 0)
+
+    def drawn(seed: int) -> list[float]:
+        model.train().reseed(seed)
+        return [float(model(inputs).detach().abs().sum()) for _ in range(8)]
+
+    assert module.is_random
+    assert drawn(1) == drawn(1) != drawn(2)
 
 
 def test_training_on_starts_from_the_weights_that_are_there() -> None:
