@@ -1,12 +1,15 @@
 """What a connection means, against a residual stream written out by hand."""
 
+import pytest
 import torch
 from torch import Tensor, nn
 from transformers import ViTConfig, ViTModel
 
 from placement_search.adapted.model import AdaptedBackbone, needed_nodes, start_node
+from placement_search.adapted.states import bare_states
 from placement_search.backbones.loading import as_backbone, load_backbone
 from placement_search.modules import parse_layout
+from tests.tiny_backbones import BACKBONES
 
 GRAPH = load_backbone().graph
 """Of 25 nodes."""
@@ -83,3 +86,30 @@ def test_a_frozen_first_pass_is_read_from_the_cache() -> None:
 def test_the_head_alone_runs_no_block() -> None:
     """A layout without connections starts at the last node."""
     assert start_node(parse_layout("none"), GRAPH) == 24
+
+
+@pytest.mark.parametrize(
+    ("name", "reader"),
+    [
+        ("bert", "intermediate.dense"),
+        ("distilbert", "ffn.lin1"),
+        ("hubert", "feed_forward.intermediate_dense"),
+    ],
+)
+@torch.no_grad()
+def test_a_state_is_what_flows_on_behind_a_norm_that_is_scaled(name: str, reader: str) -> None:
+    """``h' + A(h')`` with the scaled norm's ``h'``, where it makes the state, too."""
+    backbone = BACKBONES[name]()
+    model = AdaptedBackbone(backbone, parse_layout("2>3:hadamard+3>3:bottleneck(rank=2)"), 2)
+    (_, scale), (_, adapter) = model.wired
+    scale.get_parameter("factors.1").fill_(3.0)
+    for parameter in adapter.parameters():
+        nn.init.normal_(parameter, std=0.3)
+    inputs, read = backbone.made_up_inputs(2, seed=0), list[Tensor]()
+    state = 3.0 * bare_states(backbone, inputs, [3])[3]
+    block = backbone.graph.blocks[1].get_submodule(reader)
+    handle = block.register_forward_pre_hook(lambda _, given: read.append(given[0]))
+    model.eval().hidden_states(inputs)
+    handle.remove()
+
+    torch.testing.assert_close(read[0], state + adapter(state))

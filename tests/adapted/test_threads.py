@@ -1,6 +1,7 @@
 """Layouts on one backbone that several threads call, as servers do."""
 
 import copy
+import time
 from concurrent.futures import ThreadPoolExecutor
 
 import torch
@@ -64,3 +65,21 @@ def test_a_copy_has_a_turn_of_its_own() -> None:
 
     assert torch.equal(other(inputs), model(inputs))
     assert other.backbone.graph.in_use is not model.backbone.graph.in_use
+
+
+def test_nobody_runs_in_the_trace_of_another_thread() -> None:
+    """A backbone shows its maps once, to hooks that would count another thread's run as well."""
+    backbone = tiny_vit()
+    graph = backbone.graph
+    before = [len(block._forward_hooks) for block in graph.blocks]
+    with ThreadPoolExecutor(1) as pool:
+        with graph.in_use:
+            asked = pool.submit(graph.sublayers, lambda: backbone.made_up_inputs(2, 0))
+            while not asked.running():
+                time.sleep(0.01)
+            time.sleep(0.05)
+            hung = [len(block._forward_hooks) for block in graph.blocks]
+        found = asked.result()
+
+    assert hung == before
+    assert all(sublayer.linears for sublayer in found)

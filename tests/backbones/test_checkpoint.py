@@ -60,6 +60,35 @@ def test_shards_are_read_as_one(folder: Path) -> None:
     assert load_backbone(str(folder)).facts == whole
 
 
+@pytest.mark.parametrize("shard", ["weights.bin", "../outside.safetensors", "/x.safetensors", 5])
+def test_shards_are_safetensors_of_the_same_folder(folder: Path, shard: object) -> None:
+    """An index can't lead to a pickle, nor elsewhere."""
+    index = {"metadata": {}, "weight_map": {"embeddings.word_embeddings.weight": shard}}
+    (folder / "model.safetensors").unlink()
+    (folder / "model.safetensors.index.json").write_text(json.dumps(index))
+
+    with pytest.raises(BackboneError, match=r"its own folder that end in \.safetensors; got"):
+        find_checkpoint(ModelSettings(model=str(folder)))
+
+
+@pytest.mark.parametrize("index", ["[]", "{", '{"weight_map": 5}'])
+def test_an_index_that_is_none_is_told(folder: Path, index: str) -> None:
+    """With its name."""
+    (folder / "model.safetensors").unlink()
+    (folder / "model.safetensors.index.json").write_text(index)
+
+    with pytest.raises(BackboneError, match=r"index\.json does not say in which files"):
+        find_checkpoint(ModelSettings(model=str(folder)))
+
+
+def test_an_adapter_beside_the_backbone_is_refused(folder: Path) -> None:
+    """With peft installed it would become a part of the frozen model, without a word."""
+    (folder / "adapter_config.json").write_text("{}")
+
+    with pytest.raises(BackboneError, match="an adapter of PEFT beside the backbone"):
+        find_checkpoint(ModelSettings(model=str(folder)))
+
+
 def test_a_missing_shard_is_named(folder: Path) -> None:
     """The index says what there should be."""
     model = tiny_bert().graph.model
@@ -172,6 +201,7 @@ def test_a_hub_that_can_not_be_reached_is_named(monkeypatch: pytest.MonkeyPatch)
         load_backbone("org/other")
 
 
+@pytest.mark.parametrize("where", ["model_info", "download"])
 @pytest.mark.parametrize(
     ("name", "status", "complaint"),
     [
@@ -181,9 +211,9 @@ def test_a_hub_that_can_not_be_reached_is_named(monkeypatch: pytest.MonkeyPatch)
     ],
 )
 def test_what_the_hub_says_of_a_model_is_passed_on(
-    monkeypatch: pytest.MonkeyPatch, name: str, status: int, complaint: str
+    monkeypatch: pytest.MonkeyPatch, where: str, name: str, status: int, complaint: str
 ) -> None:
-    """Missing, gated, or of another revision."""
+    """Missing, gated, or of another revision; a gated model says so of its files alone."""
     httpx = pytest.importorskip(HTTPError.__module__.split(".")[0])
     request = httpx.Request("GET", "https://huggingface.co/api/models/org/name")
 
@@ -191,7 +221,8 @@ def test_what_the_hub_says_of_a_model_is_passed_on(
         raise getattr(checkpoint, name)("no", response=httpx.Response(status, request=request))
 
     monkeypatch.setattr(constants, "HF_HUB_OFFLINE", False)
-    monkeypatch.setattr(HfApi, "model_info", fail)
+    monkeypatch.setattr(HfApi, "model_info", fail if where == "model_info" else lambda *_, **__: 0)
+    monkeypatch.setattr(checkpoint, "snapshot_download", fail)
 
     with pytest.raises(BackboneError, match=complaint):
         load_backbone(ModelSettings(model="org/name", revision="v9"))
@@ -203,13 +234,16 @@ def test_a_download_asks_for_what_is_read(
 ) -> None:
     """Code only if trusted, pickles only if allowed and there is nothing else."""
     asked: list[list[str]] = []
+    named: set[object] = set()
 
     def download(_model: str, **settings: object) -> str:
         asked.append(list(settings["allow_patterns"]))  # type: ignore[call-overload]
+        named.add((settings["revision"], settings["local_files_only"]))
         return str(tmp_path / "snapshot")
 
     shutil.copytree(folder, tmp_path / "snapshot")
-    monkeypatch.setattr(constants, "HF_HUB_OFFLINE", True)
+    monkeypatch.setattr(constants, "HF_HUB_OFFLINE", False)
+    monkeypatch.setattr(HfApi, "model_info", lambda *_, **__: None)
     monkeypatch.setattr(checkpoint, "snapshot_download", download)
 
     find_checkpoint(ModelSettings(model="org/name"))
@@ -220,6 +254,8 @@ def test_a_download_asks_for_what_is_read(
     assert [("*.py" in a, "pytorch_model*.bin" in a) for a in asked] == [
         (False, False), (True, False), (False, False), (False, True)
     ]  # fmt: skip
+    # By no commit's name, or the cache would not be found by what was asked for.
+    assert named == {(None, False)}
 
 
 def test_quantised_models_need_their_packages(

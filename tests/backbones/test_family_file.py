@@ -95,6 +95,7 @@ def test_all_mistakes_of_a_file_are_named_at_once(tmp_path: Path) -> None:
     [
         (b"blocks: [", "not YAML"),
         (b"\xff", "not YAML"),
+        (b"[" * 3000, "not YAML"),
         (b"- layers", "holds a list; it must hold keys and values"),
         (b"", "is empty; it must hold keys and values"),
     ],

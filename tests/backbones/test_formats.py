@@ -71,6 +71,17 @@ def test_a_processors_size_counts_where_the_model_takes_any(
     assert flexible.folder == tmp_path
 
 
+@pytest.mark.parametrize(
+    "size", [{"longest_edge": 224}, [8], "big", 0, {"height": "4", "width": 6}, [[4], 4]]
+)
+def test_a_size_that_says_no_size_is_refused(size: object, tmp_path: Path) -> None:
+    """With what was said."""
+    write(tmp_path, "preprocessor_config.json", {"size": size})
+
+    with pytest.raises(BackboneError, match="the size of images must be"):
+        image_format(tmp_path, "dinov2", image_size=8)
+
+
 def test_scaling_comes_from_the_processor(tmp_path: Path) -> None:
     """By channel; one number stands for all."""
     write(tmp_path, "preprocessor_config.json", {"image_mean": [0.1, 0.2, 0.3], "image_std": 0.4})

@@ -119,6 +119,21 @@ def test_examples_may_join_a_pass_anywhere(backbone: Backbone) -> None:
         assert torch.equal(backbone.graph.run(inputs), full)
 
 
+@pytest.mark.parametrize("name", ["bert", "gpt2", "modernbert"])
+@torch.no_grad()
+def test_a_first_batch_of_one_token_says_nothing_wrong_of_later_ones(name: str) -> None:
+    """What a block takes for each example is learned once, and a text of one token has no mask."""
+    backbone = BACKBONES[name]()
+    short = backbone.made_up_inputs(2, seed=0)
+    short = {key: value[:, :1] for key, value in short.items()}
+    for inputs in (short, backbone.made_up_inputs(2, seed=0)):
+        inputs["attention_mask"][1:, 3:] = 0
+        states, full = whole_pass(backbone, inputs)
+        begun = [(node, states[node][i : i + 1]) for i, node in enumerate((2, 4))]
+        with backbone.graph.joined_at(begun, inputs):
+            torch.testing.assert_close(backbone.graph.run(inputs), full)
+
+
 def running_blocks(backbone: Backbone, node: int) -> set[int]:
     """The blocks that compute anything in a pass from ``node``."""
     graph, inputs = backbone.graph, backbone.made_up_inputs(2, seed=0)

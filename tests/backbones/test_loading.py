@@ -99,6 +99,17 @@ def test_missing_weights_are_refused(folder: Path) -> None:
         load_backbone(str(folder))
 
 
+def test_what_only_pre_training_reads_may_be_missing(tmp_path: Path) -> None:
+    """Fine-tuned audio models lack the vector that stands in for masked frames."""
+    BACKBONES["wav2vec2"]().graph.model.save_pretrained(tmp_path)  # type: ignore[operator]
+    weights = load_file(tmp_path / "model.safetensors")
+    del weights["masked_spec_embed"]
+    save_file(weights, tmp_path / "model.safetensors", {"format": "pt"})
+    once, again = (load_backbone(str(tmp_path)).facts.fingerprint for _ in range(2))
+
+    assert once == again
+
+
 def test_a_truncated_file_is_refused(folder: Path) -> None:
     """The error names the folder and what is wrong."""
     path = folder / "model.safetensors"
@@ -210,6 +221,9 @@ def test_bfloat16_is_another_backbone(folder: Path) -> None:
         ('{"hidden_size": 3}', "model_type 'None'"),
         ('{"model_type": "vit", "hidden_size": "wide"}', "can't be loaded as a model"),
         ("[]", "model_type"),
+        ('{"model_type": "vit", "num_attention_heads": 0}', "can't be loaded as a model"),
+        ('{"model_type": "vit", "id2label": ["a", "b"]}', "can't be loaded as a model"),
+        ('{"model_type": "vitt", "auto_map": 5}', "model_type 'vitt'"),
         ("{", "can't be loaded as a model"),
     ],
 )
