@@ -10,7 +10,9 @@ all. It tries as many layouts as it can pay for, drawn at random, and takes the 
 validation score: its regret is the best layout's test score after the longest training less that of
 the one taken, in standard deviations of those scores. Longer trainings judge better and judge fewer
 layouts. The length of least mean regret over the tasks is what a trial should take; it is told for
-single connections and for sets too, and with each task left out, so that no one task decides.
+single connections and for sets too, and with each task left out, so that no one task decides. Where
+the layouts are fewer than could be paid for, some epochs stay unspent, which is said: a search of
+so many epochs would lose less.
 
 The longest length is flattered: its validation scores are of the very trainings whose test scores
 all are held against, while those of the shorter ones are of other trainings, whose luck is their
@@ -111,6 +113,8 @@ def _lines_of_kind(kind: str, rows: Sequence[Row], in_all: int) -> list[str]:
             else f"{correlation.mean:5.2f} ({correlation.low:.2f} to {correlation.high:.2f})"
         )
         regret = f"regret {lost[epochs]:.2f}" if lost else "no say"
+        if lost and (unspent := in_all - len(each) * epochs) > 0:
+            regret += f" with {unspent} epochs unspent"
         seconds = statistics.fmean(row.seconds for row in each.values()) if each else 0.0
         lines.append(
             f"{kind:8} {epochs:3} epochs  {len(each):3} layouts  {shown}  {regret}  {seconds:.1f} s"
@@ -128,7 +132,11 @@ def verdict_of(kind: str, by_task: Mapping[str, Sequence[Row]], in_all: int = IN
     if not told:
         return f"{kind}: no task has a say"
     means = mean_regrets(list(told.values()))
-    shown = ", ".join(f"{epochs} epochs {regret:.2f}" for epochs, regret in means.items())
+    fewest = min(len(by_length([r for r in by_task[t] if KINDS[kind](r)])[1]) for t in told)
+    shown = ", ".join(
+        f"{epochs} epochs {'at most ' * (fewest * epochs < in_all)}{regret:.2f}"
+        for epochs, regret in means.items()
+    )
     said = f"{kind}: mean regret of {in_all} epochs in all: {shown}; least with {_least(means)}"
     if len(told) == 1:
         return said

@@ -21,6 +21,7 @@ of them: its validation and its test score, mean and standard deviation over {n_
 number of connections, which each sampler is free to choose. The deviation is no uncertainty where
 searches are the same whatever the seed: all of `gradient-guided`, and of `guided` the first six or
 so. What `guided` begins with was chosen on these tasks (docs/decisions/0018-guided-sampler.md).
+Each proposal knows all trials before it, where a search has four under way at once.
 Below each table stands what the tabular benchmark has of random sets.
 """
 

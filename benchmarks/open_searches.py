@@ -32,7 +32,7 @@ from benchmarks.placements.maps import MAPS
 from benchmarks.placements.protocol import SHORT, SIZES, TASKS, Run
 from benchmarks.placements.table import TABLE, rows_of_one_backbone
 from benchmarks.placements.world import open_space
-from benchmarks.samplers import one_thread_pool
+from benchmarks.samplers import Once, one_thread_pool
 from benchmarks.tabled import Source, tabled_task
 from placement_search.backbones.settings import ModelSettings
 from placement_search.engine.in_process import InProcessEngine
@@ -234,8 +234,9 @@ def main() -> None:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     add = parser.add_argument
-    add("--tasks", nargs="+", default=list(TASKS))
-    add("--samplers", nargs="+", default=["guided", "gradient-guided", "tpe", "random"])
+    add("--tasks", nargs="+", action=Once, default=list(TASKS))
+    usual = ["guided", "gradient-guided", "tpe", "random"]
+    add("--samplers", nargs="+", action=Once, default=usual)
     add("--seeds", type=int, default=3, help="searches of each sampler")
     add("--trials", type=int, default=LOOKED_AT[-1], help="of each search")
     add("--workers", type=int, default=2, help="processes")

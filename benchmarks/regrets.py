@@ -47,7 +47,7 @@ was tried, and that best one less the mean test score of the layout whose valida
 best so far. It rewards no luck that a search has seen, and is noisier for what is close to the
 best.
 """
-OF_SETS = ": a search of sets, which have one seed each, sees exactly what it is judged by"
+OF_SETS = ": of sets of several, which have one seed, a search sees exactly what it is judged by"
 FIRST_TRIALS = """
 By test the first {n_trials} trials of every search count: which ones went on was decided by
 validation scores.
@@ -58,7 +58,7 @@ is (layouts + 1) / (close ones + 1), and whose median is the smallest k with
 C(n - m, k) / C(n, k) of at most a half, for m close ones of n. The thin grey line of the picture is
 its expected regret: after k trials they are k layouts drawn without replacement, so the i-th best
 of n is their best with probability C(n - i, k - 1) / C(n, k). That is exact where a layout is
-observed to score what it is worth, as with one seed each.
+observed to score what it is worth, as sets of several are, with one seed each.
 """
 ADVANTAGES = """
 `guided` has advantages here. The order of its first choices was chosen on the shipped table's four
@@ -68,9 +68,11 @@ part in the choice is made by `python -m benchmarks.placements.held_out`.{weighs
 WEIGHS = """ Where not all is tabled it weighs
 candidates that are, while what other samplers draw is moved to the nearest tabled set."""
 ALIKE = """
-Where the quartiles equal the median, nearly all seeds begin alike, so that {n_seeds} seeds say
-little more than one.
+The first choices of {names} do not hang on the seed: where the quartiles equal the median, nearly
+all searches begin alike, so that {n_seeds} seeds say little more than one.
 """
+BEGIN_ALIKE = ("guided", "gradient-guided")
+"""Samplers whose first choices the proxies make."""
 
 
 def shown_trials(value: float | None) -> str:
@@ -104,7 +106,9 @@ def introduction(results: Sequence[Result], longest: int, command: str) -> str:
     parts.append(YARDSTICKS)
     if any(each.sampler == JUDGED for each in results):
         parts.append(ADVANTAGES.format(weighs=WEIGHS if closed else ""))
-    parts += [ALIKE.format(n_seeds=n_seeds)] if n_seeds > 1 else []
+    alike = [f"`{name}`" for name in BEGIN_ALIKE if any(r.sampler == name for r in results)]
+    if alike and n_seeds > 1:
+        parts.append(ALIKE.format(names=" and ".join(alike), n_seeds=n_seeds))
     filled = [textwrap.fill(" ".join(part.split()), 100, break_on_hyphens=False) for part in parts]
     return "\n\n".join(
         ["# Samplers, replayed on measured layouts", f"Made by `{command}`.", *filled]

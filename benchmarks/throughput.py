@@ -270,7 +270,8 @@ def measured(
         missing = [case for case in some if case.layout.notation not in done]
         # The side that goes first changes, so that neither always finds the machine as it was left.
         sides = [OURS, *known["peers"]][:: -1 if (start // group) % 2 else 1]
-        for case, by_side in zip(missing, take_turns(contest, sides, missing), strict=True):
+        taken = take_turns(contest, sides, missing) if missing else []
+        for case, by_side in zip(missing, taken, strict=True):
             row = {
                 "layout": case.layout.notation,
                 "kind": case.kind,

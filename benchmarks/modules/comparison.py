@@ -31,10 +31,6 @@ RATES = (1e-3, 3e-3, 1e-2)
 """Learning rates, of which each method has its best by validation score."""
 FULL_RATES = (1e-4, 3e-4, 1e-3)
 """The same for full fine-tuning."""
-STEP = 10**0.5
-"""Between rates; they are written with one digit."""
-N_WIDENINGS = 2
-"""How often a rate beyond is tried where the best lies at the edge."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,16 +90,22 @@ class Comparison:
         self.bench = load_bench(model, data)
         self.rows = trained(journal)
 
+    @property
+    def hangs_on(self) -> dict[str, object]:
+        """What the rows hang on, beside the methods."""
+        return {
+            "backbone": self.bench.backbone.facts.fingerprint,
+            "data": self.bench.task.fingerprint,
+            "plan": asdict(self.plan),
+        }
+
     def run(self) -> None:
         """Train what is missing: first seed at all rates, then the others at the best."""
         known = list(methods(self.bench))
-        self._train([(m, rate, 0) for m in known for rate in self._rates(m)])
+        self._train([(m, rate, 0) for m in known for rate in _rates(m)])
         self._train(
             [(m, self.best_rate(m.name, m.size), seed) for m in known for seed in range(1, N_SEEDS)]
         )
-
-    def _rates(self, method: Method) -> Sequence[float]:
-        return FULL_RATES if method.layout is None else RATES
 
     def best_rate(self, name: str, size: str) -> float:
         """A method's rate whose first seed scored best on the validation split."""
@@ -157,10 +159,6 @@ class Comparison:
 
 def _rates(method: Method) -> Sequence[float]:
     return FULL_RATES if method.layout is None else RATES
-
-
-def _rounded(rate: float) -> float:
-    return float(f"{rate:.0e}")
 
 
 def trained(journal: Path) -> list[Trained]:

@@ -12,6 +12,7 @@ line of a journal as soon as it has ended, so the same command goes on where it 
 
 import argparse
 import json
+from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -55,6 +56,7 @@ def main() -> None:
         journal = f"{Path(data).name}.jsonl"
         model = ModelSettings(model=given.model, dtype=given.dtype)
         compared = Comparison(model, settings, plan, given.journals / journal, given.workers)
+        check_begun(given.journals / journal, compared.hangs_on)
         compared.run()
         Merging(compared, given.journals / MERGING / journal).run()
         times = given.journals / TIMING / journal
@@ -62,6 +64,25 @@ def main() -> None:
             for row in list(timed(compared)):
                 append(times, asdict(row))
     write(given.journals, given.out)
+
+
+def check_begun(journal: Path, hangs_on: Mapping[str, Any]) -> None:
+    """Write down beside a journal what its rows hang on, or compare it.
+
+    Raises:
+        SystemExit: If it was begun with something else: its rows would be told as these.
+    """
+    path = journal.with_suffix(".json")
+    if not path.exists() and not journal.exists():
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(json.dumps(hangs_on, indent=2, sort_keys=True) + "\n", encoding="utf-8")
+    held = json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
+    changed = sorted(name for name, value in hangs_on.items() if held.get(name) != value)
+    if changed:
+        raise SystemExit(
+            f"{journal} was begun with another {', '.join(changed)}; move it away, or give another "
+            "folder (--journals)"
+        )
 
 
 def lines_of(folder: Path) -> list[dict[str, Any]]:

@@ -49,17 +49,26 @@ def head_scores(rows: Sequence[Row], epochs: int = SHORT.epochs) -> dict[str, fl
     return {task: statistics.fmean(scores) for task, scores in found.items()}
 
 
+WHOLE = 0.95
+"""Share of the connections that a seed needs to have a say; some may have no score."""
+
+
 def seeds_table(rows: Sequence[Row], epochs: int = SHORT.epochs) -> str:
-    """How one seed ranks single connections as another does, on both splits; mean over pairs."""
+    """How one seed ranks single connections as another does, on both splits; mean over pairs.
+
+    Seeds of which many connections are not trained have no say: a few would pass for all.
+    """
     found: dict[str, dict[int, dict[str, tuple[float, float]]]] = {}
     for row in alone(rows, epochs):
         seeds = found.setdefault(row.task, {})
         seeds.setdefault(row.replicate, {})[row.layout] = row.validation, row.test
     lines = ["| task | seeds | validation split | test split |", "| --- | --- | --- | --- |"]
     for task, seeds in sorted(found.items()):
-        pairs = list(itertools.combinations(seeds.values(), 2))
+        most = max(map(len, seeds.values()))
+        whole = [seed for seed in seeds.values() if len(seed) >= WHOLE * most]
+        pairs = list(itertools.combinations(whole, 2))
         cells = [_agreement(pairs, split) for split in (0, 1)]
-        lines.append(f"| `{task}` | {len(seeds)} | {cells[0]} | {cells[1]} |")
+        lines.append(f"| `{task}` | {len(whole)} | {cells[0]} | {cells[1]} |")
     return "\n".join(lines)
 
 
@@ -79,10 +88,14 @@ def _agreement(
 
 
 def seeds_of(rows: Sequence[Row], epochs: int = SHORT.epochs) -> str:
-    """How many seeds single connections were trained with, as the range over them."""
+    """How many seeds single connections were trained with, and of how many that is more."""
     trained = Counter((row.task, row.layout) for row in alone(rows, epochs))
-    counts = set(trained.values()) or {0}
-    return f"{min(counts)}" if len(counts) == 1 else f"{min(counts)} to {max(counts)}"
+    counts = Counter(trained.values()) or Counter([0])
+    least, most = min(counts), max(counts)
+    if least == most:
+        return f"{least}"
+    n_more = len(trained) - counts[least]
+    return f"{least}, of {n_more:,} of {len(trained):,} connections up to {most}"
 
 
 def least_difference(rows: Sequence[Row]) -> dict[str, float]:

@@ -37,6 +37,8 @@ def test_seeds_that_rank_places_alike_agree() -> None:
     again = [replace(each, replicate=1, test=2 * each.test) for each in scored_pairs("a")[1:]]
 
     assert seeds_table([*scored_pairs("a"), *again]).splitlines()[-1].endswith("| 2 | - | +1.00 |")
+    few = [*scored_pairs("a"), *again[:40]]
+    assert seeds_table(few).splitlines()[-1].endswith("| 1 | - | - |")
     assert seeds_table(scored_pairs("a")).splitlines()[-1].endswith("| 1 | - | - |")
 
 
@@ -100,7 +102,9 @@ def test_few_sets_are_not_told_of() -> None:
 def test_the_seeds_are_those_that_connections_have() -> None:
     """One more seed of one connection makes it a range, not two seeds of all."""
     assert seeds_of(scored_pairs("a")) == "1"
-    assert seeds_of([*scored_pairs("a"), scored(0, 0, 1.0, replicate=1)]) == "1 to 2"
+    more = seeds_of([*scored_pairs("a"), scored(0, 0, 1.0, replicate=1)])
+
+    assert more == "1, of 1 of 49 connections up to 2"
 
 
 def test_what_may_be_chance_follows_from_how_much_seeds_differ() -> None:

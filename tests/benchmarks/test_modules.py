@@ -8,8 +8,8 @@ import pytest
 from benchmarks.journal import append
 from benchmarks.modules.entries import ENTRIES, REFERENCE, Entry
 from benchmarks.modules.merging import COPIED, Copied
-from benchmarks.modules.page import Merged, Timed, Trained, chosen, page
-from benchmarks.modules.run import MERGING, write
+from benchmarks.modules.page import Merged, Timed, Trained, _at_an_edge, chosen, page
+from benchmarks.modules.run import MERGING, check_begun, write
 from placement_search.backbones.loading import load_backbone
 from placement_search.modules import check_places, count_parameters
 from placement_search.places import Places
@@ -110,3 +110,25 @@ def test_the_page_is_made_of_the_journals_alone(tmp_path: Path) -> None:
 
     assert "| LoRA | own | 10 | 0.250" in (tmp_path / "out" / "modules.md").read_text()
     assert len((tmp_path / "out" / "merging.jsonl").read_text().splitlines()) == 1
+
+
+def test_rates_at_an_end_are_counted() -> None:
+    """A method whose best rate is the largest tried may have a better one beyond."""
+    ends = [row("one", 0, rate, validation=rate, test=0.5) for rate in (1e-3, 3e-3, 1e-2)]
+    best = {1e-3: 0.1, 3e-3: 0.3, 1e-2: 0.2}
+    within = [row("two", 0, rate, validation=v, test=0.5) for rate, v in best.items()]
+
+    assert _at_an_edge([*ends, *within]) == (1, 2)
+
+
+def test_a_journal_goes_on_with_what_it_was_begun_with(tmp_path: Path) -> None:
+    """Rows of another training would be told as of this one."""
+    journal = tmp_path / "a.jsonl"
+    check_begun(journal, {"plan": {"epochs": 8}, "data": "x"})
+    check_begun(journal, {"plan": {"epochs": 8}, "data": "x"})
+
+    with pytest.raises(SystemExit, match="begun with another plan; move it away"):
+        check_begun(journal, {"plan": {"epochs": 3}, "data": "x"})
+    append(tmp_path / "old.jsonl", {})
+    with pytest.raises(SystemExit, match="begun with another data"):
+        check_begun(tmp_path / "old.jsonl", {"data": "x"})

@@ -114,8 +114,10 @@ def test_a_search_is_called_real_where_all_is_tabled_alone() -> None:
 
 def test_sets_are_told_of_where_they_are_replayed() -> None:
     """That their searches see what they are judged by, and that they are closed."""
-    assert "a search of sets" not in introduction([WHOLE], 2, "")
-    assert "a search of sets" in introduction([WHOLE, RESULT], 2, "")
+    said = "of sets of several, which have one seed, a search"
+
+    assert said not in introduction([WHOLE], 2, "")
+    assert said in introduction([WHOLE, RESULT], 2, "")
     assert "Of sets it may choose what is tabled" in introduction([WHOLE, RESULT], 2, "")
 
 
