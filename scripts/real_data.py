@@ -76,8 +76,9 @@ def command(name: str) -> list[str]:
 
 def link(place: Path, target: Path) -> None:
     """Point ``place`` at ``target``, so that recorded commands hold no path of one machine."""
+    target = target.resolve()  # which may be by the very link
     place.unlink(missing_ok=True)
-    place.symlink_to(target.resolve(), target_is_directory=True)
+    place.symlink_to(target, target_is_directory=True)
 
 
 def search(name: str, work: Path) -> None:

@@ -34,7 +34,7 @@ def check_report(folder: Path, study: str, storage: str) -> None:
     held = _held(folder / "report.json")
     if held.get("study"):
         _check_owner(
-            folder, "report", (str(held["study"]), str(held.get("storage"))), (study, storage)
+            folder, "report", (str(held["study"]), str(held.get("storage") or "")), (study, storage)
         )
 
 

@@ -72,6 +72,7 @@ def load_layout(folder: Path | str, backbone: Backbone) -> AdaptedBackbone:
     """
     folder = Path(folder)
     file = read_layout_file(folder / LAYOUT_NAME)
+    file.training_plan()  # is checked with all else
     _check_backbone(file, backbone)
     weights = _read_weights(folder / WEIGHTS_NAME, file.weights_sha256)
     try:
@@ -195,7 +196,7 @@ def _check_backbone(file: LayoutFile, backbone: Backbone) -> None:
             ("architecture", facts.architecture, ours.architecture),
             ("number of blocks", facts.n_blocks, ours.n_blocks),
             ("width", facts.width, ours.width),
-            ("number of parameters", facts.n_parameters, ours.n_parameters),
+            ("model type", facts.model_type, ours.model_type),
             ("number of nodes", facts.n_nodes, ours.n_nodes),
             ("number of sub-layers", facts.sublayers, ours.sublayers),
             ("dtype", facts.dtype, ours.dtype),

@@ -104,8 +104,8 @@ def _worth(transfer: Transfer, findings: Findings) -> str:
 
 def _unscored(transfer: Transfer, findings: Findings) -> str:
     """What became of one that is not complete."""
-    trials = (t for t in findings.record.trials if t.role == transfer.role)
-    trial = next(trials, None)
+    # The last one: it may have failed before and run again.
+    trial = next((t for t in findings.record.trials[::-1] if t.role == transfer.role), None)
     if trial is not None and trial.end in WITH_REASON:
         why = reason_line(trial.reason).removesuffix(".")
         return f"Here it has no score, since it {_ENDS[trial.end]}: {why}."

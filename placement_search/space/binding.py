@@ -66,23 +66,6 @@ def bind_choices(
     Raises:
         SpaceError: See `bind_space`.
     """
-    try:
-        return _bound(file, types, stream, places, budget, table)
-    except RecursionError as error:  # a legal layout is looked for connection by connection
-        raise SpaceError(
-            f"space {file.name!r} asks for more connections in each layout than can be searched "
-            "for; lower connections.at_least, or name fewer in always"
-        ) from error
-
-
-def _bound(
-    file: SpaceFile,
-    types: ModuleTypes,
-    stream: Stream,
-    places: Places,
-    budget: Budget,
-    table: CostTable | None,
-) -> Bound:
     budget.check()
     (groups, always), counted = _both(
         lambda: connection_groups(file, stream), lambda: read_modules(file, types, places)

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from fractions import Fraction
 from typing import NamedTuple
 
+from placement_search.errors import SpaceError
 from placement_search.space.cost_table import Price, Usage
 
 
@@ -209,7 +210,23 @@ class Completion:
     def find(
         self, picks: Sequence[Pick], forced: Sequence[Traits], n_more: int
     ) -> list[Pick] | None:
-        """Picks for all ``forced`` traits and ``n_more`` others; None where none were found."""
+        """Picks for all ``forced`` traits and ``n_more`` others; None where none were found.
+
+        Raises:
+            SpaceError: If they are too many to be looked for one by one.
+        """
+        try:
+            return self._found(picks, forced, n_more)
+        except RecursionError as error:
+            n = len(picks) + len(forced) + max(0, n_more)
+            raise SpaceError(
+                f"layouts of {n} connections are more than can be searched for; lower "
+                "connections.at_least or at_most, or name fewer in always"
+            ) from error
+
+    def _found(
+        self, picks: Sequence[Pick], forced: Sequence[Traits], n_more: int
+    ) -> list[Pick] | None:
         for chosen in self._forced(list(picks), list(forced), max(0, n_more)):
             found = self._filled(chosen, 0, n_more, dict(self._stock))
             if found is not None:

@@ -155,6 +155,9 @@ def durations(
     final = sum(pace.final(plan) for pace in paces) / 2
     test_states = timing.cache_seconds * len(task.test) / (len(task.train) + len(task.validation))
     proxies = _proxy_seconds(settings, timing, ends, n_queued + n_searched)
+    switches = _switch_seconds(settings, space, timing)
+    if settings.max_seconds is not None:  # which the switches count for, too
+        search = min(search, max(0.0, settings.max_seconds - switches))
     return Durations(
         n_queued=n_queued,
         n_searched=n_searched,
@@ -162,8 +165,8 @@ def durations(
         dear_trial=dear,
         preparation=timing.cache_seconds,
         proxies=proxies or 0.0,
-        switches=_switch_seconds(settings, space, timing),
-        search=search if settings.max_seconds is None else min(search, settings.max_seconds),
+        switches=switches,
+        search=search,
         finals=n_finals * settings.n_seeds * final + test_states if settings.n_finalists else 0.0,
         left_out=_left_out(settings, is_mapped=proxies is not None),
     )
@@ -186,9 +189,22 @@ def _n_trials(
         )
         for first_report in (1, course.n_reports)
     )
-    n_queued = min(n_queued, math.ceil(settings.max_steps / first))
-    left = max(0, settings.max_steps - n_queued * first)
-    return n_queued, min(n_searched, math.ceil(left / whole))
+    left = settings.max_steps - _switch_steps(settings, n_train)
+    if left <= 0:
+        return 0, 0
+    n_paid = min(n_queued, math.ceil(left / first))
+    n_paid += math.ceil(max(0, left - n_paid * first) / whole)
+    # A trial begins by what those of some numbers before it took.
+    n_begun = n_paid + settings.concurrency - 1
+    n_queued = min(n_queued, n_begun)
+    return n_queued, min(n_searched, n_begun - n_queued)
+
+
+def _switch_steps(settings: SearchSettings, n_train: int) -> int:
+    """Training steps of the switches, which count as those of trials do."""
+    if settings.sampler not in NEED_SWITCHES:
+        return 0
+    return settings.training.epochs * settings.training.steps_per_epoch(n_train)
 
 
 def _proxy_seconds(
@@ -213,7 +229,8 @@ def _switch_seconds(settings: SearchSettings, space: SearchSpace, timing: Timing
     if settings.sampler not in NEED_SWITCHES:
         return 0.0
     plan = settings.training
-    one = replace(plan, epochs=1, reports_per_epoch=1)
+    n_steps = math.ceil(len(timing.bench.task.train) / plan.batch_size)
+    one = replace(plan, epochs=1, reports_per_epoch=min(plan.reports_per_epoch, n_steps))
     n_nodes = timing.bench.backbone.n_nodes
     alike = {GREEDY_PROXY: [[1.0] * n_nodes for _ in range(n_nodes)]}
     learned = learn_switches(timing.bench, space, one, settings.seed, alike, Silence())

@@ -34,8 +34,7 @@ class Failures:
             FailureError: If there are too many in a row.
         """
         for trial in self._settled():
-            self._count(trial)
-            if self._n_in_a_row >= MAX_FAILURES:
+            if self._count(trial) and self._n_in_a_row >= MAX_FAILURES:
                 raise FailureError(
                     f"the last {MAX_FAILURES} trials failed, so the search stops; the last one "
                     f"said:\n{trial.user_attrs[records.REASON]}"
@@ -46,8 +45,10 @@ class Failures:
         first, self._n_looked_at = self._n_looked_at, self._ledger.n_settled
         return self._ledger.trials[first : self._n_looked_at]
 
-    def _count(self, trial: FrozenTrial) -> None:
+    def _count(self, trial: FrozenTrial) -> bool:
+        """Take a trial into account; whether it does count."""
         # A baseline that failed before says nothing new, and comes beside others that did.
         if is_failed(trial) and runs_again(trial, self._ledger.trials):
-            return
+            return False
         self._n_in_a_row = self._n_in_a_row + 1 if is_failed(trial) else 0
+        return True

@@ -4,6 +4,8 @@ from collections.abc import Mapping, Sequence
 
 import optuna
 
+from placement_search.engine.engine import Infeasible
+from placement_search.engine.in_process import memory_errors_told
 from placement_search.errors import StudyError
 from placement_search.evaluation.evaluate import Evaluation
 from placement_search.evaluation.plan import TrainingPlan
@@ -40,12 +42,23 @@ def check_switches(space: SearchSpace, *, is_mapped: bool) -> None:
             f"{space.name!r} has {len(space.pairs)}; narrow it, or leave --no-map out, so that a "
             "proxy chooses among them"
         )
+    _check_groups(space)
     n_always = sum(len(space.groups[group]) for group in space.choices.always)
     if n_always > MAX_CANDIDATES:
         raise StudyError(
             f"--sampler switch trains at most {MAX_CANDIDATES} connections at once, and "
             f"{n_always} are always in layouts of {space.name!r}; name fewer, or take another "
             "sampler"
+        )
+
+
+def _check_groups(space: SearchSpace) -> None:
+    fewest = min(space.group_sizes)
+    if fewest > MAX_CANDIDATES:
+        raise StudyError(
+            f"--sampler switch trains at most {MAX_CANDIDATES} connections at once, and those of "
+            f"{space.name!r} come together by {fewest} and more; leave tied or symmetric out, or "
+            "take another sampler"
         )
 
 
@@ -94,7 +107,7 @@ def learn_switches(
 
     Raises:
         EvaluationError: If a loss or a score is not finite.
-        StudyError: If there are too many connections, and no proxy.
+        StudyError: If there are too many connections, and no proxy, or too many for the memory.
     """
     check_switches(space, is_mapped=GREEDY_PROXY in proxies)
     pairs, words = _candidates(space, proxies)
@@ -105,9 +118,18 @@ def learn_switches(
     else:
         layout = _supernet(space, pairs, bench.backbone.places)
     request = Evaluation(layout, derive_seed(seed, "switches"), plan)
-    trained = train_switches(
-        bench, request, lambda report, score: progress.advance(f"report {report}: {score:.4g}")
-    )
+    try:
+        with memory_errors_told():
+            trained = train_switches(
+                bench,
+                request,
+                lambda report, score: progress.advance(f"report {report}: {score:.4g}"),
+            )
+    except Infeasible as error:
+        raise StudyError(
+            f"{len(layout.connections)} connections can't be trained at once: {error}; give a "
+            "smaller --batch-size or a narrower space, or take another sampler"
+        ) from error
     named = [f"{c.source}>{c.target}" for c in layout.connections]
     return SwitchRecord(
         keep=dict(zip(named, trained.keep, strict=True)),

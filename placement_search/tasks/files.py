@@ -42,20 +42,23 @@ def read_file(path: Path) -> Dataset:
         raise TaskError(f"columns need names of their own, {path} repeats {', '.join(repeated)}")
     if table.num_rows == 0:
         raise TaskError(f"{path} holds no rows")
-    return _rows(_plain(table), path)
+    try:
+        plain = _plain(table)
+    except pa.ArrowException as error:
+        raise TaskError(f"{path} holds categories that can't be read: {error}") from error
+    return _rows(plain, path)
 
 
 def _plain(table: pa.Table) -> pa.Table:
     """The same with dictionaries, as pandas writes categories, spelled out, and views as texts."""
     for index, field in enumerate(table.schema):
-        wanted = None
-        if pa.types.is_dictionary(field.type):
-            wanted = field.type.value_type
-        elif pa.types.is_string_view(field.type):
+        is_listed = pa.types.is_dictionary(field.type)
+        wanted = field.type.value_type if is_listed else field.type
+        if pa.types.is_string_view(wanted):
             wanted = pa.string()
-        elif pa.types.is_binary_view(field.type):
+        elif pa.types.is_binary_view(wanted):
             wanted = pa.binary()
-        if wanted is not None:
+        if wanted != field.type:
             table = table.set_column(index, field.name, table.column(index).cast(wanted))
     return table
 
@@ -143,14 +146,20 @@ def _is_rounded(column: pa.ChunkedArray) -> bool:
 
 
 def _tsv(path: Path) -> pa.Table:
-    """Quotes quote where all that a field begins with also end it; else they are only signs.
+    """Quotes quote where every field that begins with one is quoted whole; else they are signs.
 
-    So a text that starts with one, as in the files of GLUE, does not swallow the lines after it.
+    Where lines have as many tabs without quoting, they are rows: a text that starts with a quote,
+    as in the files of GLUE, does not swallow the lines after it.
     """
-    is_quoted = _has_whole_quotes(path.read_bytes())
-    with suppress(pa.ArrowInvalid):
-        return _csv(path, "\t", is_quoted=is_quoted)
-    return _csv(path, "\t", is_quoted=not is_quoted)
+    found = []
+    # The first one where both give as many rows.
+    is_whole = _has_whole_quotes(path.read_bytes())
+    for is_quoted in (is_whole, not is_whole):
+        with suppress(pa.ArrowInvalid):
+            found.append(_csv(path, "\t", is_quoted=is_quoted))
+    if not found:
+        return _csv(path, "\t")
+    return max(found, key=lambda table: table.num_rows)
 
 
 TSV_FIELD = re.compile(rb'(?:"[^"]*(?:""[^"]*)*"|[^"\t\r\n][^\t\r\n]*|)(?:\t|\r?\n|\r|\Z)')

@@ -71,14 +71,15 @@ def test_nobody_runs_in_the_trace_of_another_thread() -> None:
     """A backbone shows its maps once, to hooks that would count another thread's run as well."""
     backbone = tiny_vit()
     graph = backbone.graph
-    before = [len(block._forward_hooks) for block in graph.blocks]
+    within = [module for block in graph.blocks for module in block.modules()]
+    before = [len(module._forward_hooks) for module in within]
     with ThreadPoolExecutor(1) as pool:
         with graph.in_use:
             asked = pool.submit(graph.sublayers, lambda: backbone.made_up_inputs(2, 0))
             while not asked.running():
                 time.sleep(0.01)
             time.sleep(0.05)
-            hung = [len(block._forward_hooks) for block in graph.blocks]
+            hung = [len(module._forward_hooks) for module in within]
         found = asked.result()
 
     assert hung == before

@@ -130,6 +130,15 @@ def test_a_changed_layout_file_is_refused(
         verify_layout(changed(copy, change))
 
 
+@pytest.mark.parametrize("name", ["epochs", "patience"])
+def test_training_settings_are_checked_when_a_layout_is_loaded(name: str, copy: Path) -> None:
+    """Not only when it is trained on."""
+    changed(copy, lambda data: data["plan"].update({name: 1.5}))
+
+    with pytest.raises(ExportError, match=f"plan of the layout file: {name}"):
+        verify_layout(copy)
+
+
 def test_small_logits_need_small_differences(copy: Path) -> None:
     """The tolerance is relative: weights of zero are no weights that arrived."""
     weights = load_file(copy / "layout.safetensors")

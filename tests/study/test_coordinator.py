@@ -18,6 +18,7 @@ from placement_search.space.budget import Budget
 from placement_search.study import coordinator, records
 from placement_search.study.baselines import EVERY_PARALLEL, Baseline
 from placement_search.study.coordinator import Coordinator, TrialSetup
+from placement_search.study.ledger import is_failed
 from placement_search.study.progress import Silence
 from placement_search.study.samplers import SAMPLERS
 from placement_search.study.samplers.sampler import Sampler, Setting
@@ -201,6 +202,25 @@ def test_baselines_that_always_fail_run_again_once_and_stop_no_search(tmp_path: 
     lengths = [len(run(tmp_path, StubEngine(before=before), 12)) for _ in range(5)]
 
     assert lengths == [12, 15, 15, 15, 15]
+
+
+@pytest.mark.slow
+def test_a_baseline_that_fails_again_does_not_add_to_failures_before(tmp_path: Path) -> None:
+    """The search that stopped is forgiven until something else fails."""
+
+    def failing(*numbers: int) -> StubEngine:
+        def before(number: int) -> None:
+            if number in numbers:
+                raise ZeroDivisionError("a bug")
+
+        return StubEngine(before=before)
+
+    with pytest.raises(FailureError):
+        run(tmp_path, failing(2, 10, 11, 12), 13)
+    trials = run(tmp_path, failing(1), 13)
+
+    assert [trial.number for trial in trials if is_failed(trial)] == [1, 9, 10, 11, 12]
+    assert len(trials) == 13 + 1
 
 
 @pytest.mark.slow

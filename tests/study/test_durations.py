@@ -113,8 +113,9 @@ def test_replicates_and_layouts_from_elsewhere_are_counted(
 @pytest.mark.parametrize(
     ("limits", "n_possible", "search"),
     [
-        ({"max_steps": 60}, None, 10 * 3),
-        ({"max_steps": 61}, None, 11 * 3),
+        ({"max_steps": 60}, None, 13 * 3),
+        ({"max_steps": 61}, None, 14 * 3),
+        ({"max_steps": 61, "concurrency": 1}, None, 11 * 3),
         ({"max_seconds": 20.0}, None, 20.0),
         ({}, 4, 14 * 3),
     ],
@@ -126,7 +127,7 @@ def test_limits_end_the_search(
     n_possible: int | None,
     search: float,
 ) -> None:
-    """Six steps a trial; and where all layouts are tried nothing is left to try."""
+    """Six steps a trial, three more begin beside; and where all are tried nothing is left."""
     times = counted(replace(SETTINGS, **limits), bench, timing, n_possible)  # type: ignore[arg-type]
 
     assert times.search == search
@@ -137,7 +138,19 @@ def test_parts_of_few_examples_are_rounded_up() -> None:
     plan = TrainingPlan(epochs=1, batch_size=4)
     settings = replace(SETTINGS, fidelity="data", training=plan, max_steps=9)
 
-    assert module._n_trials(settings, Course(plan, "data"), (0, None), 5) == (0, 3)
+    assert module._n_trials(settings, Course(plan, "data"), (0, None), 5) == (0, 3 + 3)
+
+
+@pytest.mark.parametrize(("max_steps", "n_trials"), [(4, 0), (5, 1), (8, 4), (9, 5)])
+def test_switches_take_their_part_of_the_steps(max_steps: int, n_trials: int) -> None:
+    """Two epochs of two steps, as a search counts them; then one step a trial."""
+    plan = TrainingPlan(epochs=2, batch_size=4)
+    settings = replace(
+        SETTINGS, sampler="switch", training=plan, max_steps=max_steps, concurrency=1, pruner="none"
+    )
+    course = Course(replace(plan, epochs=1, batch_size=8))
+
+    assert sum(module._n_trials(settings, course, (2, None), 8)) == n_trials
 
 
 def test_proxies_and_switches_are_counted_where_a_search_has_them(

@@ -136,8 +136,17 @@ def test_texts_that_are_quoted_whole_lose_their_quotes(tmp_path: Path) -> None:
     assert sorted(texts(read(tmp_path / "rows.tsv"))) == sorted(found)
 
 
-def test_a_quote_in_a_tsv_is_a_quote_whatever_other_rows_hold(tmp_path: Path) -> None:
-    """Else the texts of one split would keep them and those of another would not."""
+def test_lines_are_rows_where_they_can_be(tmp_path: Path) -> None:
+    """Also where what one quotes ends in another, as in texts that were cut into sentences."""
+    found = ['"I went home.', "He stayed.", 'And then I slept."', "Good."] * 10
+    lines = [f"{text}\t{'ab'[row % 2]}" for row, text in enumerate(found)]
+    (tmp_path / "rows.tsv").write_text("\n".join(["text\tlabel", *lines]) + "\n")
+
+    assert sorted(texts(read(tmp_path / "rows.tsv"))) == sorted(found)
+
+
+def test_a_quote_in_a_tsv_is_a_quote_where_texts_go_on_behind_it(tmp_path: Path) -> None:
+    """In each row, too, and not only where another one's quote stays open."""
     lines = [f'"Great" film {row}\t{"ab"[row % 2]}' for row in range(40)]
     (tmp_path / "rows.tsv").write_text("\n".join(["text\tlabel", *lines]) + "\n")
 
