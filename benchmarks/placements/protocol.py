@@ -21,7 +21,7 @@ SETS_SEED = 20_241
 RANK = 8
 LENGTHS = (1, 2, 4, 8, 16)
 """Epochs that some layouts are trained for, to see how well short trials rank as long ones do."""
-N_COMPARED = 18
+N_COMPARED = 30
 """Single connections, and as many sets, that are trained so."""
 N_CHUNKS = 4
 """Sets come in so many parts, between which the tasks take turns; the first before more seeds."""

@@ -61,7 +61,7 @@ def test_thirty_six_layouts_have_all_five_lengths(rows: list[Row], task: str) ->
     compared = compared_layouts(N_NODES)
     found = held(rows, task)
 
-    assert (len(compared), len(LENGTHS), N_COMPARED) == (36, 5, 18)
+    assert (len(compared), len(LENGTHS), N_COMPARED) == (60, 5, 30)
     assert all(found[each.id, epochs] for each in compared for epochs in LENGTHS)
 
 
