@@ -11,8 +11,8 @@ validation score: its regret is the best layout's test score after the longest t
 the one taken, in standard deviations of those scores. Longer trainings judge better and judge fewer
 layouts. The length of least mean regret over the tasks is what a trial should take; it is told for
 single connections and for sets too, and with each task left out, so that no one task decides. Where
-the layouts are fewer than could be paid for, some epochs stay unspent, which is said: a search of
-so many epochs would lose less.
+the layouts are fewer than could be paid for, all are tried and some epochs stay unspent, which is
+said, and marked by *: what more layouts would give is not known.
 
 The longest length is flattered: its validation scores are of the very trainings whose test scores
 all are held against, while those of the shorter ones are of other trainings, whose luck is their
@@ -134,7 +134,7 @@ def verdict_of(kind: str, by_task: Mapping[str, Sequence[Row]], in_all: int = IN
     means = mean_regrets(list(told.values()))
     fewest = min(len(by_length([r for r in by_task[t] if KINDS[kind](r)])[1]) for t in told)
     shown = ", ".join(
-        f"{epochs} epochs {'at most ' * (fewest * epochs < in_all)}{regret:.2f}"
+        f"{epochs} epochs {regret:.2f}{'*' * (fewest * epochs < in_all)}"
         for epochs, regret in means.items()
     )
     said = f"{kind}: mean regret of {in_all} epochs in all: {shown}; least with {_least(means)}"

@@ -16,9 +16,9 @@ INTRODUCTION = """
 Rebuilt by `make modules MODEL=… DATA=…`; all trainings and times lie in `*.jsonl` beside. Images:
 the embedded backbone, 800 training examples, 8 epochs. Texts: all-MiniLM-L6-v2 in bfloat16, 400
 examples, 3 epochs. Each method has the learning rate whose first seed scored best on the validation
-split, of three; then five seeds. No further rate was tried where the best lies at an end of them,
-as for {n_edges} of {n_chosen} rows, which another rate might serve better. Test scores with 95 %
-intervals, and the gain over the head alone paired by seed. *own* is the method's own setting,
+split, of three or more; then five seeds. No further rate was tried where the best lies at an end of
+them, as for {n_edges} of {n_chosen} rows, which another rate might serve better. Test scores with
+95 % intervals, and the gain over the head alone paired by seed. *own* is the method's own setting,
 *equal* the largest rank that costs no more parameters than LoRA of rank 8 on queries and values.
 *step* is the time of a training step from cached frozen states over that of the bottleneck, *pass*
 that of a forward pass over the bare backbone's; all methods in turn in one run, medians over nine

@@ -56,7 +56,8 @@ def main() -> None:
         journal = f"{Path(data).name}.jsonl"
         model = ModelSettings(model=given.model, dtype=given.dtype)
         compared = Comparison(model, settings, plan, given.journals / journal, given.workers)
-        check_begun(given.journals / journal, compared.hangs_on)
+        for folder in (given.journals, given.journals / MERGING, given.journals / TIMING):
+            check_begun(folder / journal, compared.hangs_on)
         compared.run()
         Merging(compared, given.journals / MERGING / journal).run()
         times = given.journals / TIMING / journal
@@ -73,10 +74,15 @@ def check_begun(journal: Path, hangs_on: Mapping[str, Any]) -> None:
         SystemExit: If it was begun with something else: its rows would be told as these.
     """
     path = journal.with_suffix(".json")
-    if not path.exists() and not journal.exists():
+    if not journal.exists():
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(json.dumps(hangs_on, indent=2, sort_keys=True) + "\n", encoding="utf-8")
-    held = json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
+    if not path.exists():
+        raise SystemExit(
+            f"{journal} does not tell what its rows hang on; move it away, or give another folder "
+            "(--journals)"
+        )
+    held = json.loads(path.read_text(encoding="utf-8"))
     changed = sorted(name for name, value in hangs_on.items() if held.get(name) != value)
     if changed:
         raise SystemExit(

@@ -223,6 +223,8 @@ def _parser() -> argparse.ArgumentParser:
 
 def build(given: argparse.Namespace) -> str:
     """Train what is missing, as far as asked, and pack; says what the table then holds."""
+    if given.maps_anew and given.seconds < float("inf"):
+        raise TableError("--maps-anew begins from the first layout, so it takes no --seconds")
     names = names_of(given.data)
     journals = given.journals or journals_of(given.table)
     if not given.pack:
@@ -230,8 +232,6 @@ def build(given: argparse.Namespace) -> str:
         data = [DataSettings(data=each, **sizes) for each in given.data]
         model = ModelSettings(model=given.model, dtype=given.dtype)
         builder = Builder(model, data, given.table, journals, given.workers)
-        if given.maps_anew and given.seconds < float("inf"):
-            raise TableError("--maps-anew begins from the first layout, so it takes no --seconds")
         deadline = time.monotonic() + given.seconds
         builder.map(given.maps, deadline, given.stages, anew=given.maps_anew)
         is_whole = builder.run(deadline, given.stages)

@@ -309,10 +309,16 @@ def _long_parts(rows: Sequence[Row], maps: Maps) -> list[str]:
         changes_table(rows, scores),
         "What the kinds score then, as above:",
         kinds_table(scores, head_scores(rows, LONG.epochs)),
-        *(["How far their seeds agree:", seeds_table(own, LONG.epochs)] if seeds != "1" else []),
+        *_agreement_parts(seeds_table(own, LONG.epochs)),
         "And which proxy knew of long training:",
         proxies_table(scores, maps),
     ]
+
+
+def _agreement_parts(table: str) -> list[str]:
+    """How far long seeds agree, where some task has two."""
+    has_two = any("| 1 |" not in line for line in table.splitlines()[2:])
+    return ["How far their seeds agree:", table] if has_two else []
 
 
 def command_of(given: argparse.Namespace) -> str:

@@ -113,15 +113,18 @@ def add_layout_scores(
     done = []
     for owner, bench in benches.items():
         place = owner.task, owner.backbone
+        if anew:  # scores on other examples go
+            rows = [r for r in rows if (r.task, r.backbone) != place or r.data == owner.data]
         own = [row for row in rows if (row.task, row.backbone) == place]
         owner.check({row.data for row in own}, "layouts' proxies", "--maps")
         held = set() if anew else {row.layout_id for row in own}
         due = [layout for id_, layout in wanted.items() if id_ not in held]
         for n_done, layout in enumerate(due, start=1):
-            # What is held stays until there is something in its place.
-            old = (*place, layout.id)
-            rows = [row for row in rows if (row.task, row.backbone, row.layout_id) != old]
-            rows += _scored(owner, bench, layout, seed)
+            scored = _scored(owner, bench, layout, seed)
+            if scored and anew:  # what is held stays until there is something in its place
+                old = (*place, layout.id)
+                rows = [row for row in rows if (row.task, row.backbone, row.layout_id) != old]
+            rows += scored
             is_over = time.monotonic() > deadline
             if n_done % N_BETWEEN_WRITES == 0 or n_done == len(due) or is_over:
                 _write(rows, path)

@@ -89,7 +89,7 @@ def _checked(checkpoint: Checkpoint, settings: ModelSettings) -> Checkpoint:
     if (folder / ADAPTER).is_file():
         raise BackboneError(
             f"{settings.model!r} holds an adapter of PEFT beside the backbone ({ADAPTER}), which "
-            f"would become part of it; give a folder without that file, or remove it from {folder}"
+            f"would become part of it; give a folder without that file, as a copy of {folder} is"
         )
     safe = _first(folder, SAFE_WEIGHTS)
     if safe is not None:

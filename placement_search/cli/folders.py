@@ -34,7 +34,10 @@ def check_report(folder: Path, study: str, storage: str) -> None:
     held = _held(folder / "report.json")
     if held.get("study"):
         _check_owner(
-            folder, "report", (str(held["study"]), str(held.get("storage") or "")), (study, storage)
+            folder,
+            "report",
+            (str(held["study"]), str(held.get("storage") or _UNTOLD)),
+            (study, storage),
         )
 
 
@@ -55,6 +58,7 @@ def check_layout(folder: Path, study: str, storage: str) -> None:
         _check_owner(folder, "layout", theirs, (study, storage))
 
 
+_UNTOLD = "a storage that it does not tell"
 _CURE = "give another folder (--out), or move that one away"
 
 
@@ -86,7 +90,7 @@ def _storage_of(command: str) -> str:
     try:
         words = shlex.split(command)
     except ValueError:
-        return "a storage that its command does not tell"
+        return _UNTOLD
     named = dict(itertools.pairwise(words))
     return named.get("--storage", SearchSettings().storage)
 

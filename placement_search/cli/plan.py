@@ -148,8 +148,8 @@ def _notes(settings: SearchSettings, bench: "Workbench", made: "Outline") -> dic
     facts = bench.backbone.facts
     idle = idle_rules(read_space(settings.space), Stream(facts.n_nodes, facts.sublayers))
     named = f"{', '.join(idle)}: no connection that the space admits, so this changes nothing"
-    limit, seconds = settings.max_seconds, made.durations.search
-    is_cut = limit is not None and seconds >= limit
+    limit, took = settings.max_seconds, made.durations
+    is_cut = limit is not None and took.search >= max(0.0, limit - took.switches)
     cut = {"--max-seconds": "may end the search before the sampler has proposed so many"}
     of_space = {"space": named} if idle else {}
     return {**of_space, **made.queue.notes, **(cut if is_cut else {})}

@@ -220,8 +220,8 @@ class Completion:
         except RecursionError as error:
             n = len(picks) + len(forced) + max(0, n_more)
             raise SpaceError(
-                f"layouts of {n} connections are more than can be searched for; lower "
-                "connections.at_least or at_most, or name fewer in always"
+                f"layouts of {n} connections, or groups of them, are more than can be searched "
+                "for; lower connections.at_least or at_most, or name fewer in always"
             ) from error
 
     def _found(

@@ -127,8 +127,8 @@ def learn_switches(
             )
     except Infeasible as error:
         raise StudyError(
-            f"{len(layout.connections)} connections can't be trained at once: {error}; give a "
-            "smaller --batch-size or a narrower space, or take another sampler"
+            f"{len(layout.connections)} connections can't be trained at once: {error}; begin "
+            "another study with a smaller --batch-size, a narrower space or another sampler"
         ) from error
     named = [f"{c.source}>{c.target}" for c in layout.connections]
     return SwitchRecord(

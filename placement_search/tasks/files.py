@@ -59,7 +59,16 @@ def _plain(table: pa.Table) -> pa.Table:
         elif pa.types.is_binary_view(wanted):
             wanted = pa.binary()
         if wanted != field.type:
-            table = table.set_column(index, field.name, table.column(index).cast(wanted))
+            column = table.column(index)
+            if is_listed:  # Arrow takes no categories of views
+                column = pa.chunked_array(
+                    [
+                        pa.DictionaryArray.from_arrays(each.indices, each.dictionary.cast(wanted))
+                        for each in column.chunks
+                    ],
+                    pa.dictionary(field.type.index_type, wanted),
+                )
+            table = table.set_column(index, field.name, column.cast(wanted))
     return table
 
 
@@ -151,12 +160,17 @@ def _tsv(path: Path) -> pa.Table:
     Where lines have as many tabs without quoting, they are rows: a text that starts with a quote,
     as in the files of GLUE, does not swallow the lines after it.
     """
+    content = path.read_bytes()
+    if b'"' not in content:
+        return _csv(path, "\t", is_quoted=False)
     found = []
     # The first one where both give as many rows.
-    is_whole = _has_whole_quotes(path.read_bytes())
+    is_whole = _has_whole_quotes(content)
     for is_quoted in (is_whole, not is_whole):
         with suppress(pa.ArrowInvalid):
             found.append(_csv(path, "\t", is_quoted=is_quoted))
+        if found and found[0].num_columns == 1:  # all lines have as many tabs: none
+            return found[0]
     if not found:
         return _csv(path, "\t")
     return max(found, key=lambda table: table.num_rows)
@@ -167,9 +181,7 @@ TSV_FIELD = re.compile(rb'(?:"[^"]*(?:""[^"]*)*"|[^"\t\r\n][^\t\r\n]*|)(?:\t|\r?
 
 
 def _has_whole_quotes(content: bytes) -> bool:
-    """Whether some fields begin with a quote, and all of these are quoted whole."""
-    if b'"' not in content:
-        return False
+    """Whether all fields that begin with a quote are quoted whole."""
     place = 0
     while place < len(content):
         field = TSV_FIELD.match(content, place)

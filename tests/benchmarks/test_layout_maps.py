@@ -1,6 +1,7 @@
 from pathlib import Path
 from typing import cast
 
+import pandas as pd
 import pytest
 
 import benchmarks.placements.layout_maps as layout_file
@@ -45,6 +46,7 @@ def test_layouts_are_scored_once(tmp_path: Path, scored: list[str]) -> None:
     assert scored == [layout.id for layout in LAYOUTS[1:]]
     assert add_layout_scores(BENCHES, LAYOUTS[:2], maps, 0, anew=True) == ["made-up"]
     assert len(layout_scores_of(SINGLES, maps)["made-up"]["depth"]) == len(LAYOUTS) - 1
+    assert len(pd.read_parquet(layout_maps_of(maps))) == len(LAYOUTS) - 1
 
 
 def test_scoring_stops_in_time_and_goes_on(tmp_path: Path, scored: list[str]) -> None:

@@ -1,6 +1,7 @@
 """How well short trainings rank as long ones do, and which length pays."""
 
 import itertools
+import re
 import statistics
 from dataclasses import replace
 
@@ -77,6 +78,16 @@ def test_short_trainings_that_rank_truly_pay() -> None:
     assert mean[1] == pytest.approx((knowing[1] + guessing[1]) / 2)
 
 
+def test_epochs_that_stay_unspent_are_told() -> None:
+    """Where all layouts are tried and more could be paid for."""
+    true = [trained(each, n) for each in single_connections(N_NODES)[:30] for n in LENGTHS]
+    told = [line for line in lines_of("a", true) if "unspent" in line]
+
+    assert any("with 34 epochs unspent" in line and "singles    1 epochs" in line for line in told)
+    assert any("with 4 epochs unspent" in line and "singles    2 epochs" in line for line in told)
+    assert not any("  4 epochs" in line for line in told)
+
+
 def test_each_kind_of_layouts_has_a_length_that_pays() -> None:
     """Of single connections, sets and both; and without each task, where there are several."""
     alone, sets = single_connections(N_NODES), random_sets(N_NODES)
@@ -87,5 +98,7 @@ def test_each_kind_of_layouts_has_a_length_that_pays() -> None:
     for kind in KINDS:
         said = verdict_of(kind, {"true": true, "blind": blind})
         assert said.startswith(f"{kind}: mean regret of 64 epochs in all: 1 epochs ")
+        starred = {"all": [1], "singles": [1, 2], "sets": [1, 2]}[kind]
+        assert [int(n) for n in re.findall(r"(\d+) epochs [\d.]+\*", said)] == starred
         assert "; without true 16" in said
         assert ", blind 1" in said

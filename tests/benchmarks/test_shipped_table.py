@@ -56,7 +56,7 @@ def test_a_thousand_sets_are_tabled(rows: list[Row], task: str) -> None:
 
 @pytest.mark.slow
 @pytest.mark.parametrize("task", TASKS)
-def test_thirty_six_layouts_have_all_five_lengths(rows: list[Row], task: str) -> None:
+def test_sixty_layouts_have_all_five_lengths(rows: list[Row], task: str) -> None:
     """Half of them single connections."""
     compared = compared_layouts(N_NODES)
     found = held(rows, task)

@@ -12,8 +12,9 @@ from typing import Any
 import pytest
 import torch
 from safetensors.torch import load_file, save_file
+from transformers import ViTModel
 
-from placement_search.backbones.loading import load_backbone
+from placement_search.backbones.loading import as_backbone, load_backbone
 from placement_search.errors import ExportError, TaskError
 from placement_search.export.check import check_logits
 from placement_search.export.load import load_layout, verify_layout
@@ -137,6 +138,18 @@ def test_training_settings_are_checked_when_a_layout_is_loaded(name: str, copy: 
 
     with pytest.raises(ExportError, match=f"plan of the layout file: {name}"):
         verify_layout(copy)
+
+
+def test_a_layout_is_loaded_on_a_model_with_a_pooler(exported: Path) -> None:
+    """As ``AutoModel`` makes one; it decides no state, and counts among the parameters."""
+    known = load_backbone()
+    whole = ViTModel(known.graph.model.config)
+    whole.load_state_dict(known.graph.model.state_dict(), strict=False)
+    backbone = as_backbone(whole, "embedded", input_format=known.input_format)
+
+    assert backbone.facts.n_parameters > known.facts.n_parameters
+    logits = check_logits(load_layout(exported, backbone), 0)
+    assert torch.equal(logits, check_logits(load_layout(exported, known), 0))
 
 
 def test_small_logits_need_small_differences(copy: Path) -> None:

@@ -213,3 +213,25 @@ def test_more_connections_that_are_always_there_than_train_at_once_are_an_error(
 
     with pytest.raises(StudyError, match=r"at most 64 connections at once, and 72 are always"):
         switches.check_switches(space, is_mapped=True)
+
+
+def test_connections_that_come_together_by_too_many_are_an_error() -> None:
+    """Of groups that no training holds none would be left to train."""
+    file = space_file(kinds=["parallel"], tied="blocks")
+    space = bind_space(file, MODULE_TYPES, n_nodes=161, places=Places(16), budget=Budget())
+
+    with pytest.raises(StudyError, match="come together by 80 and more; leave tied or symmetric"):
+        switches.check_switches(space, is_mapped=True)
+
+
+def test_memory_that_does_not_suffice_is_told(
+    bench: Workbench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """All connections at once are the most that a study asks of it."""
+
+    def fail(*_: object) -> None:
+        raise MemoryError("no more")
+
+    monkeypatch.setattr(switches, "train_switches", fail)
+    with pytest.raises(StudyError, match=r"trained at once: out of memory: no more; begin another"):
+        switches.learn_switches(bench, space_of(4), TrainingPlan(), 0, {}, Silence())

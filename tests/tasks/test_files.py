@@ -11,6 +11,7 @@ import pytest
 from datasets import ClassLabel, Dataset, DatasetDict, Features, Value
 
 from placement_search.errors import TaskError
+from placement_search.tasks.files import read_file
 from placement_search.tasks.raw import RawTask, Texts
 from placement_search.tasks.target import Target
 from tests.tasks.tiny_data import parquet, picture, read, reviews, saved
@@ -180,6 +181,27 @@ def test_metadata_that_are_not_understood_are_told(tmp_path: Path) -> None:
 
     with pytest.raises(TaskError, match="write it without metadata"):
         read(tmp_path / "rows.parquet")
+
+
+def test_categories_of_views_are_texts(tmp_path: Path) -> None:
+    """As other programs write them."""
+    rows = pa.table(table())
+    listed = rows.column("text").combine_chunks().dictionary_encode()
+    views = pa.DictionaryArray.from_arrays(listed.indices, listed.dictionary.cast(pa.string_view()))
+    content = rows.set_column(0, "text", views)
+    path = str(tmp_path / "rows.arrow")
+    with pa.OSFile(path, "wb") as file, pa.ipc.new_file(file, content.schema) as writer:
+        writer.write_table(content)
+
+    assert sorted(texts(read(tmp_path / "rows.arrow"))) == sorted(table()["text"])
+
+
+def test_texts_alone_may_hold_lines(tmp_path: Path) -> None:
+    """A test split without labels has no tabs by which its lines could be told apart."""
+    write_csv(tmp_path / "train.tsv", "\t")
+    (tmp_path / "test.tsv").write_text('text\n"one\nand two"\n"three"\n')
+
+    assert read_file(tmp_path / "test.tsv")["text"][:] == ["one\nand two", "three"]
 
 
 def test_views_are_texts(tmp_path: Path) -> None:
