@@ -6,6 +6,9 @@ from pathlib import Path
 
 from placement_search.errors import OutputError
 
+OTHER_FOLDER = "give another folder (--out), or move that one away"
+"""What to do where something lies that must not be replaced."""
+
 
 def check_folder(folder: Path | str) -> Path:
     """``folder``, if it is a folder or could become one; nothing is made.

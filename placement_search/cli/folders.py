@@ -8,6 +8,7 @@ from typing import Any
 
 from placement_search.errors import OutputError, StudyError
 from placement_search.export.layout_file import LAYOUT_NAME
+from placement_search.output_files import OTHER_FOLDER
 from placement_search.study.settings import SearchSettings
 from placement_search.study.storage import database_path
 
@@ -51,7 +52,7 @@ def check_layout(folder: Path, study: str, storage: str) -> None:
     if derived := held.get("derived_from"):
         raise OutputError(
             f"{str(folder)!r} holds a layout that was made of others by "
-            f"{_entry(derived).get('operation', 'an operation')!r}; {_CURE}"
+            f"{_entry(derived).get('operation', 'an operation')!r}; {OTHER_FOLDER}"
         )
     if provenance := _entry(held.get("provenance")):
         theirs = str(provenance.get("study", "")), _storage_of(str(provenance.get("command", "")))
@@ -59,7 +60,6 @@ def check_layout(folder: Path, study: str, storage: str) -> None:
 
 
 _UNTOLD = "a storage that it does not tell"
-_CURE = "give another folder (--out), or move that one away"
 
 
 def _check_owner(folder: Path, what: str, theirs: tuple[str, str], ours: tuple[str, str]) -> None:
@@ -67,7 +67,7 @@ def _check_owner(folder: Path, what: str, theirs: tuple[str, str], ours: tuple[s
     if not same:
         raise OutputError(
             f"{str(folder)!r} holds the {what} of another study, {theirs[0]!r} in {theirs[1]}; "
-            f"{_CURE}"
+            f"{OTHER_FOLDER}"
         )
 
 

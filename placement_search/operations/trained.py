@@ -18,7 +18,7 @@ from placement_search.export.layout_file import LAYOUT_NAME, LayoutFile, read_la
 from placement_search.export.load import load_layout, named_backbone
 from placement_search.export.units import to_training_units
 from placement_search.module_type import Scalar
-from placement_search.output_files import check_folder
+from placement_search.output_files import OTHER_FOLDER, check_folder
 from placement_search.study.search import load_bench
 from placement_search.study.seeds import derive_seed
 from placement_search.tasks.settings import DataSettings
@@ -136,16 +136,15 @@ def _check_replaces(out: Path, parents: Sequence[LayoutFile]) -> None:
     """Check that no layout would be replaced but one that was made of the same ones."""
     if not (out / LAYOUT_NAME).exists():
         return
-    cure = "give another folder (--out), or move that one away"
     try:
         made = read_layout_file(out / LAYOUT_NAME).derived_from
     except ExportError as error:
-        raise OutputError(f"{str(out)!r} holds a layout that can't be read: {error}; {cure}") from (
-            error
-        )
+        raise OutputError(
+            f"{str(out)!r} holds a layout that can't be read: {error}; {OTHER_FOLDER}"
+        ) from error
     of = {parent.weights_sha256 for parent in made.parents} if made else set()
     if of != {parent.weights_sha256 for parent in parents}:
-        raise OutputError(f"{str(out)!r} holds a layout that was not made of these; {cure}")
+        raise OutputError(f"{str(out)!r} holds a layout that was not made of these; {OTHER_FOLDER}")
 
 
 def _check_rate(asked: OperationSettings) -> None:

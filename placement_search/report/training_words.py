@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 
 from placement_search.report.findings import Findings
+from placement_search.study.answer import Answer
 from placement_search.study.definition import WHOLE_BUDGET
 
 
@@ -12,7 +13,7 @@ def training_sentence(findings: Findings) -> str:
     Random layouts of the answer's size are trained as it was.
     """
     answer = findings.answer
-    others = [*_others(findings)]
+    others = [*_others(findings, answer)] if answer else []
     if answer is None or not others:
         return ""
     return (
@@ -22,11 +23,8 @@ def training_sentence(findings: Findings) -> str:
     )
 
 
-def _others(findings: Findings) -> Iterator[str]:
+def _others(findings: Findings, answer: Answer) -> Iterator[str]:
     """Baselines, then layouts from elsewhere, that were trained otherwise than the answer."""
-    answer = findings.answer
-    if answer is None:
-        return
     ours, names = answer.chosen.trial.training, {c.name for c in answer.comparisons}
     compared = [f.trial for f in findings.finalists if f.trial.role in names]
     as_command, as_found = "nearest to the command's settings", "nearest to how they were found"

@@ -109,7 +109,7 @@ def _csv(path: Path, delimiter: str = ",", *, is_quoted: bool = True) -> pa.Tabl
         newlines_in_values=is_quoted,
     )
     # A row has to lie in one block, and types are those of the first one.
-    block = min(max(1, path.stat().st_size + 1), LARGEST_BLOCK)
+    block = min(path.stat().st_size + 1, LARGEST_BLOCK)
     whole = pyarrow.csv.ReadOptions(block_size=block)
     table = pyarrow.csv.read_csv(path, read_options=whole, parse_options=options)
     table = _exact(table, path, whole, options)

@@ -45,7 +45,7 @@ def load_tokenizer(form: TextFormat) -> PreTrainedTokenizerBase:
         return AutoTokenizer.from_pretrained(
             form.folder, local_files_only=True, trust_remote_code=False
         )
-    except Exception as error:
+    except Exception as error:  # the tokenizers library raises no class of its own
         raise TaskError(
             f"texts need the backbone's tokenizer, and none can be loaded from {form.folder} "
             f"(tokenizer.json or vocab.txt beside config.json): {error}"
