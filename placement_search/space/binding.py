@@ -13,7 +13,7 @@ from placement_search.space.choices import Choices
 from placement_search.space.cost_table import CostTable, Price
 from placement_search.space.file import SpaceFile
 from placement_search.space.fitting import with_fitting_modules
-from placement_search.space.format import Condition
+from placement_search.space.format import Condition, Described, Settings
 from placement_search.space.groups import Group, connection_groups
 from placement_search.space.legality import Legality, Rule, Traits, loosened
 from placement_search.space.module_choices import matching, parameter_price, read_modules
@@ -38,8 +38,10 @@ class _Named:
 
     condition: Condition
     named: frozenset[Pair]
-    excluded: frozenset[Pair]
+    about: frozenset[ModuleSpec]
     modules: frozenset[ModuleSpec] | None
+    excluded: frozenset[Pair]
+    against: frozenset[ModuleSpec]
 
 
 @dataclass(frozen=True, slots=True)
@@ -163,15 +165,22 @@ def _named(
     types: ModuleTypes,
     stream: Stream,
 ) -> _Named:
-    place = f"when.{index}"
+    def having(wanted: Settings, key: str) -> frozenset[ModuleSpec]:
+        found = matching(wanted, modules, types, f"when.{index}.{key}")
+        return frozenset(modules[number] for number in found)
+
+    def meant(said: str | Described, key: str) -> tuple[frozenset[Pair], frozenset[ModuleSpec]]:
+        if isinstance(said, str):
+            return expand_pattern(said, f"when.{index}.{key}", stream), frozenset(modules)
+        pairs = expand_pattern(said.connections, f"when.{index}.{key}.connections", stream)
+        return pairs, having(said.module, f"{key}.module")
+
     wanted, without = condition.module, condition.without
-    found = None if wanted is None else matching(wanted, modules, types, f"{place}.module")
-    return _Named(
-        condition,
-        expand_pattern(condition.has, f"{place}.has", stream),
-        expand_pattern(without, f"{place}.without", stream) if without else frozenset(),
-        None if found is None else frozenset(modules[number] for number in found),
-    )
+    none = frozenset[Pair](), frozenset[ModuleSpec]()
+    named, about = meant(condition.has, "has")
+    excluded, against = none if without is None else meant(without, "without")
+    kept = None if wanted is None else having(wanted, "module")
+    return _Named(condition, named, about, kept, excluded, against)
 
 
 def _choices(parts: _Parts, table: CostTable) -> Choices:
@@ -249,12 +258,15 @@ def _lowest_alike(source: int, passes: Sequence[Price]) -> int:
 
 
 def _rule(named: _Named, modules: Sequence[ModuleSpec]) -> Rule:
-    allowed = named.modules
-    numbers = None if allowed is None else {i for i, m in enumerate(modules) if m in allowed}
+    def numbers(allowed: frozenset[ModuleSpec]) -> frozenset[int]:
+        return frozenset(number for number, module in enumerate(modules) if module in allowed)
+
     return Rule(
-        named.condition.at_most,
-        named.condition.in_all,
-        None if numbers is None else frozenset(numbers),
+        about=numbers(named.about),
+        at_most=named.condition.at_most,
+        in_all=named.condition.in_all,
+        modules=None if named.modules is None else numbers(named.modules),
+        against=numbers(named.against),
     )
 
 

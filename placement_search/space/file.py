@@ -14,6 +14,7 @@ from placement_search.errors import SpaceError, nearest
 from placement_search.space.format import (
     Condition,
     ConnectionCount,
+    Described,
     Interval,
     SpaceFile,
     TrainingOptions,
@@ -81,13 +82,16 @@ _RULES: Mapping[str, str] = {
     "too_short": "needs at least {min_length} item",
 }  # fmt: skip
 """Rules that pydantic checks, in the words of this format; others say their own."""
-_FORMS = frozenset({"number", "list", "interval"})
-"""Which form of `Searched` a mistake is about; no keys of the file."""
+_FORMS: Mapping[str, frozenset[str]] = {
+    "training": frozenset({"number", "list", "interval"}),
+    "when": frozenset({"by-place", "by-module"}),
+}
+"""By key, which form of `Searched` or `Connections` a mistake is about; no keys of the file."""
 
 
 def _explanation(mistake: Mapping[str, Any]) -> str:
     loc = mistake["loc"]
-    place = ".".join(str(part) for part in loc if loc[0] != "training" or part not in _FORMS)
+    place = ".".join(str(part) for part in loc if part not in _FORMS.get(str(loc[0]), ()))
     if mistake["type"] == "extra_forbidden":
         hint = _nearest_key(str(loc[-1]), loc[:-1])
         return f"{place}: unknown key with value {mistake['input']!r}{hint}"
@@ -100,8 +104,8 @@ def _explanation(mistake: Mapping[str, Any]) -> str:
 
 
 _PARTS: Mapping[str, type[BaseModel]] = {
-    "connections": ConnectionCount, "when": Condition, "interval": Interval,
-    "training": TrainingOptions,
+    "by-module": Described, "connections": ConnectionCount, "when": Condition,
+    "interval": Interval, "training": TrainingOptions,
 }  # fmt: skip
 
 

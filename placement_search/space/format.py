@@ -146,10 +146,35 @@ class ModuleChoice(BaseModel):
         return options_of(self.model_extra or {})
 
 
+class Described(Strict):
+    """Connections by where they are, by the modules that they have, or by both."""
+
+    connections: Group = "*>*"
+    module: Settings = Field(
+        ..., min_length=1, description="Those that have modules with these settings, or this type."
+    )
+
+
+def _way(described: object) -> str:
+    """Which form of `Connections` a file uses, so that mistakes are told about that form alone."""
+    return "by-module" if isinstance(described, dict | Described) else "by-place"
+
+
+Connections = Annotated[
+    Annotated[Group, Tag("by-place")] | Annotated[Described, Tag("by-module")],
+    Discriminator(_way),
+]
+
+
+def where(connections: str | Described) -> str:
+    """The kind or the ends of the connections that a condition names."""
+    return connections if isinstance(connections, str) else connections.connections
+
+
 class Condition(Strict):
     """What holds for a layout that has connections of some sort; at least one consequence."""
 
-    has: Group = Field(..., description="The connections that the condition is about.")
+    has: Connections = Field(..., description="The connections that the condition is about.")
     at_most: StrictInt | None = Field(None, ge=1, description="Then it has so many at most.")
     in_all: StrictInt | None = Field(
         None, ge=1, description="Then it has so many connections of all sorts at most."
@@ -157,7 +182,7 @@ class Condition(Strict):
     module: Settings | None = Field(
         None, min_length=1, description="Then they have modules with these settings, or this type."
     )
-    without: Group | None = Field(None, description="Then it has none of these connections.")
+    without: Connections | None = Field(None, description="Then it has none of these connections.")
 
     @model_validator(mode="after")
     def _check_consequence(self) -> "Condition":

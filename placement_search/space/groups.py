@@ -3,6 +3,7 @@
 from placement_search.errors import SpaceError
 from placement_search.layout import kind_of
 from placement_search.space.file import SpaceFile
+from placement_search.space.format import where
 from placement_search.space.node_names import Pair, Stream, expand_nodes, expand_pattern
 
 Group = tuple[Pair, ...]
@@ -40,10 +41,10 @@ def idle_rules(file: SpaceFile, stream: Stream) -> list[str]:
     admitted = _candidates(file, stream) | _always(file, stream)
     never = {f"never.{n}": pattern for n, pattern in enumerate(file.never)}
     rules = never | {
-        f"when.{n}.{key}": pattern
+        f"when.{n}.{key}": where(named)
         for n, condition in enumerate(file.when)
-        for key, pattern in (("has", condition.has), ("without", condition.without))
-        if pattern is not None
+        for key, named in (("has", condition.has), ("without", condition.without))
+        if named is not None
     }
     return [
         f"{key} ({pattern})"

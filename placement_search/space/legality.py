@@ -23,8 +23,8 @@ class Traits(NamedTuple):
         n_forward: Its connections that are not recurrent, by class of places.
         n_recurrent: Its recurrent ones, likewise; 0 where no limit treats them in another way.
         sources: Nodes that those read, each the lowest of equal price.
-        named: Whether each condition is about it.
-        excluded: Whether each condition, where it applies, excludes it.
+        named: Whether each condition is about it, with the modules that it is about.
+        excluded: Whether each condition, where it applies, excludes it with such modules.
         misfits: Modules that can't be at all of its places.
     """
 
@@ -50,31 +50,39 @@ class Rule:
     """A condition of the file; each limit is None where it says nothing.
 
     Args:
+        about: Modules with which it is about groups that it names.
         at_most: Most groups that it is about.
         in_all: Most groups in all, where there is one that it is about.
         modules: Modules that those may have.
+        against: Modules with which groups are excluded.
     """
 
+    about: frozenset[int]
     at_most: int | None
     in_all: int | None
     modules: frozenset[int] | None
+    against: frozenset[int]
 
     def allows(self, picks: Sequence[Pick], number: int) -> bool:
         """Whether picks keep it, as the rule of this number."""
-        named = [module for traits, module in picks if traits.named[number]]
+        named = self._named(picks, number)
         if not named:
             return True
         return (
             (self.at_most is None or len(named) <= self.at_most)
             and (self.in_all is None or len(picks) <= self.in_all)
             and (self.modules is None or self.modules.issuperset(named))
-            and not any(traits.excluded[number] for traits, _ in picks)
+            and not any(t.excluded[number] and module in self.against for t, module in picks)
         )
 
     def has_room(self, picks: Sequence[Pick], number: int, n: int) -> bool:
         """Whether it lets picks that keep it become ``n`` in all."""
         is_limited = self.in_all is not None and self.in_all < n
-        return not is_limited or not any(traits.named[number] for traits, _ in picks)
+        return not is_limited or not self._named(picks, number)
+
+    def _named(self, picks: Sequence[Pick], number: int) -> list[int]:
+        """The modules of those picks that it is about."""
+        return [m for traits, m in picks if traits.named[number] and m in self.about]
 
 
 @dataclass(frozen=True, slots=True)

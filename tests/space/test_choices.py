@@ -59,6 +59,63 @@ def test_connections_may_exclude_others() -> None:
     assert not contains(space, "2>0+0>1")
 
 
+RANK_4, RANK_8 = "0>1:bottleneck(rank=4)", "0>2:bottleneck(rank=8)"
+
+
+@pytest.mark.parametrize(
+    ("condition", "inside", "outside"),
+    [
+        pytest.param(
+            {"has": {"module": {"rank": 8}}, "at_most": 1},
+            [f"{RANK_4}+{RANK_8}", "0>2:bottleneck(rank=4)+0>1:bottleneck(rank=4)"],
+            [f"{RANK_8}+0>3:bottleneck(rank=8)"],
+            id="so many of them",
+        ),
+        pytest.param(
+            {"has": {"module": {"rank": 8}, "connections": "long_range"}, "in_all": 1},
+            [RANK_8, f"{RANK_4}+1>2:bottleneck(rank=8)", f"{RANK_4}+0>2:bottleneck(rank=4)"],
+            [f"{RANK_4}+{RANK_8}"],
+            id="so many in all, where it is here",
+        ),
+        pytest.param(
+            {"has": {"module": {"rank": 8}}, "without": "recurrent"},
+            [f"{RANK_4}+{RANK_8}", f"{RANK_4}+3>0:bottleneck(rank=4)"],
+            [f"{RANK_8}+3>0:bottleneck(rank=4)", "3>0:bottleneck(rank=8)"],
+            id="none of these places",
+        ),
+        pytest.param(
+            {"has": "recurrent", "without": {"module": {"rank": 8}}},
+            [f"{RANK_4}+{RANK_8}", f"{RANK_4}+3>0:bottleneck(rank=4)"],
+            [f"{RANK_8}+3>0:bottleneck(rank=4)"],
+            id="none of these modules",
+        ),
+        pytest.param(
+            {"has": "parallel", "without": {"module": {"rank": 8}, "connections": "*>2"}},
+            [f"{RANK_4}+0>3:bottleneck(rank=8)", f"0>3:bottleneck(rank=4)+{RANK_8}"],
+            [f"{RANK_4}+{RANK_8}"],
+            id="none of these modules there",
+        ),
+    ],
+)
+def test_a_condition_may_name_modules(
+    condition: dict[str, object], inside: list[str], outside: list[str]
+) -> None:
+    """By their settings, wherever they are or at places that it names too."""
+    space = bound(space_file(**EACH, when=[condition]))
+
+    assert [each for each in inside if not space.contains(parse_layout(each))] == []
+    assert [each for each in outside if space.contains(parse_layout(each))] == []
+
+
+def test_where_all_connections_have_one_module_a_condition_may_start_from_it() -> None:
+    """Layouts of the dear module are small ones, and each module's baselines know their size."""
+    space = bound(space_file(**FOUR, when=[{"has": {"module": {"rank": 8}}, "in_all": 2}]))
+
+    assert contains(space, "0>1+0>2+0>3", rank=4)
+    assert not contains(space, "0>1+0>2+0>3", rank=8)
+    assert [space.choices.most(module) for module in (0, 1)] == [3, 2]
+
+
 def test_connections_that_are_always_there_count() -> None:
     """A layout without them is not the space's, and they are among the most."""
     space = bound(space_file(**FOUR, always=["0>1", "1>0"]))
@@ -90,6 +147,18 @@ def test_a_group_is_there_as_a_whole() -> None:
             "no module of type 'botleneck' (did you mean 'bottleneck'?)",
         ),
         ({"when": [{"has": "*>99", "at_most": 1}]}, "when.0.has: the backbone has nodes 0 to 24"),
+        (
+            {"when": [{"has": {"module": {"rank": 16}}, "at_most": 1}]},
+            "when.0.has.module fits none",
+        ),
+        (
+            {"when": [{"has": "parallel", "without": {"module": {"rnk": 8}}}]},
+            "when.0.without.module: no module of the space has a setting 'rnk'",
+        ),
+        (
+            {"when": [{"has": {"connections": "*>99", "module": {"rank": 8}}, "at_most": 1}]},
+            "when.0.has.connections: the backbone has nodes 0 to 24",
+        ),
         (
             {"always": ["3>0", "2>0"], "when": [{"has": "recurrent", "at_most": 1}]},
             "meets when, always and never together",

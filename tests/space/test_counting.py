@@ -34,6 +34,9 @@ def counted_one_by_one(space: SearchSpace) -> int:
         [{"has": "recurrent", "at_most": 1}],
         [{"has": "sequential", "in_all": 2, "module": {"rank": 4}}],
         [{"has": "*>0", "without": "0>*"}],
+        [{"has": {"module": {"rank": 8}}, "at_most": 1}],
+        [{"has": {"module": {"rank": 4}, "connections": "recurrent"}, "in_all": 2}],
+        [{"has": "parallel", "without": {"module": {"rank": 8}, "connections": "*>0"}}],
     ]),
     limit=st.one_of(
         st.builds(Budget, st.integers(1500, 4000)),

@@ -37,12 +37,14 @@ pairs = st.builds("{}>{}".format, ends, ends)
 sorts = st.one_of(
     st.sampled_from(["sequential", "parallel", "long_range", "recurrent", "*>0-5", "mlp>*"]), pairs
 )
+ranks = st.sampled_from([{"rank": 4}, {"rank": [1, 4]}])
+described = st.fixed_dictionaries({"module": ranks}, optional={"connections": sorts})
 conditions = st.fixed_dictionaries(
-    {"has": sorts},
+    {"has": st.one_of(sorts, described)},
     optional={
         "in_all": st.integers(1, 4),
-        "module": st.sampled_from([{"rank": 4}, {"rank": [1, 4]}]),
-        "without": sorts,
+        "module": ranks,
+        "without": st.one_of(sorts, described),
     },
 ).flatmap(
     # At least one consequence.

@@ -227,6 +227,14 @@ def test_one_value_and_a_list_of_one_mean_the_same(tmp_path: Path) -> None:
             {"when": [{"has": "recurrent", "at_mots": 1}]},
             ["when.0.at_mots: unknown key", "did you mean 'at_most'?"],
         ),
+        (
+            {"when": [{"has": {"modul": {"rank": 4}}, "at_most": 1}]},
+            ["when.0.has.module: this key is missing", "did you mean 'module'?"],
+        ),
+        (
+            {"when": [{"has": "parallel", "without": {"connections": "*>0", "module": {}}}]},
+            ["when.0.without.module: needs at least 1 item"],
+        ),
         ({"training": {"learning_rate": 0}}, ["training.learning_rate", "must be above 0"]),
         ({"training": {"learning_rate": True}}, ["learning_rate", "truth value", "got True"]),
         ({"training": {"weight_decay": [0, -1]}}, ["weight_decay", "at least 0, not -1"]),
@@ -269,6 +277,7 @@ def test_a_mistake_names_file_key_value_and_the_nearest_word(
         {"connections": {"exactly": True}},
         {"connections": {"exactly": 2, "at_least": 1}},
         {"when": [{"at_most": 2}]},
+        {"when": [{"has": {"connections": "parallel"}, "at_most": 2}]},
         {"training": {"learning_rate": True}},
         {"training": {"learning_rate": {"low": 0.1}}},
     ],

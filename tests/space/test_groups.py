@@ -72,7 +72,10 @@ def test_no_connection_is_in_two_groups(
 
 def test_rules_about_nothing_are_known() -> None:
     """A slip, or a file that others include; a connection that is always there is something."""
-    when = [{"has": "recurrent", "at_most": 1}, {"has": "parallel", "without": "5>5"}]
+    when = [
+        {"has": {"connections": "recurrent", "module": {"rank": 4}}, "at_most": 1},
+        {"has": "parallel", "without": "5>5"},
+    ]
     file = space_file(kinds=["parallel"], never=["3>1", "1>2"], always=["4>4"], when=when)
 
     assert idle_rules(file, SEVEN) == [

@@ -154,6 +154,7 @@ def test_modules_that_fit_few_places_stand_beside_others() -> None:
         {"when": [{"has": "recurrent", "at_most": 1}]},
         {"when": [{"has": "parallel", "in_all": 2}], "always": ["0>1"]},
         {"when": [{"has": "*>0", "without": "parallel"}], "always": ["2>2"]},
+        {"when": [{"has": {"module": {"rank": 8}}, "in_all": 2, "without": "recurrent"}]},
         {"symmetric": True, "kinds": ["long_range", "recurrent", "parallel"]},
     ]),
     st.sampled_from([None, N_RANK_4 + N_RANK_8, 3 * N_RANK_4]),
