@@ -91,8 +91,12 @@ def bind_choices(
         raise SpaceError(_why_empty(parts, table, choices))
     if len(usable) < len(modules):
         table = table.only([modules[index] for index in usable])
-    parts = _without_impossible(parts, _choices(parts, table))
-    return Bound(parts.groups, _choices(parts, table), table)
+    choices = _choices(parts, table)
+    left = _without_impossible(parts, choices)
+    bound = Bound(left.groups, _choices(left, table), table) if left.groups else None
+    if bound is None or not bound.choices.has_sets:
+        raise SpaceError(_why_empty(parts, table, choices))
+    return bound
 
 
 def _without_impossible(parts: _Parts, choices: Choices) -> _Parts:
@@ -271,28 +275,32 @@ def _rule(named: _Named, modules: Sequence[ModuleSpec]) -> Rule:
 
 
 def _why_empty(parts: _Parts, table: CostTable, choices: Choices) -> str:
-    """Why no layout is left: the budget, or without it the conditions."""
-    file = parts.file
+    """Why no layout is left, or none was found: the budget, or without it the conditions."""
+    file, n = parts.file, choices.at_least
     unlimited = replace(choices, legality=replace(choices.legality, limits=()))
-    modules = list(range(len(table.modules)))
-    found = [
+    found = (
         unlimited.completion([], unlimited.forced(set()), set(), usable)
-        for usable in ([[m] for m in modules] if choices.is_module_shared else [modules])
-    ]
+        for usable in choices.module_sets
+    )
     smallest = next((picks for picks in found if picks is not None), None)
-    if smallest is None:
-        fits = " with modules where they fit" if choices.has_misfits else ""
+    fits = " with modules where they fit" if choices.has_misfits else ""
+    rules = f"meets when, always and never together{fits}"
+    cure = "relax one of them, or connections.at_least"
+    if smallest is None and unlimited.is_empty:
         return (
-            f"space {file.name!r} is empty: no layout of at least {_connections(choices.at_least)} "
-            f"meets when, always and never together{fits}; relax one of them, or "
-            "connections.at_least"
+            f"space {file.name!r} is empty: no layout of at least {_connections(n)} {rules}; {cure}"
         )
-    costs = table.costs_of(choices.legality.usage(smallest))
-    n = choices.at_least
+    costs = None if smallest is None else table.costs_of(choices.legality.usage(smallest))
+    excess = "" if costs is None else parts.budget.excess(costs)
+    if not excess:
+        return (
+            f"space {file.name!r}: no layout of at least {_connections(n)} was found that {rules}"
+            f"{' within the budget' * bool(choices.legality.limits)}, and too many would have to "
+            f"be looked at to say that there is none; {cure}"
+        )
     return (
         f"space {file.name!r} is empty under this budget: {_connections(n)} "
-        f"cost{'s' * (n == 1)} at least {parts.budget.excess(costs)}; raise the limit, or allow "
-        "cheaper modules"
+        f"cost{'s' * (n == 1)} at least {excess}; raise the limit, or allow cheaper modules"
     )
 
 

@@ -122,10 +122,7 @@ class Choices:
         if len(made) >= n:
             return made
         larger = replace(self, at_least=n)
-        modules = list(range(self.legality.n_modules))
-        sets = [[module] for module in modules] if self.is_module_shared else [modules]
-        has_any = any(larger.completion([], self.forced(set()), set(), each) for each in sets)
-        return larger.repaired(wished) if has_any else made
+        return larger.repaired(wished) if larger.has_sets else made
 
     def completion(
         self,
@@ -144,9 +141,36 @@ class Choices:
             modules: Numbers of the modules to choose from.
             n: How many there are to be in all, at least; the fewest of a set where none is given.
         """
-        stock = self._stock(taken)
         n_more = (self.at_least if n is None else n) - len(picks) - len(forced)
-        return Completion(self.legality, stock, modules).find(picks, forced, n_more)
+        return self._searched(picks, forced, taken, modules, n_more)[0]
+
+    def _searched(
+        self,
+        picks: Sequence[Pick],
+        forced: Sequence[Traits],
+        taken: set[int],
+        modules: Sequence[int],
+        n_more: int,
+    ) -> tuple[list[Pick] | None, bool]:
+        """What completes picks, and whether the search for it gave up.
+
+        It begins with cheap modules, then with dear ones, since it gets lost where those that it
+        begins with may be few, or keep others out.
+        """
+        stock, found, has_given_up = self._stock(taken), None, False
+        for order in [modules, modules[::-1]][: len(modules)]:
+            search = Completion(self.legality, stock, order)
+            found, has_given_up = search.find(picks, forced, n_more), search.has_given_up
+            if found is not None or not has_given_up:
+                break
+        return found, has_given_up
+
+    def _is_open(self, picks: Sequence[Pick], taken: set[int], modules: Sequence[int]) -> bool:
+        """Whether picks may be part of a set: one was found, or the search for one gave up."""
+        forced = self.forced(taken)
+        n_more = self.at_least - len(picks) - len(forced)
+        found, has_given_up = self._searched(picks, forced, taken, modules, n_more)
+        return found is not None or has_given_up
 
     def _stock(self, taken: set[int]) -> dict[Traits, int]:
         """How many groups of each traits are left, in the order of the first ones that are."""
@@ -170,27 +194,42 @@ class Choices:
         return len(largest_set(self.legality, self._stock(set()), self.forced(set()), module))
 
     def is_possible(self, group: int) -> bool:
-        """Whether a set with this group was found."""
-        modules = list(range(self.legality.n_modules))
-        sets = [[module] for module in modules] if self.is_module_shared else [modules]
-        forced = self.forced({group})
+        """Whether a set may have this group; only where a search says so it may not."""
+        traits = self.traits[group]
         return any(
-            self.completion([(self.traits[group], module)], forced, {group}, usable) is not None
-            for usable in sets
+            self._is_open([(traits, module)], {group}, usable)
+            for usable in self.module_sets
             for module in usable
         )
 
     def is_usable(self, module: int) -> bool:
-        """Whether a set with this module was found."""
+        """Whether a set may have this module; only where a search says so it may not."""
         if self.is_module_shared:
-            return self.completion([], self.forced(set()), set(), [module]) is not None
-        everything = list(range(self.legality.n_modules))
+            return self._is_open([], set(), [module])
+        (everything,) = self.module_sets
         first = {self.traits[group]: group for group in (*self.free, *sorted(self.always))}
         return any(
-            self.completion([(traits, module)], self.forced({group}), {group}, everything)
-            is not None
+            self._is_open([(traits, module)], {group}, everything)
             for traits, group in first.items()
         )
+
+    @property
+    def module_sets(self) -> list[list[int]]:
+        """The modules that a set chooses among: any, or one alone where all choices share it."""
+        modules = list(range(self.legality.n_modules))
+        return [[module] for module in modules] if self.is_module_shared else [modules]
+
+    @property
+    def has_sets(self) -> bool:
+        """Whether a set was found at all."""
+        forced = self.forced(set())
+        found = (self.completion([], forced, set(), each) for each in self.module_sets)
+        return any(each is not None for each in found)
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether there is no set at all; where the search for one gave up it is not known."""
+        return not any(self._is_open([], set(), each) for each in self.module_sets)
 
 
 class Growth:

@@ -37,20 +37,16 @@ def count_layouts(choices: Choices) -> int | None:
 
 def _count(choices: Choices, see: Callable[[Sequence[Pick]], None]) -> int | None:
     """The number of sets, those that rules can't tell apart seen once; None for too many."""
-    modules = list(range(choices.legality.n_modules))
-    sets = [[module] for module in modules] if choices.is_module_shared else [modules]
     counter = _Counter(choices, see)
     try:
-        return sum(counter.count(each) for each in sets)
+        return sum(counter.count(each) for each in choices.module_sets)
     except (_TooManyError, RecursionError):  # of very many that are always there
         return None
 
 
 def count_freely(choices: Choices) -> int:
     """The number of sets, with budget and conditions left out of account."""
-    n_modules = choices.legality.n_modules
-    sets = [[m] for m in range(n_modules)] if choices.is_module_shared else [[*range(n_modules)]]
-    return sum(_count_among(choices, modules) for modules in sets)
+    return sum(_count_among(choices, modules) for modules in choices.module_sets)
 
 
 def _count_among(choices: Choices, modules: list[int]) -> int:

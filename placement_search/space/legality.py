@@ -10,6 +10,7 @@ Groups that differ in nothing that rules look at share their traits, and rules s
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
+from functools import cached_property
 from typing import NamedTuple
 
 from placement_search.errors import SpaceError
@@ -80,9 +81,25 @@ class Rule:
         is_limited = self.in_all is not None and self.in_all < n
         return not is_limited or not self._named(picks, number)
 
+    def standing(self, picks: Sequence[Pick], number: int) -> tuple[int, bool]:
+        """All of picks that it looks at when others are to join them."""
+        n_named = len(self._named(picks, number))
+        is_excluded = any(t.excluded[number] and module in self.against for t, module in picks)
+        return n_named if self.at_most is not None else int(n_named > 0), is_excluded
+
+    def concerns(self, pick: Pick, number: int) -> bool:
+        """Whether it is about a pick, or excludes it."""
+        traits, module = pick
+        is_named = traits.named[number] and module in self.about
+        return is_named or (traits.excluded[number] and module in self.against)
+
     def _named(self, picks: Sequence[Pick], number: int) -> list[int]:
         """The modules of those picks that it is about."""
         return [m for traits, m in picks if traits.named[number] and m in self.about]
+
+
+Standing = tuple[tuple[tuple[int, bool], ...], Usage | None]
+"""What picks are to each rule, and what they use where something is limited."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,6 +137,20 @@ class Legality:
         return n <= self.at_most and all(
             rule.has_room(picks, number, n) for number, rule in enumerate(self.rules)
         )
+
+    def standing(self, picks: Sequence[Pick], numbers: Sequence[int]) -> Standing:
+        """All of picks, beside their number, that decides what may join them.
+
+        Args:
+            picks: Legal ones.
+            numbers: Of the rules that what may join them has to do with.
+        """
+        named = tuple(self.rules[number].standing(picks, number) for number in numbers)
+        return named, self.usage(picks) if self.limits else None
+
+    def concerned(self, pick: Pick) -> set[int]:
+        """The rules that a pick has to do with: that are about it, or exclude it."""
+        return {number for number, rule in enumerate(self.rules) if rule.concerns(pick, number)}
 
     def _is_payable(self, picks: Sequence[Pick]) -> bool:
         if not self.limits:
@@ -186,8 +217,14 @@ MAX_STEPS = 2000
 """Sets that a search for a completion looks at before it gives up."""
 
 
+_Key = tuple[int, int, int]
+"""Where a search is: in which cell, or -1 before all; how many are to come; how many are left."""
+
+
 class Completion:
     """Looks for picks that bring others to a number, cheapest first.
+
+    What led nowhere is not tried again, nor what stands to all rules as that did.
 
     Args:
         legality: What they obey together.
@@ -214,6 +251,21 @@ class Completion:
         ]
         self._modules = modules
         self._left = max_steps
+        self._failed: set[tuple[_Key, Standing]] = set()
+
+    @cached_property
+    def _concerned(self) -> list[tuple[int, ...]]:
+        """By cell, the rules that have to do with what it or a later one holds; none at the end."""
+        later, found = set[int](), [tuple[int, ...]()]
+        for cell in reversed(self._cells):
+            later |= self._legality.concerned(cell)
+            found.append(tuple(sorted(later)))
+        return found[::-1]
+
+    @property
+    def has_given_up(self) -> bool:
+        """Whether it stopped looking, so that what it did not find there may be."""
+        return self._left < 0
 
     def find(
         self, picks: Sequence[Pick], forced: Sequence[Traits], n_more: int
@@ -235,27 +287,30 @@ class Completion:
     def _found(
         self, picks: Sequence[Pick], forced: Sequence[Traits], n_more: int
     ) -> list[Pick] | None:
-        for chosen in self._forced(list(picks), list(forced), max(0, n_more)):
-            found = self._filled(chosen, 0, n_more, dict(self._stock))
-            if found is not None:
-                return found[len(picks) :]
-            if self._left <= 0:
-                break
-        return None
+        found = self._with_forced(list(picks), list(forced), n_more)
+        return None if found is None else found[len(picks) :]
 
-    def _forced(self, picks: list[Pick], forced: list[Traits], n_more: int) -> Iterator[list[Pick]]:
-        if not self._is_open(picks, len(forced) + n_more):
-            return
+    def _with_forced(
+        self, picks: list[Pick], forced: list[Traits], n_more: int
+    ) -> list[Pick] | None:
+        key = -1, len(forced), 0
+        if self._is_known(key, picks) or not self._is_open(picks, len(forced) + max(0, n_more)):
+            return None
         if not forced:
-            yield picks
-            return
+            return self._filled(picks, 0, n_more, dict(self._stock))
         for module in self._modules:
-            yield from self._forced([*picks, (forced[0], module)], forced[1:], n_more)
+            found = self._with_forced([*picks, (forced[0], module)], forced[1:], n_more)
+            if found is not None:
+                return found
+        self._note_failure(key, picks)
+        return None
 
     def _filled(
         self, picks: list[Pick], cell: int, n_more: int, free: dict[Traits, int]
     ) -> list[Pick] | None:
-        if not self._is_open(picks, max(0, n_more)):
+        # Of the traits of earlier cells nothing is taken any more, and later ones are untouched.
+        key = cell, n_more, free[self._cells[cell][0]] if cell < len(self._cells) else 0
+        if self._is_known(key, picks) or not self._is_open(picks, max(0, n_more)):
             return None
         if n_more <= 0:
             return picks
@@ -267,7 +322,21 @@ class Completion:
                 free[traits] += 1
                 if found is not None:
                     return found
+        self._note_failure(key, picks)
         return None
+
+    def _is_known(self, key: _Key, picks: Sequence[Pick]) -> bool:
+        """Whether what stands as these picks do led nowhere from this place on."""
+        return bool(self._failed) and (key, self._standing(key, picks)) in self._failed
+
+    def _standing(self, key: _Key, picks: Sequence[Pick]) -> Standing:
+        cell, *_ = key
+        everything = range(len(self._legality.rules))
+        return self._legality.standing(picks, everything if cell < 0 else self._concerned[cell])
+
+    def _note_failure(self, key: _Key, picks: Sequence[Pick]) -> None:
+        if not self.has_given_up:
+            self._failed.add((key, self._standing(key, picks)))
 
     def _is_open(self, picks: Sequence[Pick], n_more: int) -> bool:
         """Whether picks are legal, and may become so many more as far as numbers say."""

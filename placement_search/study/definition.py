@@ -183,7 +183,9 @@ WHOLE_BUDGET = 5
 elsewhere are trained as they were there, and adapted."""
 DEAREST_OF_ALL = 6
 """The set from which on what they may cost without a budget is the dearest layout's, counted."""
-NEWEST_BASELINES = DEAREST_OF_ALL
+PRICED_IN_SPACE = 7
+"""The set from which on places that a space lacks do not make random layouts smaller."""
+NEWEST_BASELINES = PRICED_IN_SPACE
 """The set of baselines that new studies have."""
 
 _ADAPTER = TypeAdapter(StudyDefinition)

@@ -93,7 +93,8 @@ def queue_of(wanted: Wanted, space: SearchSpace, scores: Sequence[Sequence[float
     further = (*lora, *more.baselines)
     number = wanted.baseline_set
     baselines = make_baselines(space, n_nodes, wanted.n_random, seed, further, number)
-    notes = _few_random(baselines, wanted.n_random) | baseline_notes(space, n_nodes, number)
+    notes = baseline_notes(space, n_nodes, number)
+    notes |= _few_random(baselines, wanted.n_random, notes.pop(RANDOM, ""))
     notes |= lora_notes | more.notes
     starts = _starts(wanted, space, baselines)
     return Queue((*baselines, *starts.layouts), starts.notes | notes, starts.trainings)
@@ -140,11 +141,19 @@ def _lora(wanted: Wanted, space: SearchSpace) -> tuple[tuple[Baseline, ...], dic
     return lora_baseline(space.places, MODULE_TYPES) if wanted.baseline_set >= 3 else ((), {})
 
 
-def _few_random(baselines: Sequence[Baseline], n_random: int) -> dict[str, str]:
-    """A note where draws from a small space repeated each other or another baseline."""
+def _few_random(baselines: Sequence[Baseline], n_random: int, only: str) -> dict[str, str]:
+    """A note where draws from a small space repeated each other or another baseline.
+
+    Args:
+        baselines: Of the study.
+        n_random: How many were drawn.
+        only: Why there can be no more than one; empty where there can be.
+    """
     n_new = sum(baseline.role.startswith(RANDOM) for baseline in baselines)
     if n_new >= n_random:
         return {}
+    if only and n_new <= 1:
+        return {RANDOM: only}
     return {
         RANDOM: f"{n_new} of {n_random}, since the others drew what is a baseline already; finals "
         "draw as many as are missing of the answer's size, as far as the space has them"

@@ -9,10 +9,16 @@ from functools import lru_cache
 from placement_search.layout import Connection, Layout, ModuleSpec
 from placement_search.space.budget import Budget
 from placement_search.space.choices import Choice
+from placement_search.space.cost_table import Price
 from placement_search.space.equal_sizes import n_sets, of_connections
 from placement_search.space.node_names import Pair
 from placement_search.space.search_space import SearchSpace
-from placement_search.study.definition import DEAREST_OF_ALL, NEWEST_BASELINES, WHOLE_BUDGET
+from placement_search.study.definition import (
+    DEAREST_OF_ALL,
+    NEWEST_BASELINES,
+    PRICED_IN_SPACE,
+    WHOLE_BUDGET,
+)
 
 MIN_SETS = 20
 """Sets of one size that random layouts are drawn from; of fewer they would repeat each other."""
@@ -29,7 +35,7 @@ def dearest(space: SearchSpace, baseline_set: int = 1) -> tuple[int, int]:
         return 0, space.at_least
     shared = space.table.parameters.shared or [0] * len(counts)
     if baseline_set >= WHOLE_BUDGET and space.has_unequal_groups:
-        counts_of = {number: drawn_size(space, number) for number in enough}
+        counts_of = {number: drawn_size(space, number, baseline_set) for number in enough}
         number = max(enough, key=lambda i: (counts_of[i] * space.costs[i] + shared[i], i))
         return number, counts[number]
     worth = [(counts[i] * cost + shared[i], cost) for i, cost in enumerate(space.costs)]
@@ -99,7 +105,8 @@ def random_of(
     choices = space.choices
     always, free = sorted(choices.always), choices.fitting(module)
     if baseline_set >= WHOLE_BUDGET and space.has_unequal_groups:
-        wanted = {module: n_drawn} if (n_drawn := drawn_size(space, module)) else {}
+        n_drawn = drawn_size(space, module, baseline_set)
+        wanted = {module: n_drawn} if n_drawn else {}
         drawn = of_connections(choices, space.group_sizes, wanted, generator) if wanted else []
         made = choices.repaired([*((group, module) for group in always), *drawn])
     else:
@@ -108,19 +115,19 @@ def random_of(
     return _spent_whole(space, made, generator)
 
 
-def drawn_size(space: SearchSpace, module: int) -> int:
+def drawn_size(space: SearchSpace, module: int, baseline_set: int = NEWEST_BASELINES) -> int:
     """Connections of a random layout beside those always there, where groups differ in size.
 
     The most with one module that the limits pay for and that `MIN_SETS` sets of groups have; where
-    no number has so many, the one that most sets have.
+    no number has so many, the one that most sets have. Up to set 6 of baselines the limits had to
+    pay for the backbone's dearest places, also where the space has cheaper ones alone.
     """
     sizes, always = space.group_sizes, space.choices.always
     n_always = sum(sizes[group] for group in always)
     largest = sorted((sizes[g] for g in space.choices.fitting(module)), reverse=True)
     most = sum(largest[: space.at_most - len(always)])
-    n_modules = len(space.modules)
     for price, limit in space.choices.legality.limits:
-        each = max(price.modules[module::n_modules])
+        each = _dearest_place(space, price, module, baseline_set)
         shared = price.shared[module] if price.shared else 0
         if each:
             left = limit - Fraction(price.fixed + shared)
@@ -133,6 +140,16 @@ def drawn_size(space: SearchSpace, module: int) -> int:
         if found >= MIN_SETS:
             break
     return best
+
+
+def _dearest_place(space: SearchSpace, price: Price, module: int, baseline_set: int) -> float:
+    """The most that one connection with a module costs at a place that a random layout may have."""
+    each = price.modules[module :: len(space.modules)]
+    if baseline_set < PRICED_IN_SPACE:
+        return max(each)
+    numbers, fitting = space.table.classes.numbers, space.choices.fitting(module)
+    pairs = (pair for group in fitting for pair in space.groups[group])
+    return max((each[numbers.get(pair, 0)] for pair in pairs), default=0.0)
 
 
 def spent(

@@ -10,6 +10,7 @@ from placement_search.errors import SpaceError
 from placement_search.modules import parse_layout
 from placement_search.space.budget import Budget
 from placement_search.space.encoding import Encoding
+from placement_search.space.legality import Completion
 from placement_search.space.search_space import SearchSpace
 from tests.tiny_spaces import bound, space_file
 
@@ -114,6 +115,52 @@ def test_where_all_connections_have_one_module_a_condition_may_start_from_it() -
     assert contains(space, "0>1+0>2+0>3", rank=4)
     assert not contains(space, "0>1+0>2+0>3", rank=8)
     assert [space.choices.most(module) for module in (0, 1)] == [3, 2]
+
+
+RANKS = {"module_per": "connection", "modules": [{"type": "bottleneck", "rank": [2, 4, 8]}]}
+CHEAP_ONES_LEAD_NOWHERE = [
+    {"has": {"module": {"rank": 2}}, "at_most": 4, "without": {"module": {"rank": 8}}},
+    {"has": {"module": {"rank": 4}}, "at_most": 3},
+    {"has": {"module": {"rank": 8}}, "at_most": 6},
+]
+AT_PLACES = [
+    {"has": kind, "at_most": n}
+    for kind, n in {"recurrent": 2, "sequential": 2, "*>0": 1, "24>*": 1, "mlp>mlp": 2}.items()
+]
+
+
+def test_no_layout_is_lost_where_the_cheapest_modules_lead_nowhere() -> None:
+    """Eight of rank 2 and 4 are not to be had, and there are many ways to find that out."""
+    kinds = ["sequential", "parallel", "long_range", "recurrent"]
+    when = [*AT_PLACES, *CHEAP_ONES_LEAD_NOWHERE]
+    space = bound(space_file(**RANKS, kinds=kinds, connections={"exactly": 8}, when=when))
+    parts = [f"1>{t}:bottleneck(rank={4 if t < 5 else 8})" for t in (3, 4, 5, 6, 7, 8, 9, 10)]
+
+    assert space.contains(parse_layout("+".join(parts)))
+    assert len(space.random_layout(random.Random(0)).connections) == 8  # noqa: S311
+
+
+def test_a_module_is_left_out_only_where_no_layout_can_have_it() -> None:
+    """Six places in blocks of their own: at most three of rank 2, two of rank 4, or rank 8."""
+    when = [{"has": f"*>block {number}", "at_most": 1} for number in range(12)]
+    when += [
+        {"has": {"module": {"rank": 2}}, "at_most": 3, "without": {"module": {"rank": 8}}},
+        {"has": {"module": {"rank": 4}}, "at_most": 2},
+    ]
+    space = bound(space_file(**RANKS, kinds=["parallel"], connections={"exactly": 6}, when=when))
+
+    assert [module.notation for module in space.modules] == [
+        "bottleneck(rank=4)", "bottleneck(rank=8)",
+    ]  # fmt: skip
+
+
+def test_what_was_not_found_is_not_said_to_be_impossible(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A search that gives up knows of no layout, and of none that there is not."""
+    monkeypatch.setattr(Completion.__init__, "__defaults__", (2,))
+    file = space_file(**RANKS, connections={"exactly": 3}, when=CHEAP_ONES_LEAD_NOWHERE)
+
+    with pytest.raises(SpaceError, match=r"was found that meets when.* to say that there is none"):
+        bound(file)
 
 
 def test_connections_that_are_always_there_count() -> None:

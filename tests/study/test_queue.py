@@ -5,6 +5,7 @@ from dataclasses import replace
 import pytest
 
 from placement_search.errors import StudyError
+from placement_search.evaluation.plan import TrainingPlan
 from placement_search.modules import MODULE_TYPES, count_parameters
 from placement_search.places import Places
 from placement_search.space.budget import Budget
@@ -14,11 +15,11 @@ from placement_search.space.training import TrainingChoice
 from placement_search.study.definition import NEWEST_BASELINES, StudyDefinition
 from placement_search.study.equal_budget import EVENLY_SPREAD, GREEDY, GREEDY_PROXY
 from placement_search.study.lora_baseline import LORA
-from placement_search.study.queue import check_starts, make_queue
+from placement_search.study.queue import Wanted, check_starts, make_queue, queue_of
 from placement_search.study.records import ProxyMap
 from placement_search.study.starts import StartLayout
 from tests.tiny_records import DEFINITION
-from tests.tiny_spaces import WIDTH, bound, space_file
+from tests.tiny_spaces import N_NODES, WIDTH, bound, space_file
 
 MAP = ProxyMap({GREEDY_PROXY: [[1.0] * 25] * 25}, n_examples=8, loss=1.0, seconds=0.1)
 NEW = replace(DEFINITION, baseline_set=NEWEST_BASELINES)
@@ -257,3 +258,17 @@ def test_a_node_that_the_backbone_lacks_is_refused() -> None:
     assert "nodes exist on 'embedded', 0 to 24" in message
     assert "start: count (study 'first'): connection 25>2:bottleneck(rank=4)" in message
     assert "start: digits" not in message
+
+
+def test_random_baselines_that_are_there_are_not_said_to_be_missing() -> None:
+    """A dearer module at one of 24 places makes 24 layouts, though the other fits everywhere."""
+    file = space_file(
+        kinds=["parallel"],
+        connections={"at_most": 24},
+        module_per="connection",
+        when=[{"has": {"module": {"rank": 8}}, "at_most": 1}],
+    )
+    made = queue_of(Wanted(N_NODES, 3, 0, TrainingPlan(), {}), bound(file), None)
+
+    assert sum(each.role.startswith("random") for each in made.layouts) == 3
+    assert "random" not in made.notes

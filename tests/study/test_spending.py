@@ -9,8 +9,9 @@ from placement_search.space import counting
 from placement_search.space.budget import Budget
 from placement_search.space.search_space import SearchSpace
 from placement_search.study.baselines import make_baselines
+from placement_search.study.definition import NEWEST_BASELINES
 from placement_search.study.equal_budget import EVENLY_SPREAD, GREEDY, equal_budget_baselines
-from placement_search.study.spending import affordable
+from placement_search.study.spending import affordable, drawn_size
 from tests.tiny_spaces import N_NODES, N_RANK_4, N_RANK_8, bound, space_file
 
 SCORES = [[float((3 * s * s + 7 * t) % 11) for t in range(N_NODES)] for s in range(N_NODES)]
@@ -21,7 +22,7 @@ TIED = {
 ROLES = ["last layers", EVENLY_SPREAD, GREEDY, "random 1", "random 2", "random 3"]
 
 
-def costs(space: SearchSpace, baseline_set: int = 5) -> dict[str, int]:
+def costs(space: SearchSpace, baseline_set: int = NEWEST_BASELINES) -> dict[str, int]:
     """Parameters of the baselines at equal budget, by role."""
     more = equal_budget_baselines(space, MODULE_TYPES, N_NODES, SCORES, 0, baseline_set)
     made = make_baselines(space, N_NODES, 3, 0, more.baselines, baseline_set)
@@ -92,6 +93,19 @@ def test_under_another_limit_they_cost_what_the_dearest_layout_does(
     assert affordable(made, 5) < affordable(made) == made.extent.parameters[1]
     for role in ("last layers", EVENLY_SPREAD):
         assert costs(made, 5)[role] < costs(made, 6)[role] <= affordable(made)
+
+
+def test_places_that_the_space_lacks_do_not_make_random_layouts_small() -> None:
+    """LoRA at all attentions is just what the budget pays for; at an MLP it would cost more."""
+    file = space_file(
+        kinds=["parallel", "long_range"], targets=["attention"], tied="blocks",
+        connections={"at_most": 1},
+        modules=[{"type": "lora", "rank": 4}, {"type": "bottleneck", "rank": 4}],
+    )  # fmt: skip
+    space = bound(file, 12 * 2048)
+    lora = [module.type for module in space.modules].index("lora")
+
+    assert (drawn_size(space, lora, 6), drawn_size(space, lora)) == (0, 12)
 
 
 def test_where_layouts_are_too_many_to_count_the_dearest_of_several_is_taken(

@@ -3,11 +3,11 @@
 import itertools
 import math
 import random
-from collections.abc import Container, Iterator
+from collections.abc import Container, Iterator, Sequence
 
 from placement_search.errors import StudyError
 from placement_search.layout import Layout
-from placement_search.space.choices import Choice
+from placement_search.space.choices import Choice, Choices
 from placement_search.space.search_space import SearchSpace
 from placement_search.space.training import TrainingChoice, TrainingSpace
 from placement_search.study import records
@@ -83,28 +83,39 @@ def all_trainings(space: TrainingSpace) -> Iterator[TrainingChoice]:
 
 def all_layouts(space: SearchSpace) -> Iterator[Layout]:
     """Every layout of a space."""
-    always, numbers = sorted(space.choices.always), range(len(space.modules))
-    sets = [(number,) for number in numbers] if space.is_module_shared else [tuple(numbers)]
-    for allowed in sets:
-        for modules in itertools.product(allowed, repeat=len(always)):
-            begun = list(zip(always, modules, strict=True))
-            for chosen in _grown(space, begun, allowed, 0):
-                if space.choices.contains(chosen):
+    choices = space.choices
+    for modules in choices.module_sets:
+        for begun in _begun(choices, [], sorted(choices.always), modules):
+            for chosen in _grown(choices, begun, modules, 0):
+                if choices.contains(chosen):
                     yield space.layout_of(chosen)
 
 
+def _begun(
+    choices: Choices, chosen: list[Choice], always: Sequence[int], modules: Sequence[int]
+) -> Iterator[list[Choice]]:
+    """What is always there with modules of every legal sort, beside what is chosen."""
+    if not choices.legality.allows(choices.picks(chosen)):
+        return
+    if not always:
+        yield chosen
+        return
+    for module in modules:
+        yield from _begun(choices, [*chosen, (always[0], module)], always[1:], modules)
+
+
 def _grown(
-    space: SearchSpace, chosen: list[Choice], allowed: tuple[int, ...], first: int
+    choices: Choices, chosen: list[Choice], modules: Sequence[int], first: int
 ) -> Iterator[list[Choice]]:
     """A set of choices and all larger ones, as far as the rules allow.
 
     What is legal stays legal when a choice is dropped, so nothing grows from what is not.
     """
-    free = space.choices.free
-    is_short = len(chosen) + len(free) - first < space.choices.at_least
-    if is_short or not space.choices.legality.allows(space.choices.picks(chosen)):
+    free = choices.free
+    is_short = len(chosen) + len(free) - first < choices.at_least
+    if is_short or not choices.legality.allows(choices.picks(chosen)):
         return
     yield chosen
     for index in range(first, len(free)):
-        for module in allowed:
-            yield from _grown(space, [*chosen, (free[index], module)], allowed, index + 1)
+        for module in modules:
+            yield from _grown(choices, [*chosen, (free[index], module)], modules, index + 1)

@@ -64,3 +64,18 @@ def test_a_large_space_is_refused_with_its_size() -> None:
     """Nobody waits for millions of trainings."""
     with pytest.raises(StudyError, match=r"'tiny' has about 10\^7\.\d"):
         BruteForce(setting_of(ENCODING))
+
+
+def test_modules_of_what_is_always_there_are_not_all_gone_through() -> None:
+    """A connection in every layer, one of them dearer: 25 layouts of 2²⁴ combinations."""
+    space = bound(
+        space_file(
+            kinds=["parallel"],
+            always=[f"{node}>{node + 1}" for node in range(24)],
+            connections={"exactly": 24},
+            module_per="connection",
+            when=[{"has": {"module": {"rank": 8}}, "at_most": 1}],
+        )
+    )
+
+    assert len(set(all_layouts(space))) == 25
