@@ -54,6 +54,22 @@ class Goal:
             full_fine_tuning=other.full_fine_tuning,
         )
 
+    def going_on(self, former: "Goal", *, n_trials: int, n_steps: int, seconds: float) -> "Goal":
+        """This one, for a study that was to reach another: with what it holds, and no more of that.
+
+        Args:
+            former: What the study's last search was to reach; it may have been stopped.
+            n_trials: Trials that the study holds.
+            n_steps: Training steps that they took.
+            seconds: Time that they took.
+        """
+        return replace(
+            self.joined(former),
+            n_trials=max(self.n_trials, n_trials),
+            max_steps=_limit(self.max_steps, former.max_steps, n_steps),
+            max_seconds=_limit(self.max_seconds, former.max_seconds, seconds),
+        )
+
     def joined(self, other: "Goal") -> "Goal":
         """The larger of both, since what a study holds stays in it."""
         return Goal(
@@ -69,6 +85,13 @@ class Goal:
 def _larger(ours: Limit, theirs: Limit) -> Limit:
     """The limit that lets more pass; None is no limit."""
     return None if ours is None or theirs is None else max(ours, theirs)
+
+
+def _limit(asked: Limit, former: Limit, spent: Limit) -> Limit:
+    """The limit of a study that goes on: what is asked, or what let pass what it holds."""
+    if asked is None or spent is None or spent < asked:
+        return asked
+    return max(asked, spent if former is None else min(former, spent))
 
 
 def search_command(asked: StudyDefinition, goal: Goal, name: str, storage: str) -> str:

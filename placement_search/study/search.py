@@ -4,8 +4,6 @@ from contextlib import closing
 from dataclasses import asdict, dataclass, replace
 
 import optuna
-from optuna.samplers import RandomSampler
-from optuna.study import StudyDirection
 
 from placement_search.adapted.frozen import Place
 from placement_search.backbones.devices import precision_note
@@ -30,12 +28,12 @@ from placement_search.study.coordinator import Coordinator, TrialSetup
 from placement_search.study.definition import (
     NEWEST_BASELINES,
     StudyDefinition,
-    package_versions,
 )
 from placement_search.study.engines import engine_for
 from placement_search.study.finalists import Finals, choose_finalists, further_finalists, run_finals
 from placement_search.study.layout_proxies import store_layout_proxies
 from placement_search.study.objective import COSTS, parse_objective
+from placement_search.study.opening import keep_goal, open_study, same_definition
 from placement_search.study.progress import Progress, Silence
 from placement_search.study.proxy_map import compute_proxy_map
 from placement_search.study.queue import check_starts, make_queue
@@ -47,7 +45,6 @@ from placement_search.study.settings import DEFAULT_MEMORY, SearchSettings
 from placement_search.study.spaces import keep_latency, study_latency, study_space
 from placement_search.study.storage import (
     held_study,
-    open_storage,
     quiet_optuna,
     sole_coordinator,
 )
@@ -182,7 +179,7 @@ def search(
     counted = ingredients.bench.profile.of(Work.STUDY)
     with sole_coordinator(settings.storage), quiet_optuna(), counted, CtrlC() as ctrl_c:
         ingredients, latency = _within_latency(settings, ingredients)
-        study = _open_study(settings, ingredients)
+        study = open_study(settings, ingredients.definition, ingredients.bench.task.notes)
         keep_latency(study, latency)
         _keep_sampler_version(study, settings, ingredients.space, progress)
         _prepare(study, ingredients.bench, settings, progress)
@@ -226,7 +223,7 @@ def _within_latency(
         return ingredients, None
     held = held_study(settings.storage, settings.resolved_name)
     if held is not None and records.DEFINITION in held.user_attrs:
-        _same_definition(held, ingredients.definition)
+        same_definition(held, ingredients.definition)
     latency = study_latency(held, settings, ingredients.bench)
     space = study_space(settings, ingredients.bench, latency)
     check_sampler(settings, space)
@@ -247,7 +244,7 @@ def _hold_finals(
     """
     record = read_study(study, settings.storage)
     goal = record.goal.joined(Goal.of(settings))
-    _keep_goal(study, goal)
+    keep_goal(study, goal)
     record = replace(record, goal=goal)
     finals = Finals(record.definition, goal.n_seeds)
     chosen = choose_finalists(record, goal.n_finalists)
@@ -289,53 +286,6 @@ def _trials(
         trainings=queue.trainings,
         cost=(lambda layout: COSTS[cost](ingredients.bench.costs(layout))) if cost else None,
     )
-
-
-def _open_study(settings: SearchSettings, ingredients: Ingredients) -> optuna.Study:
-    """The study of this name, made where it is new, checked to be the same where it is not."""
-    storage = open_storage(settings.storage, must_exist=False)
-    name, definition = settings.resolved_name, ingredients.definition
-    up = StudyDirection.MAXIMIZE if definition.is_higher_better else StudyDirection.MINIMIZE
-    study = optuna.create_study(
-        study_name=name,
-        storage=storage,
-        directions=[up, StudyDirection.MINIMIZE] if definition.cost else [up],
-        sampler=RandomSampler(seed=0),
-        load_if_exists=True,
-    )
-    if records.DEFINITION in study.user_attrs:
-        definition = _same_definition(study, definition)
-    elif study.get_trials(deepcopy=False):
-        raise StudyError(f"study {name!r} was not made by placement-search; choose another name")
-    else:
-        study.set_user_attr(records.PROVENANCE, package_versions())
-        study.set_user_attr(records.NOTES, list(ingredients.bench.task.notes))
-    goal = Goal.of(settings)
-    if (stored := study.user_attrs.get(records.GOAL)) is not None:
-        former = records.GOALS.validate_python(stored)
-        # More finals than the study holds count once they begin: a mistyped search may be stopped.
-        are_held = bool(records.read_finals(study.user_attrs))
-        goal = goal.joined(former).with_finals_of(former if are_held else goal)
-    _keep_goal(study, goal)
-    # Last, since by it readers know a study. Where model, data and files lie may have changed.
-    study.set_user_attr(records.DEFINITION, definition.as_json())
-    return study
-
-
-def _keep_goal(study: optuna.Study, goal: Goal) -> None:
-    study.set_user_attr(records.GOAL, records.GOALS.dump_python(goal, mode="json"))
-
-
-def _same_definition(study: optuna.Study, asked: StudyDefinition) -> StudyDefinition:
-    """What is asked for, with what only the study's maker chose.
-
-    Raises:
-        StudyError: If the study was made with other settings.
-    """
-    held = records.read_definition(study)
-    definition = asked.kept(held)
-    held.check_same(definition, study.study_name)
-    return definition
 
 
 def _keep_sampler_version(

@@ -59,6 +59,11 @@ def spent_by(trial: FrozenTrial) -> Spent:
     return Spent(attributes.get(records.SECONDS) or 0.0, attributes.get(records.STEPS) or 0)
 
 
+def spent_until_now(trials: Sequence[FrozenTrial]) -> Spent:
+    """What the trials of a study took in all its runs, as far as they ended."""
+    return Spent(_elapsed(trials), sum(spent_by(trial).n_steps for trial in trials))
+
+
 class Account:
     """Says when a budget is spent.
 

@@ -197,7 +197,7 @@ def sole_coordinator(address: str) -> Iterator[None]:
         raise StudyError(f"{path} can't be used as a storage: {error}") from error
     try:
         yield
-    except optuna.exceptions.StorageInternalError as error:
+    except (optuna.exceptions.StorageInternalError, sqlalchemy.exc.SQLAlchemyError) as error:
         raise StudyError(
             f"{path} could not be written: {error.__cause__ or error}; what was evaluated before "
             "is kept, and the same command goes on once the file can be written"

@@ -4,6 +4,7 @@ import shlex
 from dataclasses import fields, replace
 from pathlib import Path
 
+import pytest
 from typer.main import get_command
 
 from placement_search.backbones.settings import ModelSettings
@@ -97,6 +98,31 @@ def test_no_limit_is_the_largest_one() -> None:
 
     assert limited.joined(Goal(12, 0, 3, max_steps=70)) == Goal(12, 0, 3, max_steps=100)
     assert limited.joined(limited) == limited
+
+
+@pytest.mark.parametrize(
+    ("asked", "former", "spent", "limit"),
+    [
+        pytest.param(100, None, 40, 100, id="enough for what is there"),
+        pytest.param(100, 70, 75, 100, id="more than before"),
+        pytest.param(100, 9999, 40, 100, id="less than a stopped search asked for"),
+        pytest.param(100, 300, 310, 300, id="less than what is there, which 300 let pass"),
+        pytest.param(100, None, 310, 310, id="less than what is there, which nothing stopped"),
+        pytest.param(100, 9999, 310, 310, id="less than what is there, of a stopped search"),
+        pytest.param(None, 100, 105, None, id="no limit any more"),
+    ],
+)
+def test_a_study_that_goes_on_has_a_goal_that_makes_what_it_holds(
+    asked: int | None, former: int | None, spent: int, limit: int | None
+) -> None:
+    """And none that only a stopped search was to reach."""
+    goal = Goal(12, 1, 3, max_steps=asked, max_seconds=asked)
+    made = goal.going_on(
+        Goal(4000, 1, 3, max_steps=former, max_seconds=former),
+        n_trials=20, n_steps=spent, seconds=spent,
+    )  # fmt: skip
+
+    assert (made.n_trials, made.max_steps, made.max_seconds) == (20, limit, limit)
 
 
 def test_defaults_are_left_unsaid() -> None:

@@ -259,6 +259,28 @@ def test_a_search_that_asks_for_less_completes_the_studys_finals(
 
 
 @pytest.mark.slow
+def test_trials_that_did_not_begin_do_not_stick(settings: SearchSettings, bench: Workbench) -> None:
+    """A typing error can be stopped: the study's command makes what there is, and no more."""
+    asked = replace(settings, n_trials=8, n_finalists=0)
+    with pytest.raises(KeyboardInterrupt):
+        search(replace(asked, n_trials=4000), StopAt("search"), bench=bench)
+
+    assert search(asked, bench=bench).goal.n_trials == 8
+    assert search(replace(asked, n_trials=3), bench=bench).goal.n_trials == 8
+
+
+@pytest.mark.parametrize("objective", ["score", "score,flops"])
+def test_an_empty_study_that_is_turned_another_way_is_not_taken_over(
+    settings: SearchSettings, bench: Workbench, objective: str
+) -> None:
+    """Optuna minimises where nobody says otherwise; scores here are to grow."""
+    optuna.create_study(study_name=settings.resolved_name, storage=settings.storage)
+
+    with pytest.raises(StudyError, match="is empty and was made to minimize, this search has to m"):
+        search(replace(settings, objective=objective), bench=bench)
+
+
+@pytest.mark.slow
 def test_finals_that_did_not_begin_do_not_stick(settings: SearchSettings, bench: Workbench) -> None:
     """A typing error can be stopped: what is asked for next holds, or what the finals have."""
     asked = replace(settings, n_trials=8, n_finalists=1, n_seeds=2)

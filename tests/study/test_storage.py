@@ -9,6 +9,7 @@ from pathlib import Path
 
 import optuna
 import pytest
+import sqlalchemy.exc
 from optuna.study import StudyDirection
 
 from placement_search.errors import StudyError
@@ -175,10 +176,18 @@ def test_a_study_that_nobody_can_write_is_read(
     assert sorted(path.name for path in tmp_path.iterdir()) == before
 
 
-def test_a_write_that_fails_is_one_message(tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    "error",
+    [
+        optuna.exceptions.StorageInternalError("a commit failed"),
+        sqlalchemy.exc.OperationalError("INSERT", {}, OSError("disk is full")),
+    ],
+    ids=["of Optuna's", "of our own rows"],
+)
+def test_a_write_that_fails_is_one_message(tmp_path: Path, error: Exception) -> None:
     """With the database's own reason, and what becomes of the study."""
     with (
         pytest.raises(StudyError, match=r"could not be written: disk is full; what was evaluated"),
         sole_coordinator(f"sqlite:///{tmp_path}/study.db"),
     ):
-        raise optuna.exceptions.StorageInternalError("a commit failed") from OSError("disk is full")
+        raise error from OSError("disk is full")
