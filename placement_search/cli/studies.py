@@ -112,6 +112,8 @@ def _status_facts(record: "StudyRecord") -> Row:
 
 def _best_facts(record: "StudyRecord", trial: "TrialRecord", answer: "Answer | None") -> Row:
     """The layout, what it costs, how it scored, and what its places gained; unknown cells empty."""
+    from placement_search.study.finalists import lacks_seeds
+
     chosen = answer.chosen if answer else None
     costs = chosen.costs if chosen else trial.card.costs if trial.card else None
     validation, test = (chosen.validation, answer.test) if chosen and answer else (None, None)
@@ -125,7 +127,7 @@ def _best_facts(record: "StudyRecord", trial: "TrialRecord", answer: "Answer | N
         "flops_factor": costs.flops_factor if costs else None,
         "latency_factor": costs.latency_factor if costs else None,
         "search_score": trial.score,
-        "is_final": answer is not None,
+        "is_final": answer is not None and not lacks_seeds(record),
         "validation": validation.mean if validation else None,
         "validation_low": validation.low if validation else None,
         "validation_high": validation.high if validation else None,

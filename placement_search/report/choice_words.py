@@ -3,9 +3,10 @@
 from placement_search.report.findings import WITH_REASON, Findings, reason_line
 from placement_search.report.formats import as_count, as_estimate, joined, plural
 from placement_search.report.head_words import rule_sentences
-from placement_search.study.answer import MIN_SEEDS, Answer, Finalist
+from placement_search.study.answer import MIN_SEEDS, Answer, Finalist, unconfirmed_seeds
+from placement_search.study.gaps import gaps_of
 from placement_search.study.objective import TITLES
-from placement_search.study.records import SEARCHED, TrialEnd, TrialRecord
+from placement_search.study.records import FINALIST, SEARCHED, StudyRecord, TrialEnd, TrialRecord
 from placement_search.study.starts import is_start
 
 
@@ -19,7 +20,7 @@ def place_among(findings: Findings) -> str:
 def how_chosen(answer: Answer, findings: Findings) -> list[str]:
     """Who took part in the finals, who could be chosen, by which rule, and what was not read."""
     sentences = [_retrained(findings), *_missing(findings), *_rule(answer, findings)]
-    sentences += [*rule_sentences(findings), _confirmed(answer)]
+    sentences += [*rule_sentences(findings), _confirmed(answer, findings.record)]
     if findings.record.definition.is_paired:
         by_finals = ", by the finals," if answer.n_confirming else ""
         sentences.append(
@@ -33,19 +34,36 @@ def how_chosen(answer: Answer, findings: Findings) -> list[str]:
     return sentences
 
 
-def _confirmed(answer: Answer) -> str:
+def gap_sentences(findings: Findings) -> list[str]:
+    """Which retrainings of finalists gave no score, and why; they would give none again."""
+    record = findings.record
+    return [
+        f"Seed {replicate} of {record.trial_of(layout_id).name} gave no score in the finals, which "
+        f"judge it by its others: {reason_line(why).removesuffix('.')}."
+        for (layout_id, replicate), why in sorted(gaps_of(record.gaps, FINALIST).items())
+    ]
+
+
+def _confirmed(answer: Answer, record: StudyRecord) -> str:
     """Whether the luck of being chosen is in what is told of the answer."""
+    n_seeds = record.goal.n_seeds
+    missing = unconfirmed_seeds(record, answer.chosen.trial)
     if answer.n_confirming:
         seeds = plural(answer.n_confirming, "new seed")
+        some = f" Of {n_seeds} such trainings {len(missing)} are missing, so this may change: the "
+        fewer = f"{some}same command goes on with them." if missing else ""
         return (
             f"The answer alone was then trained again with {seeds}: what is told of it on the test "
             "split, and how it compares, is of these, since the luck of its finals is part of why "
-            "it was chosen; gains by the finals stand beside."
+            f"it was chosen; gains by the finals stand beside.{fewer}"
         )
-    return (
+    luck = (
         "What is told of it on the test split is of its finals, whose luck is part of why it was "
-        "chosen, so it is somewhat flattered; the same command trains it again with new seeds."
+        "chosen, so it is somewhat flattered; "
     )
+    if missing:
+        return f"{luck}the same command trains it again with new seeds."
+    return f"{luck}trainings with new seeds gave fewer than {MIN_SEEDS} scores."
 
 
 def _retrained(findings: Findings) -> str:

@@ -70,7 +70,7 @@ def as_json(findings: Findings) -> str:
         "proxy_map": asdict(record.proxy_map) if record.proxy_map else None,
         "switches": asdict(record.switches) if record.switches else None,
         "ends": _ends(record),
-        "costs": _costs(record),
+        "costs": _costs(findings),
     }
     return json.dumps(_plain(data), sort_keys=True, indent=1, allow_nan=False) + "\n"
 
@@ -151,7 +151,8 @@ def _ends(record: StudyRecord) -> dict[str, int]:
     return {end.value: counts[end] for end in TrialEnd}
 
 
-def _costs(record: StudyRecord) -> dict[str, object]:
+def _costs(findings: Findings) -> dict[str, object]:
+    record = findings.record
     trials = [trial.card for trial in record.trials if trial.card]
     failures = [trial for trial in record.trials if trial.end in WITH_REASON]
     return {
@@ -160,7 +161,7 @@ def _costs(record: StudyRecord) -> dict[str, object]:
         **_spent_unscored("failed", failures),
         **_spent("finals", [final.card for final in record.finals]),
         **_spent("confirmations", [again.card for again in record.confirmations]),
-        **_spent("references", [reference.card for reference in record.references]),
+        **_spent("references", [reference.card for reference in findings.own_references]),
         "proxy_map_seconds": record.proxy_map.seconds if record.proxy_map else None,
         "proxy_map_examples": record.proxy_map.n_examples if record.proxy_map else None,
         "switches_seconds": record.switches.seconds if record.switches else None,

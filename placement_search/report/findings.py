@@ -103,17 +103,22 @@ class Findings:
         return lacks_seeds(self.record)
 
     @property
+    def own_references(self) -> list[ReferenceRecord]:
+        """References that were trained as such, not taken over from the finals or from another."""
+        known = {(final.layout_id, final.replicate) for final in self.record.finals}
+        first: dict[tuple[str, int], ReferenceRecord] = {}
+        for each in self.record.references:
+            trained = each.training.id_with(layout_of(each).id) if each.layout else each.role
+            first.setdefault((trained, each.replicate), each)
+        return [each for key, each in first.items() if key not in known]
+
+    @property
     def n_test_reads(self) -> int:
         """How often the test split was read: once for each layout and seed, and no more."""
-        finals = {(f.layout_id, f.replicate): f.card.test_score for f in self.record.finals}
-        references = {
-            (r.training.id_with(layout_of(r).id) if r.layout else r.role, r.replicate): (
-                r.card.test_score
-            )
-            for r in self.record.references
-        }
-        again = [c.card.test_score for c in self.record.confirmations]
-        return sum(score is not None for score in [*(finals | references).values(), *again])
+        finals, again = self.record.finals, self.record.confirmations
+        cards = [each.card for each in (*finals, *again)]
+        cards += [each.card for each in self.own_references]
+        return sum(card.test_score is not None for card in cards)
 
     @property
     def failures(self) -> list[TrialRecord]:

@@ -31,7 +31,7 @@ def gap_sentence(gain: RandomGain) -> str:
     if gain.lacks_seeds:
         return (
             f"These references are not complete, {gain.seeds_wanted} seeds each were asked for, so "
-            "the gain may change: the same command goes on with them."
+            "the gain may change: the same command goes on with those that were not tried."
         )
     asked = f"{gain.n_wanted} random layouts were asked for"
     if gain.lacks_layouts and gain.is_all_there_is:

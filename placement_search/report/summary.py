@@ -42,7 +42,7 @@ def summary_facts(findings: Findings) -> dict[str, object]:
         "layout": recommended.layout if recommended else None,
         "trial": recommended.number if recommended else None,
         "n_adapter_parameters": recommended.n_adapter_parameters if recommended else None,
-        "is_final": answer is not None,
+        "is_final": answer is not None and not findings.has_incomplete_finals,
         "gain_over_random": random_facts(findings),
         "from_elsewhere": transfer_facts(findings),
         "too_slow": latency_facts(findings),

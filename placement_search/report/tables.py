@@ -136,7 +136,7 @@ def costs_table(findings: Findings) -> Table:
     rows.insert(1, _unscored_row("pruned trials", record.ended(TrialEnd.PRUNED)))
     rows.insert(2, _unscored_row("failed and infeasible trials", findings.failures))
     again = [confirmation.card for confirmation in record.confirmations]
-    references = [reference.card for reference in record.references]
+    references = [reference.card for reference in findings.own_references]
     rows += [
         _scored_row(what, cards)
         for what, cards in (

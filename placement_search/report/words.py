@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from placement_search.report.choice_words import how_chosen, place_among
+from placement_search.report.choice_words import gap_sentences, how_chosen, place_among
 from placement_search.report.findings import Findings
 from placement_search.report.formats import (
     as_count,
@@ -76,8 +76,9 @@ def choice_sentences(findings: Findings) -> list[str]:
     if findings.has_incomplete_finals:
         sentences.append(
             "The finals are not complete: some finalists lack seeds, so this answer may change. "
-            "Run the command at the end again to complete them."
+            "The same command completes them."
         )
+    sentences += gap_sentences(findings)
     if findings.layout.is_recurrent:
         sentences.append(
             "The layout has recurrent connections, so the backbone runs twice per example."

@@ -13,9 +13,16 @@ from placement_search.evaluation.estimates import (
 )
 from placement_search.evaluation.score_card import Costs, ScoreCard
 from placement_search.study.comparisons import Against, Comparison
+from placement_search.study.gaps import gaps_of
 from placement_search.study.objective import cost_of
 from placement_search.study.random_gain import RandomGain, is_random, random_gain
-from placement_search.study.records import FULL_FINE_TUNING, SEARCHED, StudyRecord, TrialRecord
+from placement_search.study.records import (
+    CONFIRMATION,
+    FULL_FINE_TUNING,
+    SEARCHED,
+    StudyRecord,
+    TrialRecord,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -188,6 +195,14 @@ def against(finalist: Finalist, record: StudyRecord) -> Against:
     return Against(
         finalist.tests, asked.sign, asked.is_paired, fresh if len(fresh) >= MIN_SEEDS else ()
     )
+
+
+def unconfirmed_seeds(record: StudyRecord, trial: TrialRecord) -> list[int]:
+    """Seeds that an answer is still to be trained from again; those without a score are done."""
+    held = {c.replicate for c in record.confirmations if c.layout_id == trial.layout_id}
+    gaps = gaps_of(record.gaps, CONFIRMATION)
+    held |= {replicate for layout_id, replicate in gaps if layout_id == trial.layout_id}
+    return [replicate for replicate in range(1, record.goal.n_seeds + 1) if replicate not in held]
 
 
 def _comparisons(

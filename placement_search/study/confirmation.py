@@ -11,7 +11,8 @@ from placement_search.engine.in_turn import scored_in_turn
 from placement_search.layout import parse_layout
 from placement_search.modules import MODULE_TYPES
 from placement_search.study import records
-from placement_search.study.answer import find_answer
+from placement_search.study.answer import find_answer, unconfirmed_seeds
+from placement_search.study.gaps import keep_gap
 from placement_search.study.progress import Progress
 from placement_search.study.records import StudyRecord
 from placement_search.study.retraining import confirming
@@ -23,7 +24,7 @@ def confirm_answer(
     """Train the study's answer from as many new seeds as its finals had, and keep each score card.
 
     Those that the study holds already are not made again. A training without a usable score leaves
-    a gap and a message.
+    a gap, which is kept, and a message.
 
     Args:
         study: Keeps them.
@@ -35,8 +36,7 @@ def confirm_answer(
     if answer is None:
         return
     trial, n_seeds = answer.chosen.trial, record.goal.n_seeds
-    held = {c.replicate for c in record.confirmations if c.layout_id == trial.layout_id}
-    missing = [replicate for replicate in range(1, n_seeds + 1) if replicate not in held]
+    missing = unconfirmed_seeds(record, trial)
     if not missing:
         return
     progress.start("the answer again", n_seeds, n_seeds - len(missing))
@@ -45,12 +45,13 @@ def confirm_answer(
         confirming(record.definition, layout, replicate, trial.training) for replicate in missing
     ]
 
+    keys = [f"{records.CONFIRMATION}{trial.layout_id}/{replicate}" for replicate in missing]
+
     def tell_gap(index: int, error: Exception) -> None:
+        keep_gap(study, keys[index], error)
         progress.say(f"the answer again: seed {missing[index]} gave no score: {error}")
 
     for index, card in scored_in_turn(engine, requests, tell_gap):
-        replicate = missing[index]
-        key = f"{records.CONFIRMATION}{trial.layout_id}/{replicate}"
-        study.set_user_attr(key, records.CARDS.dump_python(card, mode="json"))
-        progress.advance(f"the answer again: {card.score:.4f}  seed {replicate}")
+        study.set_user_attr(keys[index], records.CARDS.dump_python(card, mode="json"))
+        progress.advance(f"the answer again: {card.score:.4f}  seed {missing[index]}")
     progress.finish()

@@ -13,8 +13,9 @@ from placement_search.modules import MODULE_TYPES
 from placement_search.study import records
 from placement_search.study.definition import StudyDefinition
 from placement_search.study.front import pareto_front
+from placement_search.study.gaps import gaps_of, keep_gap, read_gaps
 from placement_search.study.progress import Progress
-from placement_search.study.records import SEARCHED, StudyRecord, TrialRecord
+from placement_search.study.records import FINALIST, SEARCHED, StudyRecord, TrialRecord
 from placement_search.study.retraining import retraining
 
 REACH = 2
@@ -36,13 +37,7 @@ class Finals:
     n_seeds: int
 
 
-Gaps = frozenset[tuple[str, int]]
-"""Layout ids and replicates of retrainings that gave no score."""
-
-
-def choose_finalists(
-    record: StudyRecord, n_finalists: int, gaps: Gaps = frozenset()
-) -> list[TrialRecord]:
+def choose_finalists(record: StudyRecord, n_finalists: int) -> list[TrialRecord]:
     """The best ``n_finalists`` trials that a sampler proposed, and every complete other one.
 
     Where the score is set against a cost the best ones are those on the Pareto front, as many
@@ -55,12 +50,10 @@ def choose_finalists(
     Args:
         record: The study.
         n_finalists: How many proposals.
-        gaps: Retrainings that will give no score, as far as that is known.
     """
     proposed = [trial for trial in _by_worth(record, n_finalists) if trial.role == SEARCHED]
     given = [trial for trial in record.trials if trial.role != SEARCHED and trial.card]
-    done = gaps | {(final.layout_id, final.replicate) for final in record.finals}
-    held = Counter(layout_id for layout_id, _ in done)
+    held = _tried(record)
     # Measured with all its seeds, so that whoever replaces it does not hang on an interruption.
     slow = [each for each in record.too_slow if held[each] >= record.goal.n_seeds]
     near = proposed[: REACH * n_finalists]
@@ -71,17 +64,26 @@ def choose_finalists(
     return [trial for trial in chosen if first[trial.layout_id] is trial]
 
 
+def _tried(record: StudyRecord) -> Counter[str]:
+    """Seeds by layout id that a retraining has a score for, or can have none for."""
+    done = {(final.layout_id, final.replicate) for final in record.finals}
+    return Counter(layout_id for layout_id, _ in done | gaps_of(record.gaps, FINALIST).keys())
+
+
 def further_finalists(
-    record: StudyRecord, chosen: Sequence[TrialRecord], n_finalists: int, gaps: Gaps
+    record: StudyRecord, chosen: Sequence[TrialRecord], n_finalists: int
 ) -> list[TrialRecord]:
     """Who takes part beside those already chosen, now that their latency is known."""
     done = {trial.layout_id for trial in chosen}
-    return [t for t in choose_finalists(record, n_finalists, gaps) if t.layout_id not in done]
+    return [t for t in choose_finalists(record, n_finalists) if t.layout_id not in done]
 
 
 def lacks_seeds(record: StudyRecord) -> bool:
-    """Whether some layout due for the finals lacks seeds, as after an interruption."""
-    held = Counter(final.layout_id for final in record.finals)
+    """Whether some layout due for the finals lacks seeds, as after an interruption.
+
+    Seeds that gave no score are not lacking: they would give none again.
+    """
+    held = _tried(record)
     due = choose_finalists(record, record.goal.n_finalists)
     return any(held[trial.layout_id] < record.goal.n_seeds for trial in due)
 
@@ -112,16 +114,15 @@ def run_finals(
     finals: Finals,
     engine: Engine,
     progress: Progress,
-) -> Gaps:
+) -> None:
     """Retrain every finalist with every seed, and keep each score card as soon as it is there.
 
     Score cards that the study holds already are not made again. A retraining without a usable
-    score leaves a gap and a message; its finalist is judged by the others.
-
-    Returns:
-        The gaps.
+    score leaves a gap, which is kept, and a message; its finalist is judged by the others.
     """
-    held = {(f.layout_id, f.replicate) for f in records.read_finals(study.user_attrs)}
+    attributes = study.user_attrs
+    held = {(f.layout_id, f.replicate) for f in records.read_finals(attributes)}
+    held |= gaps_of(read_gaps(attributes), FINALIST).keys()
     due = [(trial, replicate) for trial in finalists for replicate in range(1, finals.n_seeds + 1)]
     open_ = [(t, r) for t, r in due if (t.layout_id, r) not in held]
     progress.start("finals", len(due), len(due) - len(open_))
@@ -137,17 +138,15 @@ def run_finals(
         for t, replicate in open_
     ]
 
-    gaps = set[tuple[str, int]]()
+    keys = [f"{FINALIST}{trial.layout_id}/{replicate}" for trial, replicate in open_]
 
     def tell_gap(index: int, error: Exception) -> None:
         trial, replicate = open_[index]
-        gaps.add((trial.layout_id, replicate))
+        keep_gap(study, keys[index], error)
         progress.say(f"final: seed {replicate} of {trial.name} gave no score: {error}")
 
     for index, card in scored_in_turn(engine, requests, tell_gap):
         trial, replicate = open_[index]
-        key = f"{records.FINALIST}{trial.layout_id}/{replicate}"
-        study.set_user_attr(key, records.CARDS.dump_python(card, mode="json"))
+        study.set_user_attr(keys[index], records.CARDS.dump_python(card, mode="json"))
         progress.advance(f"final: {card.score:.4f}  seed {replicate} of {trial.name}")
     progress.finish()
-    return frozenset(gaps)

@@ -18,10 +18,11 @@ from placement_search.space.cost_table import LayoutCosts
 from placement_search.space.training import NO_CHOICE, TrainingChoice
 from placement_search.study.command import Goal, search_command
 from placement_search.study.definition import StudyDefinition
+from placement_search.study.gaps import read_gaps
 from placement_search.study.map_record import ProxyMap as ProxyMap  # noqa: PLC0414 - its home
 from placement_search.study.starts import is_start
 from placement_search.study.storage import load_study
-from placement_search.study.switch_record import SwitchRecord
+from placement_search.study.switch_record import SwitchRecord, read_switches
 from placement_search.study.training_choices import training_of
 
 SEARCHED = "search"
@@ -29,7 +30,7 @@ SEARCHED = "search"
 
 DEFINITION, PROVENANCE, PROXY_MAP, FINALIST = "definition", "provenance", "proxy_map", "finalist/"
 GOAL, REFERENCE, POOLING, NOTES = "goal", "reference/", "pooling", "notes"
-QUEUE_NOTES, SWITCHES, SAMPLER_VERSIONS = "queue_notes", "switches", "sampler_versions"
+QUEUE_NOTES, SAMPLER_VERSIONS = "queue_notes", "sampler_versions"
 CONFIRMATION, LAYOUT_PROXIES, ALIKE = "confirmation/", "layout_proxies/", "alike/"
 FULL_FINE_TUNING = "full fine-tuning"
 """The role of retrainings of the whole backbone, a ceiling for adapters."""
@@ -179,6 +180,7 @@ class StudyRecord:
         sampler_versions: By the first trial that it proposed for, which version of the sampler
             proposed; empty in studies made before versions were kept.
         alike: By layout id, how many random layouts of its size were found; where all were, none.
+        gaps: Why trainings gave no score, by the keys of the score cards that the study lacks.
     """
 
     name: str
@@ -198,6 +200,7 @@ class StudyRecord:
     sampler_versions: Mapping[int, int] = field(default_factory=dict)
     confirmations: tuple[FinalRecord, ...] = ()
     alike: Mapping[str, int] = field(default_factory=dict)
+    gaps: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def command(self) -> str:
@@ -268,7 +271,6 @@ class StudyRecord:
 
 CARDS = TypeAdapter(ScoreCard)
 PROXY_MAPS = TypeAdapter(ProxyMap)
-SWITCH_RECORDS = TypeAdapter(SwitchRecord)
 GOALS = TypeAdapter(Goal)
 REFERENCES = TypeAdapter(ReferenceRecord)
 POOLINGS = TypeAdapter(PoolingRecord)
@@ -302,6 +304,7 @@ def read_study(study: optuna.Study, address: str) -> StudyRecord:
         switches=read_switches(attributes),
         sampler_versions=read_sampler_versions(attributes),
         alike=_after(attributes, ALIKE),
+        gaps=read_gaps(attributes),
     )
 
 
@@ -339,12 +342,6 @@ def read_proxy_map(attributes: Mapping[str, Any]) -> ProxyMap | None:
     """The proxy map that a study's attributes hold; None before it is computed."""
     stored = attributes.get(PROXY_MAP)
     return PROXY_MAPS.validate_python(stored) if stored else None
-
-
-def read_switches(attributes: Mapping[str, Any]) -> SwitchRecord | None:
-    """What a study's attributes hold of its switches; None where none were trained."""
-    stored = attributes.get(SWITCHES)
-    return SWITCH_RECORDS.validate_python(stored) if stored else None
 
 
 def read_sampler_versions(attributes: Mapping[str, Any]) -> dict[int, int]:

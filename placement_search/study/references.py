@@ -26,6 +26,7 @@ from placement_search.space.training import NO_CHOICE, TrainingChoice
 from placement_search.study import records
 from placement_search.study.answer import find_answer
 from placement_search.study.definition import StudyDefinition
+from placement_search.study.gaps import keep_gap, read_gaps
 from placement_search.study.progress import Progress
 from placement_search.study.random_gain import (
     Size,
@@ -226,7 +227,7 @@ class References:
     def _fully(self, asked: StudyDefinition, reference: Reference, rate: float) -> ScoreCard | None:
         """The score card of the whole backbone, trained where the study does not hold it."""
         held = self._held(reference)
-        if held is not None:
+        if held is not None or self._is_gap(reference):
             return held
         seed = derive_seed(asked.seed, FULL_FINE_TUNING, reference.replicate)
         plan = replace(asked.training, learning_rate=rate)
@@ -240,7 +241,7 @@ class References:
 
     def _has(self, reference: Reference, known: Mapping[Trained, ScoreCard]) -> bool:
         """Whether the study holds this training, in whatever role; it then has this role too."""
-        if self._held(reference):
+        if self._held(reference) or self._is_gap(reference):
             return True
         card = known.get((reference.layout, reference.training, reference.replicate))
         if card is None:
@@ -256,7 +257,12 @@ class References:
         self._progress.advance(f"{reference.title} stands in the study")
         return records.REFERENCES.validate_python(stored).card
 
+    def _is_gap(self, reference: Reference) -> bool:
+        """Whether it gave no score before."""
+        return reference.key in read_gaps(self._study.user_attrs)
+
     def _tell_gap(self, reference: Reference, error: Exception) -> None:
+        keep_gap(self._study, reference.key, error)
         self._progress.say(f"{reference.title} gave no score: {error}")
 
     def _keep(self, reference: Reference, card: ScoreCard) -> None:

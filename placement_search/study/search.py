@@ -48,6 +48,7 @@ from placement_search.study.storage import (
     quiet_optuna,
     sole_coordinator,
 )
+from placement_search.study.switch_record import read_switches
 from placement_search.study.switches import store_switches
 from placement_search.tasks.loading import read_data
 from placement_search.tasks.preparation import prepare
@@ -248,11 +249,11 @@ def _hold_finals(
     record = replace(record, goal=goal)
     finals = Finals(record.definition, goal.n_seeds)
     chosen = choose_finalists(record, goal.n_finalists)
-    gaps = run_finals(study, chosen, finals, engine, progress)
+    run_finals(study, chosen, finals, engine, progress)
     record = read_study(study, settings.storage)
-    while further := further_finalists(record, chosen, goal.n_finalists, gaps):
+    while further := further_finalists(record, chosen, goal.n_finalists):
         progress.say(f"finals: {len(further)} more, in the place of those that are too slow")
-        gaps |= run_finals(study, further, finals, engine, progress)
+        run_finals(study, further, finals, engine, progress)
         chosen, record = [*chosen, *further], read_study(study, settings.storage)
     confirm_answer(study, record, engine, progress)
     References(study, engine, space, progress).run(record)
@@ -281,7 +282,7 @@ def _trials(
         proxies=proxy_map.scores if proxy_map else {},
         fidelity=settings.fidelity,
         replicates=settings.replicates,
-        switches=records.read_switches(attributes),
+        switches=read_switches(attributes),
         gammas=settings.gammas,
         trainings=queue.trainings,
         cost=(lambda layout: COSTS[cost](ingredients.bench.costs(layout))) if cost else None,

@@ -2,8 +2,14 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
+
+from pydantic import TypeAdapter
 
 from placement_search.space.node_names import Pair
+
+SWITCHES = "switches"
+"""Where a study keeps them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,3 +49,12 @@ class SwitchRecord:
 def _pair(name: str) -> Pair:
     source, _, target = name.partition(">")
     return int(source), int(target)
+
+
+SWITCH_RECORDS = TypeAdapter(SwitchRecord)
+
+
+def read_switches(attributes: Mapping[str, Any]) -> SwitchRecord | None:
+    """What a study's attributes hold of its switches; None where none were trained."""
+    stored = attributes.get(SWITCHES)
+    return SWITCH_RECORDS.validate_python(stored) if stored else None

@@ -24,7 +24,7 @@ from placement_search.study.samplers.sampler import Scores
 from placement_search.study.samplers.switch import by_fit
 from placement_search.study.seeds import derive_seed
 from placement_search.study.settings import SearchSettings
-from placement_search.study.switch_record import SwitchRecord
+from placement_search.study.switch_record import SWITCH_RECORDS, SWITCHES, SwitchRecord
 
 MAX_CANDIDATES = 64
 """Connections that train at once; those of most backbones' sub-layers, and few enough to learn."""
@@ -70,7 +70,7 @@ def store_switches(
     progress: Progress,
 ) -> None:
     """Train the switches, once in a study's life; what an interruption stopped begins anew."""
-    if records.SWITCHES in study.user_attrs:
+    if SWITCHES in study.user_attrs:
         return
     proxy_map = records.read_proxy_map(study.user_attrs)
     choice = space.training.nearest(settings.training.learning_rate, settings.training.weight_decay)
@@ -79,7 +79,7 @@ def store_switches(
     learned = learn_switches(
         bench, space, plan, settings.seed, proxy_map.scores if proxy_map else {}, progress
     )
-    study.set_user_attr(records.SWITCHES, records.SWITCH_RECORDS.dump_python(learned, mode="json"))
+    study.set_user_attr(SWITCHES, SWITCH_RECORDS.dump_python(learned, mode="json"))
     progress.say(learned.words)
     progress.finish()
 

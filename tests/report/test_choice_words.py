@@ -14,6 +14,8 @@ from placement_search.report.words import (
     key_figures,
 )
 from placement_search.study.records import (
+    CONFIRMATION,
+    FINALIST,
     FULL_FINE_TUNING,
     FinalRecord,
     ReferenceRecord,
@@ -138,6 +140,34 @@ def test_what_came_after_the_choice_is_said_to_count(record: StudyRecord) -> Non
     assert "trained again with" not in said(before)
     assert "The answer alone was then trained again with" in said(after)
     assert "flattered" not in said(after)
+
+
+def test_trainings_after_the_choice_that_are_missing_are_told(record: StudyRecord) -> None:
+    """What is told is of those that are there; the rest may be trained, or gave no score."""
+    after = again(record).record
+    wanted = len(after.confirmations) + 2
+    short = replace(after, goal=replace(after.goal, n_seeds=wanted))
+    key = f"{CONFIRMATION}{after.confirmations[0].layout_id}"
+    tried = {f"{key}/{wanted - 1}": "nan", f"{key}/{wanted}": "nan"}
+    said_of = f"Of {wanted} such trainings 2 are missing, so this may change"
+
+    assert said_of in said(gather_findings(short))
+    assert "such trainings" not in said(again(record))
+    assert "such trainings" not in said(gather_findings(replace(short, gaps=tried)))
+
+
+def test_a_final_without_a_score_is_told_with_its_reason(record: StudyRecord) -> None:
+    """And not as one that the same command would complete."""
+    seen = record.finals[0]
+    gone = replace(record, finals=record.finals[1:])
+    name = record.trial_of(seen.layout_id).name
+    gaps = {f"{FINALIST}{seen.layout_id}/{seen.replicate}": "the loss is nan in epoch 2"}
+
+    assert "The same command completes them" in said(gather_findings(gone))
+    told = said(gather_findings(replace(gone, gaps=gaps)))
+    assert "The finals are not complete" not in told
+    assert f"Seed {seen.replicate} of {name} gave no score in the finals" in told
+    assert "by its others: the loss is nan in epoch 2." in told
 
 
 def test_figures_and_comparisons_are_of_what_came_after_the_choice(record: StudyRecord) -> None:

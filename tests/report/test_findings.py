@@ -1,9 +1,12 @@
+import json
 from dataclasses import replace
 
 import pytest
 
 from placement_search.errors import ReportError
+from placement_search.report.data import as_json
 from placement_search.report.findings import gather_findings, measure_connections, reason_line
+from placement_search.report.tables import costs_table
 from placement_search.space.training import TrainingChoice
 from placement_search.study.records import ReferenceRecord, StudyRecord, TrialEnd
 from tests.tiny_records import finals, study_record, trial
@@ -83,9 +86,25 @@ def test_a_card_that_references_take_over_is_one_reading_of_the_test_split() -> 
         for training in (fast, slow)
     )
     record = study_record(trials, held)
-    counts = [
-        gather_findings(replace(record, references=each)).n_test_reads
-        for each in ((), (taken,), (other,))
-    ]
+    found = [gather_findings(replace(record, references=each)) for each in ((), (taken,), (other,))]
 
-    assert counts == [2, 2, 3]
+    assert [each.n_test_reads for each in found] == [2, 2, 3]
+    assert [len(each.own_references) for each in found] == [0, 0, 1]
+
+
+def test_what_references_take_over_costs_nothing_again() -> None:
+    """Neither in the table nor in the facts, also where two layouts share a reference."""
+    layout = "3>9:bottleneck(rank=4)"
+    held = finals(layout, (0.5, 0.6))
+    drawn = [
+        ReferenceRecord("random 1", "8>1:bottleneck(rank=4)", like, 1, held[0].card)
+        for like in ("answer", "start")
+    ]
+    taken = [ReferenceRecord("random", layout, "answer", n, held[0].card) for n in (1, 2)]
+    record = replace(study_record([trial(0, layout)], held), references=(*drawn, *taken))
+    found = gather_findings(record)
+    costs = json.loads(as_json(found))["costs"]
+    rows = {row[0]: row for row in costs_table(found).rows}
+
+    assert costs["references_steps"] == held[0].card.n_steps
+    assert rows["references, chosen from and compared with"][1] == "1"

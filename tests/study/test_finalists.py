@@ -6,9 +6,11 @@ import optuna
 import pytest
 
 from placement_search.errors import EvaluationError
-from placement_search.study.finalists import Finals, choose_finalists, run_finals
+from placement_search.study.command import Goal
+from placement_search.study.finalists import Finals, choose_finalists, lacks_seeds, run_finals
+from placement_search.study.gaps import gaps_of, read_gaps
 from placement_search.study.progress import Silence
-from placement_search.study.records import read_finals
+from placement_search.study.records import FINALIST, read_finals
 from tests.study.stub_engine import StubEngine
 from tests.tiny_records import DEFINITION, finals, study_record, trial
 
@@ -139,9 +141,9 @@ def test_nobody_is_replaced_before_all_seeds_are_measured() -> None:
     asked = replace(DEFINITION, max_latency="1.2x")
     begun, done = (replace(study_record(TRIALS, slow[:n]), definition=asked) for n in (1, 3))
 
-    gaps = frozenset((TRIALS[2].layout_id, replicate) for replicate in (2, 3))
+    gaps = {f"{FINALIST}{TRIALS[2].layout_id}/{replicate}": "nan" for replicate in (2, 3)}
 
-    assert [f.number for f in choose_finalists(begun, 1, gaps)] == [1, 0, 2]
+    assert [f.number for f in choose_finalists(replace(begun, gaps=gaps), 1)] == [1, 0, 2]
     assert [f.number for f in choose_finalists(begun, 1)] == [2, 0]
     assert [f.number for f in choose_finalists(done, 1)] == [1, 0, 2]
 
@@ -178,12 +180,27 @@ def test_a_retraining_without_a_score_leaves_a_gap(study: optuna.Study) -> None:
             raise EvaluationError("the training loss is nan in epoch 1")
 
     finalists = choose_finalists(study_record(TRIALS), 1)
-    gaps = run_finals(study, finalists, FINALS, StubEngine(before=fail), Silence())
+    run_finals(study, finalists, FINALS, StubEngine(before=fail), Silence())
 
-    assert gaps == {(TRIALS[2].layout_id, 2)}
+    assert gaps_of(read_gaps(study.user_attrs), FINALIST) == {
+        (TRIALS[2].layout_id, 2): "the training loss is nan in epoch 1"
+    }
     held = [(final.layout_id, final.replicate) for final in read_finals(study.user_attrs)]
     assert len(held) == 5
     assert (TRIALS[2].layout_id, 2) not in held
+    again = StubEngine()
+    run_finals(study, finalists, FINALS, again, Silence())
+    assert not again.requests
+
+
+def test_a_seed_that_gives_no_score_is_not_lacking() -> None:
+    """It would give none again, so the finals are complete without it."""
+    held = finals(TRIALS[2].layout, (0.6, 0.6)) + finals(TRIALS[0].layout, (0.5, 0.5, 0.5))
+    record = replace(study_record(TRIALS, held), goal=Goal(4, 1, 3))
+    gaps = {f"{FINALIST}{TRIALS[2].layout_id}/3": "nan"}
+
+    assert lacks_seeds(record)
+    assert not lacks_seeds(replace(record, gaps=gaps))
 
 
 @pytest.mark.parametrize("order", [0, 1, 2])

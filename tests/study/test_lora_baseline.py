@@ -3,9 +3,10 @@
 import pytest
 
 from placement_search.backbones.loading import Backbone
-from placement_search.modules import MODULE_TYPES, check_places
+from placement_search.modules import MODULE_TYPES, check_places, count_parameters
 from placement_search.places import Linear, Places, SubLayer
 from placement_search.study.lora_baseline import LORA, lora_baseline
+from tests.backbones.shared_keys import tiny_shared_keys
 from tests.tiny_backbones import BACKBONES, each_backbone, tiny_bert
 
 
@@ -34,6 +35,14 @@ def test_it_is_the_usual_one() -> None:
     assert {c.module.notation for c in baseline.layout.connections} == {
         "lora(linears=query_value,rank=8)"
     }
+
+
+def test_maps_that_read_relative_positions_too_are_among_them() -> None:
+    """Of rank 8 on queries and values of width 16 in three blocks, as PEFT counts them."""
+    places = tiny_shared_keys().places
+    (baseline,), _ = lora_baseline(places, MODULE_TYPES)
+
+    assert count_parameters(baseline.layout, places) == 3 * 2 * 8 * (16 + 16)
 
 
 def test_without_such_names_there_is_none_and_a_note() -> None:
