@@ -27,12 +27,16 @@ def folder_of(study: str) -> Path:
 
 
 def check_report(folder: Path, study: str, storage: str) -> None:
-    """Check that no other study's report would be replaced.
+    """Check that no other study's report would be replaced, nor files that are of none.
 
     Raises:
         OutputError: If one would.
     """
-    held = _held(folder / "report.json")
+    from placement_search.report.formats import joined
+    from placement_search.report.write import FILES, OWNER
+
+    held = _held(folder / OWNER)
+    lying = [name for name in FILES if (folder / name).exists()]
     if held.get("study"):
         _check_owner(
             folder,
@@ -40,10 +44,14 @@ def check_report(folder: Path, study: str, storage: str) -> None:
             (str(held["study"]), str(held.get("storage") or _UNTOLD)),
             (study, storage),
         )
+    elif lying:
+        raise OutputError(
+            f"{str(folder)!r} holds {joined(lying)}, and no report of a study; {OTHER_FOLDER}"
+        )
 
 
 def check_layout(folder: Path, study: str, storage: str) -> None:
-    """Check that no layout would be replaced that another study or an operation made.
+    """Check that no layout would be replaced but one that this study exported.
 
     Raises:
         OutputError: If one would.
@@ -57,6 +65,10 @@ def check_layout(folder: Path, study: str, storage: str) -> None:
     if provenance := _entry(held.get("provenance")):
         theirs = str(provenance.get("study", "")), _storage_of(str(provenance.get("command", "")))
         _check_owner(folder, "layout", theirs, (study, storage))
+    elif (folder / LAYOUT_NAME).exists():
+        raise OutputError(
+            f"{str(folder)!r} holds a {LAYOUT_NAME} that no study exported; {OTHER_FOLDER}"
+        )
 
 
 _UNTOLD = "a storage that it does not tell"
@@ -72,7 +84,7 @@ def _check_owner(folder: Path, what: str, theirs: tuple[str, str], ours: tuple[s
 
 
 def _held(path: Path) -> dict[str, Any]:
-    """What a file holds; nothing where there is none, or it is none of ours."""
+    """What a file holds; nothing where there is none, or it is no JSON object."""
     try:
         held = json.loads(path.read_bytes())
     except (OSError, ValueError):

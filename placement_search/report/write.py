@@ -20,6 +20,8 @@ FILES: Mapping[str, Callable[[Findings], str]] = MappingProxyType(
     }
 )
 """The files of a report and what gives their text."""
+OWNER = "report.json"
+"""The one that says which study's report it is."""
 
 
 def write_report(record: StudyRecord, folder: Path | str) -> list[Path]:
@@ -39,4 +41,7 @@ def write_report(record: StudyRecord, folder: Path | str) -> list[Path]:
     findings = gather_findings(record)
     folder = make_folder(folder)
     texts = {name: as_text(findings) for name, as_text in FILES.items()}
-    return [write_whole(folder / name, text) for name, text in texts.items()]
+    # First the one by which the folder is known to hold a report of this study.
+    for name in sorted(texts, key=lambda name: name != OWNER):
+        write_whole(folder / name, texts[name])
+    return [folder / name for name in texts]

@@ -65,7 +65,7 @@ def test_what_an_operation_made_is_not_replaced_by_a_study(tmp_path: Path) -> No
 
 
 def test_a_study_replaces_its_own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """By whatever path its storage is called; and nothing that is not a study's is in the way."""
+    """By whatever path its storage is called."""
     monkeypatch.chdir(tmp_path)
     address = f"sqlite:///{tmp_path / 'study.db'}"
     holding(tmp_path, "report.json", {"study": "mine", "storage": address})
@@ -73,6 +73,22 @@ def test_a_study_replaces_its_own(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
 
     check_report(tmp_path, *OURS)
     check_layout(tmp_path, *OURS)
-    for held in ([1], {"study": ""}, {}, {"provenance": "x"}):
+
+
+@pytest.mark.parametrize("held", [[1], {"study": ""}, {}, {"provenance": "x"}], ids=str)
+def test_what_is_of_no_study_is_not_replaced(tmp_path: Path, held: object) -> None:
+    """A file of ours that was damaged can't be told from somebody's own."""
+    with pytest.raises(OutputError, match=r"holds report.json, and no report of a study.*--out"):
         check_report(holding(tmp_path, "report.json", held), *OURS)
+    with pytest.raises(OutputError, match=r"a layout.json that no study exported.*--out"):
         check_layout(holding(tmp_path, "layout.json", held), *OURS)
+
+
+def test_somebodys_files_of_a_reports_names_are_not_replaced(tmp_path: Path) -> None:
+    """Such as notes of theirs; in a folder without any of them a report may lie."""
+    check_report(tmp_path, *OURS)
+    (tmp_path / "report.md").write_text("mine")
+    (tmp_path / "trials.csv").write_text("mine")
+
+    with pytest.raises(OutputError, match=r"holds report.md and trials.csv, and no report of a"):
+        check_report(tmp_path, *OURS)
