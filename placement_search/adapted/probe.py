@@ -8,6 +8,7 @@ import torch
 from sklearn.linear_model import LogisticRegression, Ridge
 from torch import Tensor, nn
 
+from placement_search.errors import BackboneError
 from placement_search.tasks.target import Target
 
 MAX_ITERATIONS = 1000
@@ -53,8 +54,12 @@ def probe_head(features: Tensor, labels: Tensor, target: Target, n_outputs: int)
         labels: As `Examples` holds them; single labels name at least two different classes.
         target: What labels are.
         n_outputs: Rows of the head.
+
+    Raises:
+        BackboneError: If a feature is not finite.
     """
     known = features.detach().double().cpu().numpy()
+    _check_finite(known)
     # One example has no deviation, and nothing that a fit could tell apart.
     mean, std = known.mean(0), np.maximum(known.std(0, ddof=min(1, len(known) - 1)), _CONSTANT)
     weight, bias = _FITS[target]((known - mean) / std, labels.cpu().numpy(), n_outputs)
@@ -80,6 +85,16 @@ def random_head(features: Tensor, n_outputs: int, seed: int) -> ProbedHead:
     drawn = torch.randn((n_outputs, len(std)), generator=generator, dtype=torch.float64)
     weight = torch.where(std > _CONSTANT, drawn / (std * len(std) ** 0.5), 0.0)
     return ProbedHead(weight.float(), -(weight @ mean).float())
+
+
+def _check_finite(features: np.ndarray) -> None:
+    n_broken = int((~np.isfinite(features).all(1)).sum())
+    if n_broken:
+        raise BackboneError(
+            f"the backbone's states must be finite, and those of {n_broken} of {len(features)} "
+            "training examples are not: its weights are damaged, or they overflow in this dtype; "
+            "take another checkpoint with --model, or --dtype float32"
+        )
 
 
 Fitted = tuple[np.ndarray, np.ndarray]

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Sequence
 
 import pyarrow as pa
-from datasets import ClassLabel, Features, Image, List
+from datasets import ClassLabel, Features, Image, LargeList, List
 
 from placement_search.errors import TaskError, nearest
 
@@ -62,14 +62,14 @@ def type_name(feature: object) -> str:
         return f"{len(feature.names)} classes"
     if isinstance(feature, Image):
         return "image"
-    if isinstance(feature, List):
+    if isinstance(feature, List | LargeList):
         return f"list of {type_name(feature.feature)}"
     return str(getattr(feature, "dtype", feature))
 
 
 def declared_classes(feature: object) -> tuple[str, ...] | None:
     """Names of the classes that a column, or the lists in it, declares; None if it does not."""
-    inner = feature.feature if isinstance(feature, List) else feature
+    inner = feature.feature if isinstance(feature, List | LargeList) else feature
     return tuple(inner.names) if isinstance(inner, ClassLabel) else None
 
 

@@ -4,8 +4,10 @@ import io
 import struct
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import cast
 
 from PIL import Image, ImageOps, UnidentifiedImageError
+from PIL.TiffImagePlugin import BITSPERSAMPLE, TiffImageFile
 
 from placement_search.tasks.columns import Columns
 from placement_search.tasks.faults import Fault, shortened
@@ -19,6 +21,9 @@ BROKEN = (
     struct.error, TypeError, RuntimeError, KeyError,
 )  # fmt: skip
 """What Pillow raises on files that are no images, not whole, or that it can't turn or convert."""
+
+FULL_RANGE = ("PNG", "PPM")
+"""Formats whose levels reach 65535 where Pillow reads them as 32-bit integers."""
 
 MODES = ("L", "RGB")
 """What backbones take: grey or colours."""
@@ -66,11 +71,38 @@ def _upright(encoded: bytes) -> Image.Image:
     """The picture as its camera was held, in a mode that converts to those of `MODES`."""
     image = Image.open(io.BytesIO(encoded))
     image.load()
+    _check_depth(image)
     upright = ImageOps.exif_transpose(image)
     if upright.mode.startswith("I"):
         # Pillow scales native 32-bit integers only, not 16 bits of either byte order.
         return upright.convert("I").point(lambda level: level / 256).convert("L")
     return upright.convert("RGBA") if upright.mode in {"P", "LA", "PA"} else upright
+
+
+def _check_depth(image: Image.Image) -> None:
+    """Levels of 8 or 16 bits tell which of them is white; of other numbers that is not known.
+
+    Raises:
+        ValueError: If there are no such levels.
+    """
+    is_deep = image.mode == "F" or (image.mode.startswith("I") and not _has_16_bits(image))
+    if is_deep:
+        raise ValueError(
+            f"its levels must be whole numbers of 8 or 16 bits, none below 0, and Pillow's mode "
+            f"{image.mode} of a {image.format} file is of others; convert it"
+        )
+
+
+def _has_16_bits(image: Image.Image) -> bool:
+    """Whether an image of whole numbers, of which Pillow's mode tells little, has 16 bits."""
+    if not isinstance(image, TiffImageFile):
+        return image.mode != "I" or image.format in FULL_RANGE
+    is_wide = image.tag_v2[BITSPERSAMPLE] == (16,)
+    return is_wide and not (image.mode == "I" and _lowest(image) < 0)
+
+
+def _lowest(image: Image.Image) -> float:
+    return cast("tuple[float, float]", image.getextrema())[0]
 
 
 def _read_images(

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.csv
 import pyarrow.ipc
 import pyarrow.parquet
@@ -125,24 +126,45 @@ def _exact(
     whole: pyarrow.csv.ReadOptions,
     options: pyarrow.csv.ParseOptions,
 ) -> pa.Table:
-    """The same with whole numbers that no type holds, such as long ids, as their digits."""
+    """The same with columns as texts where Arrow's numbers or booleans are not what stands there.
+
+    Such are whole numbers that no type holds, as long ids, and cells like ``01`` beside ``1``.
+    """
     names = table.column_names
-    rounded = [
-        name for name, column in zip(names, table.columns, strict=True) if _is_rounded(column)
+    doubtful = [
+        name for name, column in zip(names, table.columns, strict=True) if _is_doubtful(column)
     ]
-    if not rounded or len(set(names)) < len(names):
+    if not doubtful or len(set(names)) < len(names):
         return table
     convert = pyarrow.csv.ConvertOptions(
-        include_columns=rounded,
-        column_types=dict.fromkeys(rounded, pa.string()),
+        include_columns=doubtful,
+        column_types=dict.fromkeys(doubtful, pa.string()),
         strings_can_be_null=True,
     )
-    digits = pyarrow.csv.read_csv(
+    texts = pyarrow.csv.read_csv(
         path, read_options=whole, parse_options=options, convert_options=convert
     )
-    for name in rounded:
-        table = table.set_column(names.index(name), name, digits.column(name))
+    for name in doubtful:
+        if not _is_written(table.column(name), texts.column(name)):
+            table = table.set_column(names.index(name), name, texts.column(name))
     return table
+
+
+def _is_doubtful(column: pa.ChunkedArray) -> bool:
+    """Whether different cells may have become one value."""
+    kind = column.type
+    return bool(pa.types.is_integer(kind) or pa.types.is_boolean(kind)) or _is_rounded(column)
+
+
+def _is_written(column: pa.ChunkedArray, texts: pa.ChunkedArray) -> bool:
+    """Whether all cells say their values as these are written: ``1`` and ``true``, in any case.
+
+    Spaces around them do not count.
+    """
+    if pa.types.is_floating(column.type):
+        return False
+    bare = pc.utf8_lower(pc.utf8_trim(texts, " \t"))
+    return bool(pc.all(pc.equal(column.cast(pa.string()), bare)).as_py())
 
 
 def _is_rounded(column: pa.ChunkedArray) -> bool:

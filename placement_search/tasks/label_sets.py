@@ -16,19 +16,21 @@ from placement_search.tasks.target import Target
 
 
 def read_sets(column: LabelColumn) -> Labels:
-    """Lists of one length, at least 2, that hold only 0 and 1 are flags; others list labels."""
+    """Lists of one length, at least 2, that hold only 0 and 1 are flags; others list labels.
+
+    Where the column declares classes, flags are as many as these.
+    """
     lists = [value for value in column.present if isinstance(value, list)]
     lengths = {len(value) for value in lists}
     is_even = len(lengths) == 1 and min(lengths) >= 2
-    if is_even and all(item in {0, 1} for value in lists for item in value):
+    is_whole = column.declared is None or lengths == {len(column.declared)}
+    if is_even and is_whole and all(item in {0, 1} for value in lists for item in value):
         return _flags(column, lengths.pop())
     return _listed(column, lists)
 
 
 def _flags(column: LabelColumn, n_labels: int) -> Labels:
-    names = tuple(str(place) for place in range(n_labels))
-    if column.declared is not None and len(column.declared) == n_labels:
-        names = column.declared
+    names = column.declared or tuple(str(place) for place in range(n_labels))
     arrays, faults = {}, []
     for split, values in column.values.items():
         arrays[split] = np.zeros((len(values), n_labels), dtype=np.float32)

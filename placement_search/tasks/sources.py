@@ -1,11 +1,13 @@
 """Where rows come from: a file, a folder, or the hub."""
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Container, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from datasets import Dataset, DatasetDict, concatenate_datasets, load_dataset, load_from_disk
+import pyarrow as pa
+import pyarrow.compute as pc
+from datasets import Dataset, DatasetDict, Value, concatenate_datasets, load_dataset, load_from_disk
 from datasets.exceptions import DatasetsError
 from huggingface_hub import HfApi, is_offline_mode
 from huggingface_hub.errors import (  # type: ignore[attr-defined]
@@ -23,6 +25,9 @@ from placement_search.tasks.split_names import SPLITS, chosen_names, split_of
 
 NOT_ROWS = frozenset({"dataset_info.json", "dataset_infos.json", "dataset_dict.json", "state.json"})
 """Files that describe a data set and hold none of it."""
+
+UNTYPED = (".csv", ".tsv")
+"""Kinds of files whose columns have the types that their own rows look like."""
 
 SHARD = re.compile(r"[-_.]\d+([-_]of[-_]\d+)?$")
 """How the names of a split's parts end, e.g. ``-00000-of-00002``."""
@@ -192,14 +197,38 @@ def _read_files(files: Sequence[Path]) -> dict[str, Dataset]:
             f"found {shown}; or give one of them to --data"
         )
     known = [name for name in groups if split_of(name) is not None] or list(chosen.values())
-    return {name: _joined(groups[name]) for name in known}
+    found = _typed_alike({path: read_file(path) for name in known for path in groups[name]})
+    return {name: _joined({path: found[path] for path in groups[name]}) for name in known}
 
 
-def _joined(paths: Sequence[Path]) -> Dataset:
-    parts = [read_file(path) for path in paths]
+def _joined(parts: Mapping[Path, Dataset]) -> Dataset:
     if len(parts) == 1:
-        return parts[0]
+        return next(iter(parts.values()))
     try:
-        return concatenate_datasets(parts)
+        return concatenate_datasets(list(parts.values()))
     except ValueError as error:
-        raise TaskError(f"{paths[0]} and its other parts differ in columns: {error}") from error
+        first = next(iter(parts))
+        raise TaskError(f"{first} and its other parts differ in columns: {error}") from error
+
+
+def _typed_alike(found: Mapping[Path, Dataset]) -> dict[Path, Dataset]:
+    """The same with whole numbers as digits where another file holds texts, such as ``01``."""
+    text = Value("string")
+    texts = {
+        name for rows in found.values() for name, kind in rows.features.items() if kind == text
+    }
+    return {
+        path: _with_digits(rows, texts) if path.suffix.lower() in UNTYPED else rows
+        for path, rows in found.items()
+    }
+
+
+def _with_digits(rows: Dataset, names: Container[str]) -> Dataset:
+    """The same with these columns' whole numbers as digits, but for labels that are withheld."""
+    table = rows.data.table.replace_schema_metadata(None)
+    for index, field in enumerate(table.schema):
+        column = table.column(index)
+        is_wanted = field.name in names and pa.types.is_integer(field.type)
+        if is_wanted and not pc.all(pc.equal(column, -1)).as_py():
+            table = table.set_column(index, field.name, column.cast(pa.string()))
+    return Dataset(table)

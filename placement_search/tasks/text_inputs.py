@@ -49,7 +49,7 @@ def text_inputs(
     cut = {name: cut_to(tokenizer, texts[name], whole[name], length) for name in texts}
     _check(cut, texts, form)
     width = max(int(tokens.lengths.max()) for tokens in cut.values())
-    pad = pad_id(tokenizer)
+    pad = pad_id(tokenizer, form.vocabulary)
     inputs = {name: _padded(tokens, width, pad) for name, tokens in cut.items()}
     return inputs, (_length_note(whole, length, form), *_unknown_note(tokenizer, cut["train"]))
 

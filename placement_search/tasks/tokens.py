@@ -88,7 +88,15 @@ def cut_to(tokenizer: PreTrainedTokenizerBase, texts: Texts, whole: Tokens, leng
     return Tokens(ids, types)
 
 
-def pad_id(tokenizer: PreTrainedTokenizerBase) -> int:
-    """Its own, else that of the end of a text, else 0; the attention mask hides it anyway."""
-    known = (tokenizer.pad_token_id, tokenizer.eos_token_id, 0)
-    return int(next(number for number in known if number is not None))
+def pad_id(tokenizer: PreTrainedTokenizerBase, vocabulary: int) -> int:
+    """Its own, else that of the end of a text, else 0: the first that the backbone knows.
+
+    It stands on the right of texts, where the attention mask hides it; models whose positions
+    count from padding on give real tokens the same ones whatever stands there.
+
+    Args:
+        tokenizer: Of the backbone; its token for padding may have been added to it alone.
+        vocabulary: Ids that the backbone knows lie below it.
+    """
+    given = (tokenizer.pad_token_id, tokenizer.eos_token_id, 0)
+    return int(next(each for each in given if each is not None and 0 <= each < vocabulary))

@@ -4,12 +4,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from datasets import ClassLabel, Dataset, Features, Image, List, Value
+from datasets import ClassLabel, Dataset, Features, Image, LargeList, List, Value
 
 from placement_search.errors import TaskError
 from placement_search.tasks.columns import choose_columns
 from placement_search.tasks.settings import DataSettings
-from tests.tasks.tiny_data import read, reviews, saved
+from tests.tasks.tiny_data import parquet, read, reviews, saved
 
 STRING, INTEGER, NUMBER = Value("string"), Value("int64"), Value("float64")
 CLASSES = ClassLabel(names=["no", "yes"])
@@ -151,3 +151,15 @@ def test_a_column_is_for_one_thing(settings: dict[str, str], said: str) -> None:
     """A text that is its own label teaches nothing."""
     with pytest.raises(TaskError, match=said):
         chosen({"text": STRING, "label": STRING}, **settings)
+
+
+@pytest.mark.parametrize("kind", [List, LargeList])
+def test_declared_classes_of_lists_survive(kind: type, tmp_path: Path) -> None:
+    """However long the lists may be; one that lists all but one class is no list of flags."""
+    listed = kind(ClassLabel(names=["pos", "neg", "odd"]))
+    features = Features({"text": Value("string"), "label": listed})
+    rows = {"text": reviews(30)["text"], "label": [[0, 1], [1, 2]] * 15}
+    raw = read(parquet(tmp_path / "rows.parquet", rows, features))
+
+    assert raw.label_names == ("pos", "neg", "odd")
+    assert set(map(tuple, raw.train.targets.tolist())) == {(1, 1, 0), (0, 1, 1)}

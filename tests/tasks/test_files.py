@@ -381,13 +381,3 @@ def test_a_configuration_of_a_local_file_is_refused(tmp_path: Path) -> None:
     """An option that would be ignored."""
     with pytest.raises(TaskError, match="for data sets of the hub"):
         read(parquet(tmp_path / "rows.parquet", reviews(20)), config="cola")
-
-
-def test_whole_numbers_beyond_all_types_stay_apart(tmp_path: Path) -> None:
-    """As floating-point numbers they would be one class; other columns stay what they were."""
-    labels = [str(10**30), str(10**30 + 1)] * 20
-    lines = [f"text {row},{label},{row / 2}" for row, label in enumerate(labels)]
-    (tmp_path / "rows.csv").write_text("\n".join(["text,label,half", *lines]))
-
-    assert read(tmp_path / "rows.csv").label_names == tuple(labels[:2])
-    assert read(tmp_path / "rows.csv", label="half").target is Target.REGRESSION

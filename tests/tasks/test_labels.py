@@ -60,6 +60,8 @@ def test_declared_classes_keep_their_order_and_those_not_seen() -> None:
         ([[1], [0]], None, ("0", "1"), [[0, 1], [1, 0]]),
         ([[1, 2], [0]], ("a", "b", "c"), ("a", "b", "c"), [[0, 1, 1], [1, 0, 0]]),
         ([[0, 1], [1, 1]], ("a", "b"), ("a", "b"), [[0, 1], [1, 1]]),
+        ([[0, 1], [1, 0]], ("a", "b", "c"), ("a", "b", "c"), [[1, 1, 0], [1, 1, 0]]),
+        ([[0, 1, 0], [1, 0, 0]], ("a", "b"), ("a", "b"), [[1, 1], [1, 1]]),
     ],
 )
 def test_lists_are_sets_of_labels(
@@ -68,7 +70,7 @@ def test_lists_are_sets_of_labels(
     names: tuple[str, ...],
     expected: list[list[int]],
 ) -> None:
-    """Lists of labels, or of one 0 or 1 for each label where all have one length of 2 or more."""
+    """Of labels, or of a 0 or 1 for each where all are as long as the classes, at least 2."""
     labels = labels_of(values, declared=declared)
 
     assert labels.target is Target.MULTI_LABEL

@@ -9,12 +9,13 @@ import numpy as np
 import pytest
 import torch
 from PIL import Image
+from PIL.TiffImagePlugin import SAMPLEFORMAT
 
 from placement_search.errors import TaskError
 from placement_search.input_format import ImageFormat, TextFormat
 from placement_search.tasks.contents import decoded
 from placement_search.tasks.loading import load_task
-from tests.tasks.tiny_data import parquet, picture, pixels_of, png
+from tests.tasks.tiny_data import parquet, picture, pixels_of, png, read
 
 PLAIN = ImageFormat(None, 8, 8, 1, (0.0,), (1.0,))
 
@@ -183,3 +184,47 @@ def test_sixteen_bits_of_either_order_become_eight(mode: str) -> None:
     found = decoded(buffer.getvalue(), mode=mode).convert("L")
 
     assert np.asarray(found).tolist() == [[0, 1, 128, 255]]
+
+
+def saved_as(form: str, image: Image.Image) -> bytes:
+    """An image as the content of a file of this form."""
+    buffer = io.BytesIO()
+    image.save(buffer, format=form)
+    return buffer.getvalue()
+
+
+def signed_tiff(levels: list[int]) -> bytes:
+    """A TIFF file of one row of signed 16-bit levels, which Pillow reads and does not write."""
+    unsigned = np.array([levels], dtype="<i2").view("<u2")
+    buffer = io.BytesIO()
+    Image.fromarray(unsigned).save(buffer, format="TIFF", tiffinfo={SAMPLEFORMAT: 2})
+    return buffer.getvalue()
+
+
+def test_sixteen_bits_that_are_read_as_more_become_eight() -> None:
+    """Pillow gives integers of 32 bits for files of PGM, and for signed levels of TIFF."""
+    levels = np.array([[0, 256, 32767]], dtype=np.uint16)
+    contents = [saved_as("PPM", Image.fromarray(levels)), signed_tiff(levels[0].tolist())]
+
+    assert [Image.open(io.BytesIO(each)).mode for each in contents] == ["I", "I"]
+    assert [np.asarray(decoded(each, mode="L")).tolist() for each in contents] == [
+        [[0, 1, 127]]
+    ] * 2
+
+
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [
+        (saved_as("TIFF", Image.new("F", (8, 8), 0.5)), "mode F of a TIFF file"),
+        (saved_as("PPM", Image.new("F", (8, 8), 0.5)), "mode F of a PPM file"),
+        (saved_as("TIFF", Image.new("I", (8, 8), 200)), "mode I of a TIFF file"),
+        (signed_tiff([-5, 5]), "mode I of a TIFF file"),
+    ],
+)
+def test_levels_without_a_known_white_are_refused(
+    content: bytes, said: str, tmp_path: Path
+) -> None:
+    """All of such an image would turn black, or white."""
+    rows: dict[str, list[Any]] = {"image": [png(picture()), content] * 10, "label": ["a", "b"] * 10}
+    with pytest.raises(TaskError, match=rf"train row 1, .* 8 or 16 bits, .*{said}"):
+        read(parquet(tmp_path / "rows.parquet", rows))

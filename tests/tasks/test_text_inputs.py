@@ -10,6 +10,7 @@ import pytest
 import torch
 from tokenizers import Tokenizer
 from tokenizers.normalizers import Replace
+from transformers import PreTrainedTokenizerFast
 
 from placement_search.errors import TaskError
 from placement_search.input_format import ImageFormat, TextFormat
@@ -76,6 +77,22 @@ def test_a_decoder_pads_with_the_end_of_a_text(tmp_path: Path) -> None:
 
     assert inputs["input_ids"].tolist() == [[GOOD, EOS], [VERY, GOOD]]
     assert inputs["attention_mask"].tolist() == [[1, 0], [1, 1]]
+
+
+@pytest.mark.parametrize("is_decoder", [True, False])
+def test_padding_that_the_backbone_does_not_know_is_replaced(
+    is_decoder: bool, tmp_path: Path
+) -> None:
+    """As of a token that was added to the tokenizer alone; the mask hides what stands there."""
+    folder = tiny_tokenizer(tmp_path / "tokenizer", is_decoder=is_decoder)
+    tokenizer = PreTrainedTokenizerFast.from_pretrained(str(folder))
+    tokenizer.add_special_tokens({"pad_token": "[LATER]"})
+    tokenizer.save_pretrained(str(folder))
+    inputs = tokens_of(tmp_path, TextFormat(folder, len(WORDS), 64), sentences(1, 2)).train.inputs
+
+    assert tokenizer.pad_token_id == len(WORDS)
+    assert inputs["input_ids"][0, -1] == (EOS if is_decoder else 0)
+    assert inputs["attention_mask"][0, -1] == 0
 
 
 def test_the_length_holds_all_but_the_longest_texts(tmp_path: Path, encoder: TextFormat) -> None:
