@@ -10,6 +10,11 @@ OTHER_FOLDER = "give another folder (--out), or move that one away"
 """What to do where something lies that must not be replaced."""
 
 
+def is_folder_name(name: str) -> bool:
+    """Whether a name, such as a study's, names a folder within another one."""
+    return name not in {".", ".."} and Path(name).name == name and "\\" not in name
+
+
 def check_folder(folder: Path | str) -> Path:
     """``folder``, if it is a folder or could become one; nothing is made.
 

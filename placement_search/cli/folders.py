@@ -8,7 +8,7 @@ from typing import Any
 
 from placement_search.errors import OutputError, StudyError
 from placement_search.export.layout_file import LAYOUT_NAME
-from placement_search.output_files import OTHER_FOLDER
+from placement_search.output_files import OTHER_FOLDER, is_folder_name
 from placement_search.study.settings import SearchSettings
 from placement_search.study.storage import database_path
 
@@ -21,7 +21,7 @@ def folder_of(study: str) -> Path:
     Raises:
         OutputError: If the study's name is none of a folder.
     """
-    if study in {".", ".."} or Path(study).name != study or "\\" in study:
+    if not is_folder_name(study):
         raise OutputError(f"study name {study!r} can't name a folder of {RUNS}/; give one (--out)")
     return RUNS / study
 

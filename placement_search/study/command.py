@@ -1,10 +1,12 @@
 """The command that makes a study again, from what the study says of itself."""
 
+import re
 import shlex
 from dataclasses import dataclass, fields, replace
 from typing import TypeVar
 
 from placement_search.backbones.settings import ModelSettings
+from placement_search.output_files import is_folder_name
 from placement_search.study.definition import StudyDefinition
 from placement_search.study.settings import SearchSettings
 from placement_search.tasks.settings import DataSettings
@@ -100,7 +102,7 @@ def search_command(asked: StudyDefinition, goal: Goal, name: str, storage: str) 
     Args:
         asked: What the study is.
         goal: What its last search was to reach.
-        name: The study's name.
+        name: The study's name; where no folder can have it, another one is said for the output.
         storage: Its SQLite address.
     """
     options: dict[str, object] = {
@@ -136,6 +138,7 @@ def search_command(asked: StudyDefinition, goal: Goal, name: str, storage: str) 
         "drop-lowest": _unless_default(asked.training.drop_lowest, 0),
         "full-fine-tuning": goal.full_fine_tuning,
         "no-map": not asked.has_proxy_map,
+        "out": None if is_folder_name(name) else "runs/" + re.sub(r"[^\w-]", "_", name),
     }
     starts = [("start-from", file) for file in asked.start_files]
     is_usual = asked.gammas == SearchSettings().gammas

@@ -125,6 +125,15 @@ def test_a_study_that_goes_on_has_a_goal_that_makes_what_it_holds(
     assert (made.n_trials, made.max_steps, made.max_seconds) == (20, limit, limit)
 
 
+@pytest.mark.parametrize(("name", "out"), [("a/b", "runs/a_b"), ("..", "runs/__"), ("a b.c", None)])
+def test_a_study_whose_name_is_none_of_a_folder_has_one_said(name: str, out: str | None) -> None:
+    """Else its own command would be refused."""
+    asked = replace(DEFINITION, n_random=4)
+    params = understood(search_command(asked, Goal(12, 1, 3), name, "sqlite:///tiny.db"))
+
+    assert (params["study_name"], params["out"]) == (name, out and Path(out))
+
+
 def test_defaults_are_left_unsaid() -> None:
     """The command of an embedded study stays short."""
     asked = replace(DEFINITION, concurrency=SearchSettings().concurrency)
