@@ -6,6 +6,7 @@ import torch
 from torch import Tensor
 
 from placement_search.backbones.graph import Inputs
+from placement_search.errors import TaskError
 
 ORDER_OF_LENGTHS = 0
 """Seed of the order in which batches of different lengths follow each other, in every epoch."""
@@ -48,6 +49,30 @@ def text_lengths(inputs: Inputs) -> Tensor | None:
     if "input_ids" not in inputs or "attention_mask" not in inputs:
         return None
     return inputs["attention_mask"].sum(1)
+
+
+def check_padding(inputs: Inputs) -> None:
+    """Check that texts are padded on the right, as they are everywhere here.
+
+    Where a model counts positions from the first place, a text behind padding has other states,
+    and a head that reads the first token would read padding.
+
+    Raises:
+        TaskError: Naming the first text with padding before a real token.
+    """
+    mask = inputs.get("attention_mask")
+    if "input_ids" not in inputs or mask is None or mask.dim() != 2:
+        return
+    if torch.compiler.is_compiling():  # a graph has no values to look at
+        return
+    begins = mask[:, 1:] > mask[:, :-1]
+    if begins.any():
+        text, place = (int(each[0]) for each in begins.nonzero(as_tuple=True))
+        raise TaskError(
+            f"texts must be padded on the right, as in training; text {text} of the batch (from 0) "
+            f"has padding at place {place} and a real token behind it: call the tokenizer with "
+            'padding_side="right"'
+        )
 
 
 def batch_of(inputs: Inputs, indices: Tensor) -> Batch:

@@ -13,7 +13,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.utils import skip_init
 
-from placement_search.adapted.batches import n_examples
+from placement_search.adapted.batches import check_padding, n_examples
 from placement_search.adapted.passes import Member, States, Wired, attached_pass, run_pass
 from placement_search.adapted.states import bare_states, pooled
 from placement_search.backbones.families import Pooling
@@ -149,12 +149,22 @@ class AdaptedBackbone(nn.Module):
             inputs: What the backbone's own forward takes, each of shape ``(batch, …)``.
             states: Frozen states of the same examples at `needed_nodes`, each of shape
                 ``(batch, tokens, width)``; the pass then starts at `start_node`. None runs it all.
+
+        Raises:
+            TaskError: If texts are not padded on the right; not checked where there are states.
         """
+        if states is None:
+            check_padding(inputs)
         (logits,) = logits_together([self], [Examples(inputs, states)])
         return logits
 
     def hidden_states(self, inputs: Inputs, states: States | None = None) -> Tensor:
-        """Final hidden states after the backbone's last norm, shape ``(batch, tokens, width)``."""
+        """Final hidden states after the backbone's last norm, shape ``(batch, tokens, width)``.
+
+        Takes and refuses what `forward` does.
+        """
+        if states is None:
+            check_padding(inputs)
         (hidden,) = _hidden_together([self], [Examples(inputs, states)])
         return hidden
 

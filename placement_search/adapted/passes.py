@@ -60,6 +60,8 @@ class Passed:
 def run_pass(graph: ResidualGraph, members: Sequence[Member]) -> list[Passed]:
     """Run the backbone once for all members.
 
+    Or for each by itself, where a module of theirs changes what all examples of a pass share.
+
     Args:
         graph: The backbone.
         members: At least one; either all of them have a start or none has.
@@ -72,6 +74,8 @@ def run_pass(graph: ResidualGraph, members: Sequence[Member]) -> list[Passed]:
         _Injection(member, graph.token_mask(member.inputs))
         for member in (members[index] for index in order)
     ]
+    if len(members) > 1 and any(each.has_common(graph) for each in injections):
+        return [passed for member in members for passed in run_pass(graph, [member])]
     inputs = _joined([members[index].inputs for index in order])
     n_examples = len(next(iter(members[0].inputs.values())))
     together = _Together(injections, n_examples)
@@ -115,6 +119,8 @@ def attached_pass(graph: ResidualGraph, wired: Wired) -> Iterator[None]:
             dict.fromkeys(injection.rereads, injection.reread),
         ),
         graph.visited(injection, injection.nodes),
+        # Behind the visits, since what is added at node 0 is cleared as well.
+        graph.padding_cleared(lambda: injection.mask),
     ):
         yield
 
@@ -212,6 +218,10 @@ class _Injection:
     def nodes(self) -> list[int]:
         """The nodes that have to be visited for it."""
         return [node for node in self.kept | self._by_target.keys() if node >= (self.start or 0)]
+
+    def has_common(self, graph: ResidualGraph) -> bool:
+        """Whether it changes a map that reads something for all examples of a pass at once."""
+        return any(graph.n_common(tap) for tap in (*self.taps, *self.rereads))
 
     def addition(self, node: int, state: Tensor) -> Tensor | None:
         """The sum of what all connections into ``node`` add."""

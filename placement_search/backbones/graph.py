@@ -71,6 +71,7 @@ class ResidualGraph:
         self._returned = ReturnedLengths()
         self._batched: Paths | None = None
         self._sublayers: tuple[SubLayer, ...] | None = None
+        self._common: Mapping[Tap, int] = {}
 
     def run(self, inputs: Inputs) -> Tensor:
         """The model's own forward: final hidden states, after the final norm.
@@ -84,7 +85,7 @@ class ResidualGraph:
         """
         dtype = floating_dtype(self.model)
         cast = {k: v.to(dtype) if v.is_floating_point() else v for k, v in inputs.items()}
-        with self.in_use, self._padding_cleared(inputs):
+        with self.in_use, self.padding_cleared(lambda: self.token_mask(inputs)):
             hidden = _hidden(self.model(**cast, **self.family.options))
         normed: Tensor = hidden if self._norm is None else self._norm(hidden)
         return normed
@@ -131,8 +132,21 @@ class ResidualGraph:
                     self.visited(trace, range(len(self.nodes))),
                 ):
                     self.run(given)
-                self._sublayers = trace.sublayers(self.nodes)
+                sublayers = trace.sublayers(self.nodes)
+                self._common = trace.common(sublayers)
+                self._sublayers = sublayers
             return self._sublayers
+
+    def n_common(self, tap: Tap) -> int:
+        """Tokens that all examples share which a linear map reads beside theirs.
+
+        Relative positions in DeBERTa with ``share_att_key``. What a module changes of the map it
+        changes for them too, as other weights of the map would.
+
+        Args:
+            tap: One of a map that `sublayers` gave.
+        """
+        return self._common.get(tap, 0)
 
     @property
     def can_join(self) -> bool:
@@ -148,6 +162,24 @@ class ResidualGraph:
         with self.in_use, ExitStack() as handles:
             for index in sorted(set(nodes)):
                 self._hook(handles, visitor, self.nodes[index])
+            yield
+
+    @contextmanager
+    def padding_cleared(self, mask: Callable[[], Tensor | None]) -> Iterator[None]:
+        """Keep padded tokens zero where others read them, whatever was added to them.
+
+        Args:
+            mask: Gives, once a pass has begun, which of its tokens are real; see `token_mask`.
+        """
+        if self.family.entry is None:
+            yield
+            return
+
+        def cleared(state: Tensor) -> Tensor:
+            real = mask()
+            return state if real is None else state * real.unsqueeze(-1)
+
+        with self.in_use, input_changed(self._entry, cleared):
             yield
 
     @contextmanager
@@ -212,16 +244,6 @@ class ResidualGraph:
                 self._narrow(handles, self.blocks[block:following], n_begun)
                 self._join(handles, joining, joined, n_begun)
                 n_begun, block = n_begun + len(joined), following
-            yield
-
-    @contextmanager
-    def _padding_cleared(self, inputs: Inputs) -> Iterator[None]:
-        """Keep padded tokens zero where others read them, whatever was added to them."""
-        mask = None if self.family.entry is None else self.token_mask(inputs)
-        if mask is None:
-            yield
-            return
-        with input_changed(self._entry, lambda state: state * mask.unsqueeze(-1)):
             yield
 
     @property

@@ -1,5 +1,6 @@
 """Ways to see and change what flows through a module; each ends with its ``with`` block."""
 
+import inspect
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
@@ -61,10 +62,13 @@ def seen_changed(module: nn.Module, change: Callable[[Tensor, Tensor], Tensor]) 
 
 @contextmanager
 def called_with(model: nn.Module, read: Callable[[Mapping[str, Tensor]], None]) -> Iterator[None]:
-    """Let ``read`` see the tensors that a model is called with by name."""
+    """Let ``read`` see the tensors that a model is called with, by the names of its arguments."""
+    signature = inspect.signature(model.forward)
 
-    def hook(_model: nn.Module, _args: object, kwargs: dict[str, object]) -> None:
-        read({name: value for name, value in kwargs.items() if isinstance(value, Tensor)})
+    def hook(_model: nn.Module, args: tuple[object, ...], kwargs: dict[str, object]) -> None:
+        # Names are given as they are: wrapped forwards take some that their signatures lack.
+        given = {**signature.bind_partial(*args).arguments, **kwargs}
+        read({name: value for name, value in given.items() if isinstance(value, Tensor)})
 
     handle = model.register_forward_pre_hook(hook, with_kwargs=True)
     try:

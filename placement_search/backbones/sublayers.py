@@ -31,11 +31,21 @@ class Tap(NamedTuple):
 
 @dataclass(frozen=True, slots=True, eq=False)
 class _Call:
-    """One run of a linear map or a norm, with what it read."""
+    """One run of a linear map or a norm, with what it read.
+
+    Args:
+        path: Of the module, inside its block.
+        is_norm: Whether it is a norm.
+        linear: The map, where it read one row of tokens for each example.
+        n_common: Tokens of the one row that it read for all examples, as relative positions; 0
+            where it read anything else.
+        given: What it read.
+    """
 
     path: str
     is_norm: bool
     linear: Linear | None
+    n_common: int
     given: Tensor | None
 
 
@@ -44,7 +54,8 @@ class Trace:
     """A visitor that notes in which order nodes, linear maps and norms come.
 
     Args:
-        n_examples: In the pass; modules that read something else than one row each are left out.
+        n_examples: In the pass, at least two. A map is known if it reads one row for each of them
+            once, and otherwise only what all of them share.
         calls: By block, what ran in it, and the nodes that were passed in between.
     """
 
@@ -76,6 +87,23 @@ class Trace:
         """The sub-layers, each with what ran before its node was passed and after the last was."""
         return tuple(self._sublayer(node) for node in nodes[1:])
 
+    def common(self, sublayers: Sequence[SubLayer]) -> dict[Tap, int]:
+        """By linear map how many tokens that all examples share it reads beside their own.
+
+        Args:
+            sublayers: As `sublayers` gave them.
+
+        Returns:
+            The maps that read some: those to queries and keys where they serve relative positions
+            as well.
+        """
+        counts = {
+            Tap(number, each.path): sum(c.n_common for c in self._calls(sublayer.block, each.path))
+            for number, sublayer in enumerate(sublayers)
+            for each in sublayer.linears
+        }
+        return {tap: n for tap, n in counts.items() if n}
+
     def _sublayer(self, node: Node) -> SubLayer:
         calls = self.calls[node.block]
         ends = [place for place, call in enumerate(calls) if call == node.index]
@@ -84,7 +112,7 @@ class Trace:
         start = max((place for place in starts if place < end), default=-1)
         inner = [call for call in calls[start + 1 : end] if isinstance(call, _Call)]
         paths = [call.path for call in calls if isinstance(call, _Call)]
-        maps = [c for c in inner if c.linear is not None and paths.count(c.path) == 1]
+        maps = [c for c in inner if c.linear is not None and self._runs_once(node.block, c.path)]
         linears = [replace(c.linear, is_first=c.given is maps[0].given) for c in maps if c.linear]
         norm = None
         if linears:
@@ -93,11 +121,20 @@ class Trace:
             norm = next((c.path for c in later if paths.count(c.path) == 1), None)
         return SubLayer(node.block, KINDS[node.place], tuple(linears), norm)
 
+    def _runs_once(self, block: int, path: str) -> bool:
+        """Whether a map runs once on the examples, whatever it makes of what they share."""
+        return sum(not call.n_common for call in self._calls(block, path)) == 1
+
+    def _calls(self, block: int, path: str) -> list[_Call]:
+        runs = (call for call in self.calls[block] if isinstance(call, _Call))
+        return [call for call in runs if call.path == path]
+
     def _noting(self, block: int, path: str) -> Callable[[nn.Module, Args, object], None]:
         def note(module: nn.Module, args: Args, output: object) -> None:
             linear = self._linear(path, module, args, output)
             given = args[0] if args and isinstance(args[0], Tensor) else None
-            self.calls[block].append(_Call(path, _is_norm(module), linear, given))
+            n_common = _n_common(module, given, output)
+            self.calls[block].append(_Call(path, _is_norm(module), linear, n_common, given))
 
         return note
 
@@ -119,6 +156,13 @@ def is_linear(module: nn.Module) -> bool:
 def is_transposed(module: nn.Module) -> bool:
     """Whether a linear map keeps its matrix as ``(n_in, n_out)``, as those of GPT-2 do."""
     return type(module).__name__ == "Conv1D"
+
+
+def _n_common(module: nn.Module, given: Tensor | None, output: object) -> int:
+    """Tokens of the one row that a linear map reads for all examples; 0 where it reads others."""
+    if not is_linear(module) or given is None or not isinstance(output, Tensor):
+        return 0
+    return given.shape[1] if output.dim() == 3 and len(output) == 1 else 0
 
 
 def _is_norm(module: nn.Module) -> bool:

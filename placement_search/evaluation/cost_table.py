@@ -8,6 +8,8 @@ from torch import Tensor, nn
 from placement_search.adapted.model import AdaptedBackbone
 from placement_search.adapted.states import bare_states
 from placement_search.backbones.graph import Inputs
+from placement_search.backbones.loading import Backbone
+from placement_search.backbones.sublayers import Tap
 from placement_search.evaluation.cost import count_flops, flops_of, measure_latency_factor
 from placement_search.evaluation.workbench import Workbench
 from placement_search.layout import Connection, Layout, ModuleSpec
@@ -128,7 +130,7 @@ def _flop_price(bench: Workbench, modules: Sequence[ModuleSpec], classes: PlaceC
     each = [
         0
         if classes.misfit(module, pair)
-        else _module_flops(module, bench.backbone.places.at(*pair), probe, mask)
+        else _module_flops(bench.backbone, Connection(*pair, module), probe, mask)
         for pair in classes.examples
         for module in modules
     ]
@@ -136,8 +138,12 @@ def _flop_price(bench: Workbench, modules: Sequence[ModuleSpec], classes: PlaceC
     return Price(tuple(each), fixed=bare, first_pass=_first_passes(bench, example))
 
 
-def _module_flops(spec: ModuleSpec, place: Place, probe: Tensor, mask: Tensor | None) -> int:
+def _module_flops(
+    backbone: Backbone, connection: Connection, probe: Tensor, mask: Tensor | None
+) -> int:
     """Operations of one connection on states such as ``probe``, or on what its maps would see."""
+    spec, source = connection.module, connection.source
+    place = backbone.places.at(source, connection.target)
     module = _built(spec, place).to(probe.device).eval()
     if isinstance(module, StateModule):
         return flops_of(lambda: module(probe, mask))
@@ -146,14 +152,21 @@ def _module_flops(spec: ModuleSpec, place: Place, probe: Tensor, mask: Tensor | 
     linears = place.sublayer.linears if place.sublayer else ()
     sizes = {linear.path: (linear.n_in, linear.n_out) for linear in linears}
 
+    def seen(path: str, n_channels: int) -> list[Tensor]:
+        """The tokens of an example, and those beside that all examples share."""
+        n_common = backbone.graph.n_common(Tap(source, path))
+        shapes = [probe.shape[:-1], *([(1, n_common)] if n_common else [])]
+        return [probe.new_zeros(*shape, n_channels) for shape in shapes]
+
     def run() -> None:
         for path in module.paths:
             # A norm reads and gives the stream's width.
             n_in, n_out = sizes.get(path, (place.width, place.width))
-            given = probe.new_zeros(*probe.shape[:-1], n_in)
-            module.changed(path, given, probe.new_zeros(*probe.shape[:-1], n_out))
+            for given, output in zip(seen(path, n_in), seen(path, n_out), strict=True):
+                module.changed(path, given, output)
         for path in module.reads:
-            module.reread(path, probe.new_zeros(*probe.shape[:-1], sizes[path][0]))
+            for given in seen(path, sizes[path][0]):
+                module.reread(path, given)
 
     return flops_of(run)
 

@@ -102,7 +102,8 @@ def build_modules(layout: Layout, places: Places, seed: int) -> list[ConnectionM
     first: dict[ModuleSpec, ConnectionModule] = {}
     built: list[ConnectionModule] = []
     with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(seed)
+        # Not `torch.manual_seed`, which would seed accelerators too, and nothing is drawn there.
+        torch.default_generator.manual_seed(seed)
         for c in layout.connections:
             module = build_module(c.module, places.at(c.source, c.target))
             leader = first.setdefault(c.module, module)

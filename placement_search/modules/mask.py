@@ -272,7 +272,7 @@ def settle_masks(model: nn.Module, loss: Callable[[], Tensor], seed: int) -> Non
         return
     was_training = model.training
     with torch.random.fork_rng(devices=[]), ExitStack() as stack:
-        torch.manual_seed(seed)
+        torch.default_generator.manual_seed(seed)
         tried = [each.drawn(SMALL).to(each.kept.device).requires_grad_() for each in waiting]
         for each, entries in zip(waiting, tried, strict=True):
             stack.enter_context(each.standing_in(entries))

@@ -128,10 +128,14 @@ class _DrawnInside(InsideModule):
         self._on = on
 
     def changed(self, path: str, given: Tensor, output: Tensor) -> Tensor:
-        return output + self._on * (self.inner.changed(path, given, output) - output)
+        return output + self._by_row(given) * (self.inner.changed(path, given, output) - output)
 
     def reread(self, path: str, given: Tensor) -> Tensor:
-        return given + self._on * (self.inner.reread(path, given) - given)
+        return given + self._by_row(given) * (self.inner.reread(path, given) - given)
+
+    def _by_row(self, given: Tensor) -> Tensor:
+        """How far it is on: for each example, or on average where all of them read one row."""
+        return self._on if len(given) == len(self._on) else self._on.mean()
 
 
 def switched(inner: ConnectionModule, switch: Switch) -> SwitchedState | SwitchedInside:

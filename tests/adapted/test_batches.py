@@ -1,11 +1,16 @@
 """Batches: every example once, texts of like length together, nothing real cut off."""
 
+import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
 from torch import Tensor
 
-from placement_search.adapted.batches import Batch, Batches, take, text_lengths
+from placement_search.adapted.batches import Batch, Batches, check_padding, take, text_lengths
+from placement_search.adapted.model import AdaptedBackbone
+from placement_search.errors import TaskError
+from placement_search.modules import parse_layout
+from tests.tiny_backbones import BACKBONES
 
 LENGTHS = st.lists(st.integers(1, 30), min_size=1, max_size=200)
 
@@ -98,3 +103,47 @@ def test_texts_of_like_length_share_a_batch() -> None:
 
     assert n_computed < 1.15 * sum(lengths)
     assert longest != sorted(longest)
+
+
+@given(LENGTHS)
+def test_padding_on_the_right_is_taken(lengths: list[int]) -> None:
+    """As it is everywhere here, with whole texts and empty ones beside."""
+    inputs = texts([*lengths, 0])
+
+    check_padding(inputs)
+    check_padding({"input_ids": inputs["input_ids"]})
+
+
+@pytest.mark.parametrize("mask", [[0, 0, 1, 1], [1, 0, 0, 1], [False, True, True, True]])
+def test_padding_before_a_real_token_is_refused(mask: list[int]) -> None:
+    """GPT-2 counts places from the first, so the same text would have other logits."""
+    model = AdaptedBackbone(BACKBONES["gpt2"](), parse_layout("1>2:bottleneck"), 2)
+    inputs = model.backbone.made_up_inputs(2, seed=0)
+    inputs["input_ids"] = inputs["input_ids"][:, :4]
+    inputs["attention_mask"] = torch.tensor([[1, 1, 1, 0], mask])
+    what = 'padded on the right.* text 1 of the batch .*padding at place .*padding_side="right"'
+    for run in (model, model.hidden_states):
+        with pytest.raises(TaskError, match=what):
+            run(inputs)
+
+
+@pytest.mark.parametrize(
+    "inputs",
+    [
+        {"pixel_values": torch.zeros(1, 1, 8, 8), "bool_masked_pos": torch.tensor([[0, 1]])},
+        {"input_values": torch.zeros(1, 4), "attention_mask": torch.tensor([[0, 1, 0, 1]])},
+        {"input_ids": torch.zeros(1, 2), "attention_mask": torch.zeros(1, 1, 2, 2).bool()},
+    ],
+)
+def test_other_masks_are_left_to_the_model(inputs: dict[str, Tensor]) -> None:
+    """Those of images and sounds, and of pairs of tokens."""
+    check_padding(inputs)
+
+
+def test_an_adapted_model_of_texts_can_be_exported() -> None:
+    """Its graph has no values, so nothing is checked there."""
+    model = AdaptedBackbone(BACKBONES["bert"](), parse_layout("1>2:bottleneck"), 2).eval()
+    inputs = model.backbone.made_up_inputs(2, seed=0)
+    exported = torch.export.export(model, (inputs,)).module()
+
+    torch.testing.assert_close(exported(inputs), model(inputs))

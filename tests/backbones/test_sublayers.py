@@ -3,6 +3,7 @@ import torch
 from torch import Tensor
 
 from placement_search.backbones.sublayers import Tap
+from tests.backbones.shared_keys import N_POSITIONS, tiny_shared_keys
 from tests.tiny_backbones import BACKBONES, each_backbone, tiny_bert
 
 
@@ -88,6 +89,34 @@ def test_first_maps_are_those_that_read_what_flows_in(name: str, first: list[set
     sublayers = BACKBONES[name]().places.sublayers[:2]
 
     assert [{each.name for each in s.linears if each.is_first} for s in sublayers] == first
+
+
+def test_maps_that_read_relative_positions_too_are_known() -> None:
+    """Those maps that there are where positions have others, and how many positions they read."""
+    shared, own = tiny_shared_keys(), BACKBONES["deberta-v2"]()
+    counts = {
+        (number, each.name): shared.graph.n_common(Tap(number, each.path))
+        for number, sublayer in enumerate(shared.places.sublayers)
+        for each in sublayer.linears
+    }
+    reading = {(number, name) for number in (0, 2, 4) for name in ("query_proj", "key_proj")}
+
+    assert shared.places == own.places
+    assert counts == {key: N_POSITIONS * (key in reading) for key in counts}
+    assert counts.keys() > reading
+
+
+@pytest.mark.parametrize("name", each_backbone())
+def test_other_maps_read_nothing_that_examples_share(name: str) -> None:
+    """So all layouts of a pass can run together."""
+    backbone = BACKBONES[name]()
+    taps = [
+        Tap(number, each.path)
+        for number, sublayer in enumerate(backbone.places.sublayers)
+        for each in sublayer.linears
+    ]
+
+    assert not any(map(backbone.graph.n_common, taps))
 
 
 def test_norms_are_those_that_read_what_the_sublayer_made() -> None:

@@ -9,6 +9,7 @@ from placement_search.evaluation.plan import TrainingPlan
 from placement_search.evaluation.workbench import Workbench
 from placement_search.layout import Layout
 from placement_search.modules import MODULE_TYPES, parse_layout
+from tests.backbones.shared_keys import tiny_shared_keys
 from tests.placed_types import add_to_tables
 from tests.tiny_backbones import BACKBONES
 from tests.tiny_task import tiny_bench, tiny_task, tiny_text_task
@@ -44,6 +45,22 @@ def test_predicted_operations_are_those_of_the_real_model(family: str) -> None:
         bench.n_flops(bench.adapted(layout)) for layout in layouts
     ]
     assert table.costs(Layout()).flops_factor == 1
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "0>1:lora(rank=2)",
+        "2>3:lora(gate=true,linears=query_value,rank=2)",
+        "4>5:arc_inside(rank=3)",
+    ],
+)
+def test_what_is_made_of_relative_positions_is_predicted_too(text: str) -> None:
+    """Maps that read them beside tokens are changed at both, which the real model pays for."""
+    bench, layout = Workbench(tiny_shared_keys(), tiny_text_task()), parse_layout(text)
+    table = cost_table(bench, [c.module for c in layout.connections])
+
+    assert table.costs(layout).n_flops == bench.n_flops(bench.adapted(layout))
 
 
 @pytest.mark.slow

@@ -1,6 +1,6 @@
 """Where modules inside sub-layers are tried: layouts by family, and what the fast tier takes."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from functools import cache
 
 import pytest
@@ -12,9 +12,12 @@ from placement_search.layout import make_module
 from placement_search.module_type import Scalar
 from placement_search.modules import MODULE_TYPES, MODULES, check_places, parse_layout
 from placement_search.places import Linear, Place, SubLayer
+from tests.backbones.shared_keys import NAME, tiny_shared_keys
 from tests.modules.test_contract import variants
 from tests.tiny_backbones import BACKBONES
 
+TRIED: dict[str, Callable[[], Backbone]] = {**BACKBONES, NAME: tiny_shared_keys}
+"""The table and one more, some of whose maps read what all examples share."""
 TYPES = [entry.type for entry in MODULES.values() if entry.type.is_inside]
 SPECS = sorted({spec for module_type in TYPES for spec in variants(module_type)})
 LINEAR = Linear("out", 16, 16, has_bias=True, is_first=True)
@@ -59,7 +62,12 @@ FUSED_TOGETHER = {
 FUSED = {"gpt_neox", "phi"}
 IN_FULL = "bert"
 """The backbone on which every setting is tried; the others see defaults and mixtures."""
-QUICK = {IN_FULL: {*DEFAULTS, *TOGETHER}, "llama": {"mixed"}, "vit": {*TOGETHER, "hadamard"}}
+QUICK = {
+    IN_FULL: {*DEFAULTS, *TOGETHER},
+    "llama": {"mixed"},
+    NAME: {"mixed"},
+    "vit": {*TOGETHER, "hadamard"},
+}
 """What the fast tier tries."""
 TWINS = {
     "deit", "dinov2 with registers", "xlm-roberta", "camembert", "electra", "mistral", "qwen2",
@@ -70,7 +78,7 @@ TWINS = {
 
 def cases() -> Iterator[ParameterSet]:
     """Every backbone with mixtures, and with each module around all sub-layers that it fits."""
-    for name in BACKBONES:
+    for name in TRIED:
         modules = [spec.notation for spec in (*SPECS, *WITH_OPTIONS)]
         for what in dict.fromkeys([*modules, *TOGETHER, *FUSED_TOGETHER]):
             if is_tried(name, what):
@@ -89,8 +97,8 @@ def is_tried(name: str, what: str) -> bool:
 
 @cache
 def made(name: str) -> Backbone:
-    """A backbone of the table, made once."""
-    return BACKBONES[name]()
+    """A backbone of `TRIED`, made once."""
+    return TRIED[name]()
 
 
 def around_all(backbone: Backbone, notation: str) -> str:

@@ -216,6 +216,15 @@ def test_building_leaves_the_global_random_state_alone(spec: ModuleSpec) -> None
     assert torch.equal(torch.random.get_rng_state(), before)
 
 
+def test_building_seeds_no_accelerator(spec: ModuleSpec, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Their generators are the user's, and nothing is drawn there; ROCm's are called so too."""
+    seeds: list[int] = []
+    monkeypatch.setattr(torch.cuda, "manual_seed_all", seeds.append)
+    build_modules(Layout((Connection(1, 2, spec),)), Places(16), seed=7)
+
+    assert seeds == []
+
+
 def test_modules_compute_in_float32_on_the_cpu(spec: ModuleSpec) -> None:
     """What the layout file stores and what the docstring says."""
     tensors = [*build_module(spec, Place(16)).state_dict().values()]

@@ -56,6 +56,17 @@ def test_snip_chooses_by_the_data(bench: Workbench) -> None:
     assert not torch.equal(one, drawn)
 
 
+def test_snip_seeds_no_accelerator(bench: Workbench, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Their generators are the user's, as the CPU's is."""
+    seeds: list[int] = []
+    monkeypatch.setattr(torch.cuda, "manual_seed_all", seeds.append)
+    before = torch.random.get_rng_state()
+    begin(new_population(bench), bench, Evaluation(parse_layout(MASKED), 0, PLAN))
+
+    assert seeds == []
+    assert torch.equal(torch.random.get_rng_state(), before)
+
+
 @pytest.mark.slow
 def test_a_masked_layout_trains_alone_as_in_company(bench: Workbench) -> None:
     """Others in the population change neither its mask nor its scores."""
