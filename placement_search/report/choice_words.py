@@ -6,7 +6,14 @@ from placement_search.report.head_words import rule_sentences
 from placement_search.study.answer import MIN_SEEDS, Answer, Finalist, unconfirmed_seeds
 from placement_search.study.gaps import gaps_of
 from placement_search.study.objective import TITLES
-from placement_search.study.records import FINALIST, SEARCHED, StudyRecord, TrialEnd, TrialRecord
+from placement_search.study.records import (
+    CONFIRMATION,
+    FINALIST,
+    SEARCHED,
+    StudyRecord,
+    TrialEnd,
+    TrialRecord,
+)
 from placement_search.study.starts import is_start
 
 
@@ -34,13 +41,20 @@ def how_chosen(answer: Answer, findings: Findings) -> list[str]:
     return sentences
 
 
+_WHERE = {
+    FINALIST: "in the finals, which judge it by its others",
+    CONFIRMATION: "in the trainings after the choice",
+}
+
+
 def gap_sentences(findings: Findings) -> list[str]:
-    """Which retrainings of finalists gave no score, and why; they would give none again."""
+    """Which retrainings gave no score, and why; they would give none again."""
     record = findings.record
     return [
-        f"Seed {replicate} of {record.trial_of(layout_id).name} gave no score in the finals, which "
-        f"judge it by its others: {reason_line(why).removesuffix('.')}."
-        for (layout_id, replicate), why in sorted(gaps_of(record.gaps, FINALIST).items())
+        f"Seed {replicate} of {record.trial_of(layout_id).name} gave no score {where}: "
+        f"{reason_line(why).removesuffix('.')}."
+        for kind, where in _WHERE.items()
+        for (layout_id, replicate), why in sorted(gaps_of(record.gaps, kind).items())
     ]
 
 

@@ -29,9 +29,10 @@ def gap_sentence(gain: RandomGain) -> str:
     if gain.comparison is None:
         return ""
     if gain.lacks_seeds:
+        gaps = f"{gain.n_gaps} trainings gave no score, and " if gain.n_gaps else ""
         return (
             f"These references are not complete, {gain.seeds_wanted} seeds each were asked for, so "
-            "the gain may change: the same command goes on with those that were not tried."
+            f"the gain may change: {gaps}the same command goes on with those that were not tried."
         )
     asked = f"{gain.n_wanted} random layouts were asked for"
     if gain.lacks_layouts and gain.is_all_there_is:
@@ -39,7 +40,8 @@ def gap_sentence(gain: RandomGain) -> str:
     if gain.lacks_layouts:
         return (
             f"{asked}: their training was interrupted or gave no score, or an earlier version did "
-            "not draw them; the same command goes on, as far as the space has more."
+            "not draw them; the same command goes on with what was not tried, as far as the space "
+            "has more."
         )
     return ""
 

@@ -290,17 +290,17 @@ def _why_empty(parts: _Parts, table: CostTable, choices: Choices) -> str:
         return (
             f"space {file.name!r} is empty: no layout of at least {_connections(n)} {rules}; {cure}"
         )
-    costs = None if smallest is None else table.costs_of(choices.legality.usage(smallest))
-    excess = "" if costs is None else parts.budget.excess(costs)
-    if not excess:
+    if smallest is None or not choices.is_empty:
         return (
             f"space {file.name!r}: no layout of at least {_connections(n)} was found that {rules}"
             f"{' within the budget' * bool(choices.legality.limits)}, and too many would have to "
             f"be looked at to say that there is none; {cure}"
         )
+    costs = table.costs_of(choices.legality.usage(smallest))
     return (
         f"space {file.name!r} is empty under this budget: {_connections(n)} "
-        f"cost{'s' * (n == 1)} at least {excess}; raise the limit, or allow cheaper modules"
+        f"cost{'s' * (n == 1)} at least {parts.budget.excess(costs)}; raise the limit, or allow "
+        "cheaper modules"
     )
 
 

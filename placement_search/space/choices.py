@@ -154,16 +154,18 @@ class Choices:
     ) -> tuple[list[Pick] | None, bool]:
         """What completes picks, and whether the search for it gave up.
 
-        It begins with cheap modules, then with dear ones, since it gets lost where those that it
-        begins with may be few, or keep others out.
+        It begins with cheap modules, and gets lost where those may be few, or keep others out; then
+        it tries each module alone, and at last dear ones first.
         """
-        stock, found, has_given_up = self._stock(taken), None, False
-        for order in [modules, modules[::-1]][: len(modules)]:
+        stock, wholes = self._stock(taken), [modules, modules[::-1]]
+        orders = [wholes[0], *([module] for module in modules), wholes[1]]
+        for order in orders if len(modules) > 1 else [modules]:
             search = Completion(self.legality, stock, order)
-            found, has_given_up = search.find(picks, forced, n_more), search.has_given_up
-            if found is not None or not has_given_up:
-                break
-        return found, has_given_up
+            found = search.find(picks, forced, n_more)
+            is_proof = order in wholes and not search.has_given_up
+            if found is not None or is_proof:
+                return found, False
+        return None, True
 
     def _is_open(self, picks: Sequence[Pick], taken: set[int], modules: Sequence[int]) -> bool:
         """Whether picks may be part of a set: one was found, or the search for one gave up."""

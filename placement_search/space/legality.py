@@ -294,7 +294,8 @@ class Completion:
         self, picks: list[Pick], forced: list[Traits], n_more: int
     ) -> list[Pick] | None:
         key = -1, len(forced), 0
-        if self._is_known(key, picks) or not self._is_open(picks, len(forced) + max(0, n_more)):
+        n_open = len(forced) + max(0, n_more)
+        if self.has_given_up or self._is_known(key, picks) or not self._is_open(picks, n_open):
             return None
         if not forced:
             return self._filled(picks, 0, n_more, dict(self._stock))
@@ -310,7 +311,8 @@ class Completion:
     ) -> list[Pick] | None:
         # Of the traits of earlier cells nothing is taken any more, and later ones are untouched.
         key = cell, n_more, free[self._cells[cell][0]] if cell < len(self._cells) else 0
-        if self._is_known(key, picks) or not self._is_open(picks, max(0, n_more)):
+        n_open = max(0, n_more)
+        if self.has_given_up or self._is_known(key, picks) or not self._is_open(picks, n_open):
             return None
         if n_more <= 0:
             return picks
@@ -326,8 +328,11 @@ class Completion:
         return None
 
     def _is_known(self, key: _Key, picks: Sequence[Pick]) -> bool:
-        """Whether what stands as these picks do led nowhere from this place on."""
-        return bool(self._failed) and (key, self._standing(key, picks)) in self._failed
+        """Whether what stands as these picks do led nowhere from this place on; that is a step."""
+        if not self._failed or (key, self._standing(key, picks)) not in self._failed:
+            return False
+        self._left -= 1
+        return True
 
     def _standing(self, key: _Key, picks: Sequence[Pick]) -> Standing:
         cell, *_ = key

@@ -59,8 +59,8 @@ class StudyDefinition:
             norm where they must, 5 for baselines that keep every limit and spend what it leaves,
             and for layouts from elsewhere that are trained as they were there, and adapted where
             the space lacks them, 6 for ones that without a budget may cost what the dearest layout
-            of the space does, whatever its other limits and groups; kept for the study's whole
-            life.
+            of the space does, whatever its other limits and groups, 7 for random ones whose size
+            places that the space lacks do not limit; kept for the study's whole life.
         is_paired: Whether replicates of the finals see the examples in one order for all layouts;
             kept as well.
         start_from: Layouts from elsewhere that are evaluated after the baselines, by role.

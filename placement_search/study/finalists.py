@@ -22,6 +22,8 @@ REACH = 2
 """Proposals, in finalists, among which one is sought in the place of another that is too slow."""
 NONE_IS_FAST = "no finalist is fast enough"
 """Why there is no answer where the limit on latency rules out all that were retrained."""
+NONE_IS_SCORED = "no admitted finalist has scores of two seeds"
+"""Why there is none where retrainings gave no score, or there was one seed of each."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,9 +93,9 @@ def lacks_seeds(record: StudyRecord) -> bool:
 def why_unanswered(record: StudyRecord) -> str:
     """Why a study has no answer though an admitted trial is complete."""
     is_any_slow = any(record.trial_of(each).is_eligible for each in record.too_slow)
-    if is_any_slow and not lacks_seeds(record):
-        return NONE_IS_FAST
-    return "finals were not held or are not complete"
+    if lacks_seeds(record) or not (record.finals or record.gaps):
+        return "finals were not held or are not complete"
+    return NONE_IS_FAST if is_any_slow else NONE_IS_SCORED
 
 
 def _by_worth(record: StudyRecord, n: int) -> list[TrialRecord]:

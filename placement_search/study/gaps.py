@@ -1,23 +1,28 @@
-"""Trainings that gave no score: with seeds that are fixed, so a study keeps why and goes on."""
+"""Trainings that can give no score: their seeds are fixed, so a study keeps why and goes on."""
 
 from collections.abc import Mapping
 from typing import Any
 
 import optuna
 
+from placement_search.errors import EvaluationError
+
 GAP = "no score/"
 """Before the key that the score card would have in the study's attributes."""
 
 
 def keep_gap(study: optuna.Study, key: str, error: Exception) -> None:
-    """Write down that a training gave no score, and why.
+    """Write down that a training gave no score, and why, where it would give none again.
+
+    Where memory ran out another machine may have more.
 
     Args:
         study: Keeps it.
         key: Of the score card that it lacks.
         error: What ended the training.
     """
-    study.set_user_attr(f"{GAP}{key}", str(error))
+    if isinstance(error, EvaluationError):
+        study.set_user_attr(f"{GAP}{key}", str(error))
 
 
 def read_gaps(attributes: Mapping[str, Any]) -> dict[str, str]:

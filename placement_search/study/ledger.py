@@ -39,6 +39,12 @@ def runs_again(trial: FrozenTrial, trials: Sequence[FrozenTrial]) -> bool:
     )
 
 
+def n_held(trials: Sequence[FrozenTrial]) -> int:
+    """Trials of a study that count among those asked for: begun, and none twice that ran again."""
+    begun = [trial for trial in trials if trial.state is not TrialState.WAITING]
+    return sum(not runs_again(trial, trials) for trial in begun)
+
+
 @dataclass(frozen=True, slots=True)
 class Entry:
     """A trial to be.

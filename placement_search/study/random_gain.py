@@ -9,6 +9,7 @@ from placement_search.space.training import TrainingChoice
 from placement_search.study.baselines import RANDOM
 from placement_search.study.comparisons import Against, Comparison
 from placement_search.study.records import (
+    REFERENCE,
     FinalRecord,
     ReferenceRecord,
     StudyRecord,
@@ -36,6 +37,7 @@ class RandomGain:
         seeds_wanted: Seeds that each of them is to have.
         n_found: Random layouts of the size that draws from the space found, where they were fewer
             than that; else None, also in studies of versions that did not keep it.
+        n_gaps: Trainings of random layouts drawn for it that can give no score.
     """
 
     comparison: Comparison | None
@@ -46,6 +48,7 @@ class RandomGain:
     n_wanted: int = 0
     seeds_wanted: int = 0
     n_found: int | None = None
+    n_gaps: int = 0
 
     @property
     def lacks_seeds(self) -> bool:
@@ -88,6 +91,7 @@ def random_gain(
         n_wanted=record.definition.n_random,
         seeds_wanted=record.goal.n_seeds,
         n_found=record.alike.get(trial.layout_id),
+        n_gaps=sum(k.startswith(REFERENCE) and f"/{trial.layout_id}/" in k for k in record.gaps),
     )
     if len(tested) < MIN_LAYOUTS:
         return replace(gain, reason=_why_not(trial, gain, is_picked=is_picked))
@@ -172,8 +176,9 @@ def _why_not(trial: TrialRecord, gain: RandomGain, *, is_picked: bool) -> str:
     )
     if gain.is_all_there_is:
         return f"{held}draws found no more in the space"
+    gaps = f"{gain.n_gaps} of their trainings gave no score; " if gain.n_gaps else ""
     return (
-        f"{held}the search stopped before them, or their training was interrupted or gave no "
-        "score, or an earlier version did not draw them; the same command makes what is missing, "
-        "as far as the space has it"
+        f"{held}{gaps}the search stopped before them, or their training was interrupted, or an "
+        "earlier version did not draw them; the same command makes what is missing and was not "
+        "tried, as far as the space has it"
     )

@@ -59,9 +59,15 @@ def spent_by(trial: FrozenTrial) -> Spent:
     return Spent(attributes.get(records.SECONDS) or 0.0, attributes.get(records.STEPS) or 0)
 
 
-def spent_until_now(trials: Sequence[FrozenTrial]) -> Spent:
-    """What the trials of a study took in all its runs, as far as they ended."""
-    return Spent(_elapsed(trials), sum(spent_by(trial).n_steps for trial in trials))
+def spent_until_now(trials: Sequence[FrozenTrial], before: Spent = NOTHING) -> Spent:
+    """What a search took in all its runs, as far as its trials ended.
+
+    Args:
+        trials: The study's trials by number.
+        before: What was spent before the first trial.
+    """
+    n_steps = sum(spent_by(trial).n_steps for trial in trials)
+    return Spent(max(_elapsed(trials), before.seconds), before.n_steps + n_steps)
 
 
 class Account:

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Sequence
 
 import pyarrow as pa
+import pyarrow.compute as pc
 from datasets import ClassLabel, Features, Image, LargeList, List
 
 from placement_search.errors import TaskError, nearest
@@ -76,6 +77,16 @@ def declared_classes(feature: object) -> tuple[str, ...] | None:
 def is_text(kind: pa.DataType) -> bool:
     """Whether a type is that of texts."""
     return bool(pa.types.is_string(kind) or pa.types.is_large_string(kind))
+
+
+CODE = r"^\s*([+-]?\d+(\.\d*)?|0[xX][0-9a-fA-F]+|(?i:true|false))\s*$"
+"""A number or a truth value, as ids and flags are written."""
+
+
+def holds_codes(cells: pa.ChunkedArray) -> bool:
+    """Whether strings are numbers or truth values alone, such as ids like ``0001``."""
+    known = cells.drop_null()
+    return len(known) > 0 and bool(pc.all(pc.match_substring_regex(known, CODE)).as_py())
 
 
 def is_image(kind: pa.DataType) -> bool:

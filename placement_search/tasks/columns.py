@@ -1,6 +1,6 @@
 """Which columns are read: those that the settings name, the others guessed."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 from datasets import Dataset
@@ -9,6 +9,7 @@ from placement_search.errors import TaskError
 from placement_search.tasks.column_table import (
     ColumnTable,
     declared_classes,
+    holds_codes,
     is_image,
     is_label,
     is_text,
@@ -64,7 +65,10 @@ def choose_columns(rows: Dataset, settings: DataSettings) -> Columns:
     if settings.image is not None and settings.text is not None:
         raise TaskError("an example is a text or an image; give --text or --image, not both")
     label = settings.label or guess_label(table)
-    text, pair, image = _content(table.without(label), settings)
+    cells = rows.data.table
+    text, pair, image = _content(
+        table.without(label), settings, lambda name: holds_codes(cells.column(name))
+    )
     chosen = [label, text, pair, image]
     columns = Columns(label, text, pair, image, _note(chosen, named))
     _check_types(table, columns)
@@ -104,7 +108,7 @@ def _family(kind: str) -> str:
 
 
 def _content(
-    table: ColumnTable, settings: DataSettings
+    table: ColumnTable, settings: DataSettings, is_code: Callable[[str], bool]
 ) -> tuple[str | None, str | None, str | None]:
     """Columns of text, second text and image."""
     if settings.text is not None:
@@ -112,7 +116,7 @@ def _content(
     image = settings.image or guess_image(table)
     if image is not None:
         return None, None, image
-    return *guess_texts(table), None
+    return *guess_texts(table, is_code), None
 
 
 def _check_different(

@@ -1,6 +1,6 @@
 """Guesses, by name and type, which columns hold the label and the input."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from datasets import Image
 
@@ -61,8 +61,12 @@ def guess_image(table: ColumnTable) -> str | None:
     return _only(images, "image", "--image", table) if images else None
 
 
-def guess_texts(table: ColumnTable) -> tuple[str, str | None]:
+def guess_texts(table: ColumnTable, is_code: Callable[[str], bool]) -> tuple[str, str | None]:
     """The columns of a text and of the one that it is paired with, if there is one.
+
+    Args:
+        table: The columns, without that of the label.
+        is_code: Whether a column of strings holds no texts, see `holds_codes`.
 
     Raises:
         TaskError: If there is none, or more than one.
@@ -74,7 +78,8 @@ def guess_texts(table: ColumnTable) -> tuple[str, str | None]:
     if pairs:
         return pairs[0][0], pairs[0][1]
     strings = table.where(is_text)
-    found = [name for name in table.named(TEXT_NAMES) if name in strings] or strings
+    found = [name for name in table.named(TEXT_NAMES) if name in strings]
+    found = found or [name for name in strings if not is_code(name)]
     if not found:
         raise TaskError(f"no column looks like a text or an image; give --text or --image; {table}")
     return _only(found, "text", "--text (and --text-pair)", table), None

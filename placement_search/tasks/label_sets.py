@@ -18,19 +18,27 @@ from placement_search.tasks.target import Target
 def read_sets(column: LabelColumn) -> Labels:
     """Lists of one length, at least 2, that hold only 0 and 1 are flags; others list labels.
 
-    Where the column declares classes, flags are as many as these.
+    Where the column declares classes, flags are as many as these; but a list that names one label
+    twice is no set.
     """
     lists = [value for value in column.present if isinstance(value, list)]
     lengths = {len(value) for value in lists}
     is_even = len(lengths) == 1 and min(lengths) >= 2
     is_whole = column.declared is None or lengths == {len(column.declared)}
-    if is_even and is_whole and all(item in {0, 1} for value in lists for item in value):
+    is_no_set = any(len(set(value)) < len(value) for value in lists)
+    if (
+        is_even
+        and (is_whole or is_no_set)
+        and all(item in {0, 1} for value in lists for item in value)
+    ):
         return _flags(column, lengths.pop())
     return _listed(column, lists)
 
 
 def _flags(column: LabelColumn, n_labels: int) -> Labels:
-    names = column.declared or tuple(str(place) for place in range(n_labels))
+    names = tuple(str(place) for place in range(n_labels))
+    if column.declared is not None and len(column.declared) == n_labels:
+        names = column.declared
     arrays, faults = {}, []
     for split, values in column.values.items():
         arrays[split] = np.zeros((len(values), n_labels), dtype=np.float32)

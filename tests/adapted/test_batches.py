@@ -115,12 +115,14 @@ def test_padding_on_the_right_is_taken(lengths: list[int]) -> None:
 
 
 @pytest.mark.parametrize("mask", [[0, 0, 1, 1], [1, 0, 0, 1], [False, True, True, True]])
-def test_padding_before_a_real_token_is_refused(mask: list[int]) -> None:
+def test_padding_before_a_real_token_is_refused(mask: list[int] | list[bool]) -> None:
     """GPT-2 counts places from the first, so the same text would have other logits."""
     model = AdaptedBackbone(BACKBONES["gpt2"](), parse_layout("1>2:bottleneck"), 2)
     inputs = model.backbone.made_up_inputs(2, seed=0)
     inputs["input_ids"] = inputs["input_ids"][:, :4]
-    inputs["attention_mask"] = torch.tensor([[1, 1, 1, 0], mask])
+    inputs["attention_mask"] = torch.stack([
+        torch.tensor([1, 1, 1, 0]).to(torch.tensor(mask)), torch.tensor(mask)
+    ])  # fmt: skip
     what = 'padded on the right.* text 1 of the batch .*padding at place .*padding_side="right"'
     for run in (model, model.hidden_states):
         with pytest.raises(TaskError, match=what):

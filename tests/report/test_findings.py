@@ -86,10 +86,12 @@ def test_a_card_that_references_take_over_is_one_reading_of_the_test_split() -> 
         for training in (fast, slow)
     )
     record = study_record(trials, held)
-    found = [gather_findings(replace(record, references=each)) for each in ((), (taken,), (other,))]
+    counts = [
+        gather_findings(replace(record, references=each)).n_test_reads
+        for each in ((), (taken,), (other,))
+    ]
 
-    assert [each.n_test_reads for each in found] == [2, 2, 3]
-    assert [len(each.own_references) for each in found] == [0, 0, 1]
+    assert counts == [2, 2, 3]
 
 
 def test_what_references_take_over_costs_nothing_again() -> None:

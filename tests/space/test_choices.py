@@ -141,8 +141,8 @@ def test_no_layout_is_lost_where_the_cheapest_modules_lead_nowhere() -> None:
 
 
 def test_a_module_is_left_out_only_where_no_layout_can_have_it() -> None:
-    """Six places in blocks of their own: at most three of rank 2, two of rank 4, or rank 8."""
-    when = [{"has": f"*>block {number}", "at_most": 1} for number in range(12)]
+    """Of six places at most three have rank 2, and two rank 4, which goes beside rank 8."""
+    when = [{"has": f"*>block {number}", "at_most": 1} for number in range(6)]
     when += [
         {"has": {"module": {"rank": 2}}, "at_most": 3, "without": {"module": {"rank": 8}}},
         {"has": {"module": {"rank": 4}}, "at_most": 2},
@@ -152,6 +152,18 @@ def test_a_module_is_left_out_only_where_no_layout_can_have_it() -> None:
     assert [module.notation for module in space.modules] == [
         "bottleneck(rank=4)", "bottleneck(rank=8)",
     ]  # fmt: skip
+
+
+def test_a_budget_is_blamed_only_where_it_is_shown_to_be_too_small() -> None:
+    """Three of rank 4 cost 2,124; those of rank 2, which are tried first, lead nowhere."""
+    when = [{"has": f"*>{node}", "at_most": 1} for node in range(8)]
+    when += [{"has": f"{node}>*", "at_most": 1} for node in range(8)]
+    when += [{"has": {"module": {"rank": 2}}, "at_most": 1, "without": {"module": {"rank": 4}}}]
+    narrow = {"sources": ["0-7"], "targets": ["0-7"], "kinds": ["parallel", "long_range"]}
+    space = bound(space_file(**RANKS, **narrow, connections={"exactly": 3}, when=when), 2200)
+
+    parts = [f"{ends}:bottleneck(rank=4)" for ends in ("1>2", "2>4", "3>5")]
+    assert space.contains(parse_layout("+".join(parts)))
 
 
 def test_what_was_not_found_is_not_said_to_be_impossible(monkeypatch: pytest.MonkeyPatch) -> None:

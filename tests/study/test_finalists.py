@@ -5,9 +5,16 @@ from dataclasses import replace
 import optuna
 import pytest
 
+from placement_search.engine.engine import Infeasible
 from placement_search.errors import EvaluationError
 from placement_search.study.command import Goal
-from placement_search.study.finalists import Finals, choose_finalists, lacks_seeds, run_finals
+from placement_search.study.finalists import (
+    Finals,
+    choose_finalists,
+    lacks_seeds,
+    run_finals,
+    why_unanswered,
+)
 from placement_search.study.gaps import gaps_of, read_gaps
 from placement_search.study.progress import Silence
 from placement_search.study.records import FINALIST, read_finals
@@ -188,9 +195,27 @@ def test_a_retraining_without_a_score_leaves_a_gap(study: optuna.Study) -> None:
     held = [(final.layout_id, final.replicate) for final in read_finals(study.user_attrs)]
     assert len(held) == 5
     assert (TRIALS[2].layout_id, 2) not in held
-    again = StubEngine()
-    run_finals(study, finalists, FINALS, again, Silence())
-    assert not again.requests
+
+
+@pytest.mark.parametrize(
+    ("error", "n_again"),
+    [(EvaluationError("the loss is nan"), 0), (Infeasible("out of memory: 3 GB"), 1)],
+    ids=["diverged", "out of memory"],
+)
+def test_a_gap_is_tried_again_only_where_it_may_be_filled(
+    study: optuna.Study, error: Exception, n_again: int
+) -> None:
+    """Another machine has more memory, and no other numbers."""
+
+    def fail(number: int) -> None:
+        if number == 2:
+            raise error
+
+    finalists, again = choose_finalists(study_record(TRIALS), 1), StubEngine()
+    for engine in (StubEngine(before=fail), again):
+        run_finals(study, finalists, FINALS, engine, Silence())
+
+    assert len(again.requests) == n_again
 
 
 def test_a_seed_that_gives_no_score_is_not_lacking() -> None:
@@ -201,6 +226,15 @@ def test_a_seed_that_gives_no_score_is_not_lacking() -> None:
 
     assert lacks_seeds(record)
     assert not lacks_seeds(replace(record, gaps=gaps))
+
+
+def test_finals_without_a_score_are_not_said_to_be_missing() -> None:
+    """Another run would not bring the answer."""
+    record = replace(study_record(TRIALS), goal=Goal(4, 1, 2))
+    gaps = {f"{FINALIST}{each.layout_id}/{n}": "nan" for each in TRIALS for n in (1, 2)}
+
+    assert why_unanswered(record) == "finals were not held or are not complete"
+    assert "no admitted finalist has scores" in why_unanswered(replace(record, gaps=gaps))
 
 
 @pytest.mark.parametrize("order", [0, 1, 2])

@@ -57,6 +57,25 @@ def test_usual_columns_are_guessed(
 
 
 @pytest.mark.parametrize(
+    ("others", "text"),
+    [
+        ({"uid": ["0001", "0002"], "phrase": ["good", "12"]}, "phrase"),
+        ({"seen": ["True", "false"], "uid": ["0x1F", "-2.5"], "phrase": ["1 2", "3"]}, "phrase"),
+        ({"uid": ["0001", "0002"]}, None),
+    ],
+)
+def test_ids_and_flags_are_not_taken_for_texts(others: dict[str, Any], text: str | None) -> None:
+    """Numbers and truth values that are kept as strings, as ids with leading zeros are."""
+    rows = Dataset.from_dict({**others, "label": [0, 1]})
+
+    if text is not None:
+        assert choose_columns(rows, DataSettings()).text == text
+    else:
+        with pytest.raises(TaskError, match="no column looks like a text"):
+            choose_columns(rows, DataSettings())
+
+
+@pytest.mark.parametrize(
     ("features", "said"),
     [
         ({"text": STRING, "fine": CLASSES, "coarse": CLASSES}, "'fine' or 'coarse'; give --label"),

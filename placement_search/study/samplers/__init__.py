@@ -72,8 +72,11 @@ SAMPLERS: Mapping[str, MakeSampler] = {
 """What ``--sampler`` takes."""
 VERSIONS: Mapping[str, int] = {"guided": 4, "gradient-guided": 4, "gp": 2, "switch": 2}
 """Counts up whenever a sampler proposes otherwise for the same question; those unnamed have 1."""
-RULED_VERSIONS: Mapping[str, int] = {"guided": 5, "gradient-guided": 5, "switch": 3}
-"""Those that differ where a space is ruled, see `Choices.is_ruled`; elsewhere nothing changed."""
+RULED_VERSIONS: Mapping[str, int] = {
+    **{name: VERSIONS.get(name, 1) + 1 for name in SAMPLERS},
+    "guided": 6, "gradient-guided": 6, "switch": 4,
+}  # fmt: skip
+"""Those where a space is ruled, see `Choices.is_ruled`; what numbers mean there changed, too."""
 NEED_PROXIES = frozenset({"gradient-guided"})
 """Samplers that are nothing without a proxy map."""
 NEED_SWITCHES = frozenset({"switch"})

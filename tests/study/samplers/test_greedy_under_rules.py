@@ -240,8 +240,8 @@ def test_only_where_rules_choose_among_sets_of_one_size_samplers_have_another_ve
     space: SearchSpace, is_ruled: bool
 ) -> None:
     """Elsewhere they propose what they did, so studies and benchmarks go on."""
-    names: Sequence[str] = ("guided", "gradient-guided", "switch")
+    names: Sequence[str] = ("guided", "gradient-guided", "switch", "tpe", "gp")
     versions = [version_of(name, is_ruled=space.choices.is_ruled) for name in names]
 
     assert space.choices.is_ruled is is_ruled
-    assert versions == ([5, 5, 3] if is_ruled else [4, 4, 2])
+    assert versions == ([6, 6, 4, 2, 3] if is_ruled else [4, 4, 2, 1, 2])
