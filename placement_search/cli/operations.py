@@ -105,7 +105,7 @@ def prune(
         ),
     ] = "loss-rise",
     examples: Annotated[
-        int, typer.Option(min=0, help="Training examples to measure that on; 0 for all.")
+        int, typer.Option(min=0, help="Training examples, in whole batches of 64; 0: all.")
     ] = 1024,
     retrain: Annotated[
         int | None,

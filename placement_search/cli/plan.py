@@ -76,7 +76,7 @@ def _plan(
 ) -> None:
     """Show what a search would be: size, sample, nodes, costs and time; writes nothing.
 
-    It takes the options of that search.
+    It takes the options of that search, but for --out and --profile.
 
     Example: placement-search plan --space extended --max-params 1% --n-trials 40
     """

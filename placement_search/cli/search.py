@@ -30,7 +30,7 @@ from placement_search.cli.search_options import (
     PrunerOption,
     ReplicatesOption,
 )
-from placement_search.errors import ExportError
+from placement_search.errors import ExportError, FailureError
 from placement_search.evaluation.plan import TrainingPlan
 from placement_search.output_files import check_folder
 from placement_search.profile import NoProfile, Profile
@@ -159,7 +159,7 @@ def search(
         list[Path] | None,
         typer.Option(
             help="A layout file of another study, e.g. runs/digits/layout/layout.json, to evaluate "
-            "after the baselines; may be given several times."
+            "after the baselines, adapted too where the space lacks it; may be given several times."
         ),
     ] = None,
     full_fine_tuning: Annotated[
@@ -376,7 +376,7 @@ def _export_and_verify(
     options += ["--trust-remote-code"] if asked.trust_remote_code else []
     done = subprocess.run([*command, *options], capture_output=True, text=True, check=False)
     if done.returncode or not json.loads(done.stdout)["is_same"]:
-        raise ExportError(
+        raise FailureError(
             f"the exported layout failed its verification:\n{done.stderr}{done.stdout}"
         )
     return list(exported.paths)

@@ -20,8 +20,8 @@ _TEST, _VALIDATION, _TRAIN_SIZE, _VALIDATION_SIZE, _SHOTS = range(5)
 def three_splits(given: Mapping[str, RawSplit], seed: int) -> tuple[dict[str, RawSplit], str]:
     """All three splits; missing ones are cut from ``train``.
 
-    A split that is cut holds a tenth of the given training split, and of each class at least one
-    example where it has enough: the last one stays in training.
+    A split that is cut holds a tenth of the given training split, and where that has room for all
+    classes at least one example of each that has enough: the last one stays in training.
 
     Args:
         given: By name, with ``train`` and perhaps ``validation`` and ``test``.
