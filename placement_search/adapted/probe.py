@@ -58,7 +58,7 @@ def probe_head(features: Tensor, labels: Tensor, target: Target, n_outputs: int)
     Raises:
         BackboneError: If a feature is not finite.
     """
-    known = features.detach().double().cpu().numpy()
+    known = features.detach().cpu().double().numpy()  # not every accelerator has doubles
     _check_finite(known)
     # One example has no deviation, and nothing that a fit could tell apart.
     mean, std = known.mean(0), np.maximum(known.std(0, ddof=min(1, len(known) - 1)), _CONSTANT)
@@ -79,7 +79,7 @@ def random_head(features: Tensor, n_outputs: int, seed: int) -> ProbedHead:
         n_outputs: Rows of the head.
         seed: Fixes the directions.
     """
-    known = features.detach().double().cpu()
+    known = features.detach().cpu().double()
     std, mean = torch.std_mean(known, 0)
     generator = torch.Generator().manual_seed(seed)
     drawn = torch.randn((n_outputs, len(std)), generator=generator, dtype=torch.float64)

@@ -211,6 +211,13 @@ def _let_go_of_tensors(error: Exception) -> Exception:
     return error
 
 
+NO_MEMORY = (
+    "can't allocate memory", "CUDA error: out of memory", "CUBLAS_STATUS_ALLOC_FAILED",
+    "MPS backend out of memory",
+)  # fmt: skip
+"""How torch says that memory has run out where it has no class of its own for it."""
+
+
 @contextmanager
 def memory_errors_told() -> Iterator[None]:
     """Say `Infeasible` where memory runs out."""
@@ -219,7 +226,6 @@ def memory_errors_told() -> Iterator[None]:
     except (torch.OutOfMemoryError, MemoryError) as error:
         raise Infeasible(f"out of memory: {error}") from error
     except RuntimeError as error:
-        # On the CPU torch has no class of its own for this.
-        if "can't allocate memory" not in str(error):
+        if not any(sign in str(error) for sign in NO_MEMORY):
             raise
         raise Infeasible(f"out of memory: {error}") from error

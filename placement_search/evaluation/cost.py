@@ -77,7 +77,7 @@ def _seconds(model: AdaptedBackbone, inputs: Inputs) -> float:
 def _finish_queued_work(model: AdaptedBackbone) -> None:
     """Accelerators return before their work is done."""
     if model.backbone.device.type != "cpu":
-        torch.accelerator.synchronize()
+        torch.accelerator.synchronize(model.backbone.device)
 
 
 def count_costs(model: AdaptedBackbone, *, n_flops: int, n_bare_flops: int) -> Costs:

@@ -82,7 +82,7 @@ def _seconds(bench: Workbench, layout: Layout, plan: TrainingPlan, size: int) ->
         started = time.perf_counter()
         _step(bench, layout, plan, size)
         if bench.backbone.device.type != "cpu":
-            torch.accelerator.synchronize()
+            torch.accelerator.synchronize(bench.backbone.device)
         times.append(time.perf_counter() - started)
     return min(times[1:])
 

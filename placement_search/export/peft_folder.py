@@ -23,6 +23,8 @@ from placement_search.modules.contract import ConnectionModule, InsideModule, Lo
 from placement_search.output_files import check_folder, make_folder, write_whole
 from placement_search.places import Places
 
+METADATA = "__metadata__"
+"""Where a safetensors file has its metadata."""
 CONFIG_NAME, WEIGHTS_NAME, HEAD_NAME = (
     "adapter_config.json", "adapter_model.safetensors", "head.safetensors",
 )  # fmt: skip
@@ -99,11 +101,24 @@ def write_peft(model: AdaptedBackbone, folder: Path | str) -> tuple[Path, ...]:
     folder = make_folder(folder)
     paths = tuple(folder / name for name in (CONFIG_NAME, WEIGHTS_NAME, HEAD_NAME))
     head = {"weight": model.head.weight.detach(), "bias": model.head.bias.detach()}
-    write_whole(paths[2], save(head, _read_by_head(model)))
+    write_whole(paths[2], _sorted(save(head, _read_by_head(model))))
     write_whole(paths[1], save(_weights(updates), {"format": "pt"}))
     text = json.dumps(config, indent=2, sort_keys=True, allow_nan=False)
     write_whole(paths[0], f"{text}\n")
     return paths
+
+
+def _sorted(content: bytes) -> bytes:
+    """A safetensors file with its metadata in order, which come in another one in every process.
+
+    Such a file is the length of its header in eight bytes, the header as JSON, and the tensors.
+    """
+    end = 8 + int.from_bytes(content[:8], "little")
+    header = json.loads(content[8:end])
+    header[METADATA] = dict(sorted(header[METADATA].items()))
+    text = json.dumps(header, separators=(",", ":"), ensure_ascii=False).encode()
+    text += b" " * (-len(text) % 8)
+    return len(text).to_bytes(8, "little") + text + content[end:]
 
 
 def _read_by_head(model: AdaptedBackbone) -> dict[str, str]:

@@ -80,7 +80,7 @@ def aligned(module: ConnectionModule, first: ConnectionModule, plan: Plan) -> We
 def _weights(module: ConnectionModule) -> Weights:
     """Copies."""
     given = module.named_parameters()
-    return {name: p.detach().to("cpu", torch.float64, copy=True) for name, p in given}
+    return {name: p.detach().cpu().to(torch.float64, copy=True) for name, p in given}
 
 
 def _without(layer: HiddenLayer, later: Sequence[HiddenLayer]) -> HiddenLayer:

@@ -142,22 +142,33 @@ class Coordinator:
     def run(self, budget: SearchBudget) -> None:
         """Evaluate until something of the budget is spent, or the space is exhausted.
 
+        Baselines that failed in an earlier run, by a bug or the machine, run again once: after the
+        last proposal, so that an interruption before that changes none.
+
         Raises:
             FailureError: If several trials in a row failed.
         """
-        self._ledger.queue(self._missing_baselines())
-        self._waiting = deque(self._ledger.numbers(TrialState.WAITING))
+        failed = self._failed_baselines()
         self._account = Account(budget, self._ledger.trials, before=self._trials.spent)
-        self._why_ended = ""
         self._progress.start("search", budget.n_trials, self._ledger.n_counted)
+        self._run_with(self._missing_baselines())
+        why_ended = self._why_ended
+        if failed and self._ledger.n_counted >= budget.n_trials:
+            self._run_with(failed)
+        self._progress.say(f"the search ends: {why_ended}")
+        self._progress.finish()
+
+    def _run_with(self, entries: Sequence[Entry]) -> None:
+        """Evaluate, these first of all that is not there yet."""
+        self._ledger.queue(entries)
+        self._waiting = deque(self._ledger.numbers(TrialState.WAITING))
+        self._why_ended = ""
         self._fill_slots()
         while self._under_way:
             for event in self._engine.events():
                 self._heed(event)
             self._failures.check()
             self._fill_slots()
-        self._progress.say(f"the search ends: {self._why_ended}")
-        self._progress.finish()
 
     def _new_pruner(self, study_name: str) -> Pruner:
         """The pruner of the study's choice, made to mind costs where the study does."""
@@ -172,13 +183,11 @@ class Coordinator:
         return cost
 
     def _missing_baselines(self) -> list[Entry]:
-        # One that failed, by a bug or the machine, is queued again once when the search is.
+        """Those that were never queued."""
         trials = self._ledger.trials
-        kept = [trial.user_attrs for trial in trials if not is_failed(trial)]
-        queued = {attributes[records.ROLE] for attributes in kept}
-        queued |= {trial.user_attrs[records.ROLE] for trial in trials if runs_again(trial, trials)}
+        queued = {trial.user_attrs[records.ROLE] for trial in trials}
         # One that a later proxy map added may have been proposed before.
-        known = {attributes[records.LAYOUT_ID] for attributes in kept}
+        known = {t.user_attrs[records.LAYOUT_ID] for t in trials if not is_failed(t)}
         missing = [
             baseline
             for baseline in self._trials.baselines
@@ -186,6 +195,17 @@ class Coordinator:
             and self._training_of(baseline).id_with(baseline.layout.id) not in known
         ]
         return [self._baseline_entry(baseline) for baseline in missing]
+
+    def _failed_baselines(self) -> list[Entry]:
+        """Those that failed and did not run again."""
+        trials = self._ledger.trials
+        failed = {trial.user_attrs[records.ROLE] for trial in trials if is_failed(trial)}
+        again = {trial.user_attrs[records.ROLE] for trial in trials if runs_again(trial, trials)}
+        return [
+            self._baseline_entry(baseline)
+            for baseline in self._trials.baselines
+            if baseline.role in failed - again
+        ]
 
     def _training_of(self, baseline: Baseline) -> TrainingChoice:
         """Its own settings, or of what the space proposes those nearest to the study's."""

@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from placement_search.engine.engine import Infeasible
-from placement_search.engine.in_process import InProcessEngine
+from placement_search.engine.in_process import InProcessEngine, memory_errors_told
 from placement_search.evaluation.evaluate import Evaluation
 from placement_search.evaluation.population import Population
 from placement_search.evaluation.workbench import Workbench
@@ -116,6 +116,23 @@ def test_what_fails_alone_has_failed(bench: Workbench, monkeypatch: pytest.Monke
 
         assert heard.errors.keys() == {0, 1, 2, 3}
         assert all(isinstance(found, kind) for found in heard.errors.values())
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        "[enforce fail at alloc_cpu.cpp:127] DefaultCPUAllocator: can't allocate memory",
+        "CUDA error: out of memory",
+        "CUDA error: CUBLAS_STATUS_ALLOC_FAILED when calling `cublasCreate(handle)`",
+        "MPS backend out of memory (MPS allocated: 18 GB, max allowed: 20 GB)",
+    ],
+)
+def test_memory_that_runs_out_is_known_by_what_torch_says(said: str) -> None:
+    """Where it has no class of its own; any other error stays what it is."""
+    with pytest.raises(Infeasible, match="^out of memory"), memory_errors_told():
+        raise RuntimeError(said)
+    with pytest.raises(RuntimeError, match="a bug"), memory_errors_told():
+        raise RuntimeError("a bug")
 
 
 @pytest.mark.slow

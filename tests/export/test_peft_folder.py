@@ -157,6 +157,17 @@ def test_the_head_read_as_documented_gives_our_logits(name: str, tmp_path: Path)
         )
 
 
+def test_the_same_layout_gives_the_same_bytes(tmp_path: Path) -> None:
+    """Metadata included, which safetensors writes in any order."""
+    model = trained("clip", MIXED)
+    written = {
+        tuple(path.read_bytes() for path in write_peft(model, tmp_path / str(number)))
+        for number in range(6)
+    }
+
+    assert len(written) == 1
+
+
 def test_a_head_behind_a_norm_says_which(tmp_path: Path) -> None:
     """Others say nothing of one."""
     named = {}

@@ -192,6 +192,29 @@ def test_a_baseline_that_failed_runs_again_with_the_next_search(tmp_path: Path) 
 
 
 @pytest.mark.slow
+def test_an_interruption_after_a_failed_baseline_changes_no_proposal(tmp_path: Path) -> None:
+    """The baseline runs again behind them."""
+
+    def before(number: int) -> None:
+        if number == 2:
+            raise EvaluationError("the training loss is nan")
+
+    def interrupted(number: int) -> None:
+        before(number)
+        _interrupt(number == 11)
+
+    (tmp_path / "once").mkdir()
+    (tmp_path / "twice").mkdir()
+    once = run(tmp_path / "once", StubEngine(before=before), 14)
+    with pytest.raises(KeyboardInterrupt):
+        run(tmp_path / "twice", StubEngine(before=interrupted), 14)
+    twice = run(tmp_path / "twice", StubEngine(), 14)
+
+    layouts = [[trial.user_attrs[records.LAYOUT] for trial in trials] for trials in (once, twice)]
+    assert layouts[1] == [*layouts[0], layouts[0][1]]
+
+
+@pytest.mark.slow
 def test_baselines_that_always_fail_run_again_once_and_stop_no_search(tmp_path: Path) -> None:
     """As diverging ones do: the same command goes on to the finals, however often it is given."""
 
@@ -217,9 +240,9 @@ def test_a_baseline_that_fails_again_does_not_add_to_failures_before(tmp_path: P
 
     with pytest.raises(FailureError):
         run(tmp_path, failing(2, 10, 11, 12), 13)
-    trials = run(tmp_path, failing(1), 13)
+    trials = run(tmp_path, failing(2), 13)
 
-    assert [trial.number for trial in trials if is_failed(trial)] == [1, 9, 10, 11, 12]
+    assert [trial.number for trial in trials if is_failed(trial)] == [1, 9, 10, 11, 13]
     assert len(trials) == 13 + 1
 
 
