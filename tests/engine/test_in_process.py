@@ -129,7 +129,7 @@ def test_what_fails_alone_has_failed(bench: Workbench, monkeypatch: pytest.Monke
 )
 def test_memory_that_runs_out_is_known_by_what_torch_says(said: str) -> None:
     """Where it has no class of its own; any other error stays what it is."""
-    with pytest.raises(Infeasible, match="^out of memory"), memory_errors_told():
+    with pytest.raises(Infeasible, match=r"^out of memory"), memory_errors_told():
         raise RuntimeError(said)
     with pytest.raises(RuntimeError, match="a bug"), memory_errors_told():
         raise RuntimeError("a bug")
