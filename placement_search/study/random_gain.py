@@ -178,7 +178,7 @@ def _why_not(trial: TrialRecord, gain: RandomGain, *, is_picked: bool) -> str:
         return f"{held}draws found no more in the space"
     gaps = f"{gain.n_gaps} of their trainings gave no score; " if gain.n_gaps else ""
     return (
-        f"{held}{gaps}the search stopped before them, or their training was interrupted, or an "
-        "earlier version did not draw them; the same command makes what is missing and was not "
-        "tried, as far as the space has it"
+        f"{held}{gaps}the search stopped before them, or their training was interrupted or gave no "
+        "score, or an earlier version did not draw them; the same command makes what is missing "
+        "and may be had, as far as the space has it"
     )

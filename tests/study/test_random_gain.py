@@ -8,7 +8,7 @@ import pytest
 from placement_search.space.training import TrainingChoice
 from placement_search.study.answer import find_answer
 from placement_search.study.random_gain import RandomGain
-from placement_search.study.records import ReferenceRecord, StudyRecord
+from placement_search.study.records import FINALIST, REFERENCE, ReferenceRecord, StudyRecord
 from tests.tiny_records import finals, score_card, study_record, trial
 
 ANSWER = "3>9:bottleneck(rank=4)"
@@ -93,6 +93,16 @@ def test_one_random_layout_is_not_enough() -> None:
     assert "holds 1 random layout of its size" in gain.reason
     assert "needs 2" in gain.reason
     assert "interrupted or gave no score" in gain.reason
+
+
+def test_trainings_without_a_score_are_counted() -> None:
+    """Those of references of this layout alone, which no command makes."""
+    record = with_references((0.5, 0.6))
+    ours = record.trials[0].layout_id
+    gaps = [f"{REFERENCE}random 2/{ours}/1", f"{REFERENCE}random 2/other/1", f"{FINALIST}{ours}/1"]
+    gain = gain_of(replace(record, gaps=dict.fromkeys(gaps, "nan")))
+
+    assert "needs 2: 1 of their trainings gave no score; the search stopped" in gain.reason
 
 
 def test_a_space_without_a_second_one_is_the_reason() -> None:
