@@ -47,7 +47,7 @@ from placement_search.study.samplers.sampler import (
     Setting,
     distributions,
 )
-from placement_search.study.search_budget import NOTHING, Account, SearchBudget, Spent
+from placement_search.study.search_budget import Account, SearchBudget, Spent, spent_on
 from placement_search.study.settings import DEFAULT_GAMMAS
 from placement_search.study.switch_record import SwitchRecord
 from placement_search.study.training_choices import stored, training_of
@@ -93,7 +93,7 @@ class TrialSetup:
     @property
     def spent(self) -> Spent:
         """What was spent before the first trial."""
-        return Spent(self.switches.seconds, self.switches.n_steps) if self.switches else NOTHING
+        return spent_on(self.switches)
 
     @property
     def course(self) -> Course:

@@ -11,7 +11,7 @@ from placement_search.study import records
 from placement_search.study.command import Goal
 from placement_search.study.definition import StudyDefinition, package_versions
 from placement_search.study.ledger import n_held
-from placement_search.study.search_budget import NOTHING, Spent, spent_until_now
+from placement_search.study.search_budget import spent_on, spent_until_now
 from placement_search.study.settings import SearchSettings
 from placement_search.study.storage import open_storage
 from placement_search.study.switch_record import read_switches
@@ -59,8 +59,7 @@ def open_study(
         # More trials or finals count once they are there: a mistyped search may be stopped.
         are_held = bool(records.read_finals(study.user_attrs))
         trials, switches = study.get_trials(deepcopy=False), read_switches(study.user_attrs)
-        before = Spent(switches.seconds, switches.n_steps) if switches else NOTHING
-        n, spent = n_held(trials), spent_until_now(trials, before)
+        n, spent = n_held(trials), spent_until_now(trials, spent_on(switches))
         made = goal.going_on(former, n_trials=n, n_steps=spent.n_steps, seconds=spent.seconds)
         goal = made.with_finals_of(former if are_held else goal)
     keep_goal(study, goal)

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from optuna.trial import FrozenTrial
 
 from placement_search.study import records
+from placement_search.study.switch_record import SwitchRecord
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +49,11 @@ class Spent:
 
 
 NOTHING = Spent()
+
+
+def spent_on(switches: SwitchRecord | None) -> Spent:
+    """What was spent before the first trial: on switches, where the sampler goes by them."""
+    return Spent(switches.seconds, switches.n_steps) if switches else NOTHING
 
 
 def spent_by(trial: FrozenTrial) -> Spent:
