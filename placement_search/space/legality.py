@@ -73,7 +73,7 @@ class Rule:
             (self.at_most is None or len(named) <= self.at_most)
             and (self.in_all is None or len(picks) <= self.in_all)
             and (self.modules is None or self.modules.issuperset(named))
-            and not any(t.excluded[number] and module in self.against for t, module in picks)
+            and not self._excludes(picks, number)
         )
 
     def has_room(self, picks: Sequence[Pick], number: int, n: int) -> bool:
@@ -84,18 +84,20 @@ class Rule:
     def standing(self, picks: Sequence[Pick], number: int) -> tuple[int, bool]:
         """All of picks that it looks at when others are to join them."""
         n_named = len(self._named(picks, number))
-        is_excluded = any(t.excluded[number] and module in self.against for t, module in picks)
-        return n_named if self.at_most is not None else int(n_named > 0), is_excluded
+        counted = n_named if self.at_most is not None else int(n_named > 0)
+        return counted, self._excludes(picks, number)
 
     def concerns(self, pick: Pick, number: int) -> bool:
         """Whether it is about a pick, or excludes it."""
-        traits, module = pick
-        is_named = traits.named[number] and module in self.about
-        return is_named or (traits.excluded[number] and module in self.against)
+        return bool(self._named([pick], number)) or self._excludes([pick], number)
 
     def _named(self, picks: Sequence[Pick], number: int) -> list[int]:
         """The modules of those picks that it is about."""
         return [m for traits, m in picks if traits.named[number] and m in self.about]
+
+    def _excludes(self, picks: Sequence[Pick], number: int) -> bool:
+        """Whether some pick is one that it excludes, where it applies."""
+        return any(traits.excluded[number] and m in self.against for traits, m in picks)
 
 
 Standing = tuple[tuple[tuple[int, bool], ...], Usage | None]
