@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from placement_search.output_files import make_folder, write_whole
+from placement_search.report.markdown import PICTURES
 
 MODEL = "all-MiniLM-L6-v2"
 TEXTS, IMAGES = ("trec6", "sst2", "subj"), ("mnist", "omniglot_alphabet", "cifar10")
@@ -51,14 +52,22 @@ ROWS = (
 )
 
 INTRODUCTION = """\
-Rebuilt by `make real-data MODEL=… DATA=…`; of each study its report.md and report.json are kept
-here, without the pictures and trials.csv that they speak of.
+# Studies on real data
+
+Made by `make real-data MODEL=… DATA=…`, with the data of docs/real-data.md; of each study its
+report.md and report.json are kept here. Those of the images are of an earlier version: today's
+command trains more baselines there, and the answer after the choice.
 
 Test accuracy of five seeds, ± half its 95 % interval. What the found layout is against another one,
 with the interval of its gain, goes on the texts by trainings of the found one after it was chosen,
 so that no luck of the choice is in it; *in pairs* is the gain by the finals that it was chosen by,
 seed by seed, which flatters it. Those of the images, of an earlier version, go by the finals alone,
 unpaired. Seconds are those of one training."""
+
+WITHOUT_PICTURES = (
+    "This copy is without report.html and its pictures, and without trials.csv; the command under "
+    "*How to repeat it* makes them."
+)
 
 VERDICTS = {"no different": "not told apart"}
 """What reports of earlier versions called what is called otherwise now."""
@@ -86,6 +95,14 @@ def search(name: str, work: Path) -> None:
     with (work / f"{name}.log").open("a", encoding="utf-8") as log:
         arguments = [*command(name), "--out", name]
         subprocess.run(arguments, cwd=work, stdout=log, stderr=log, check=True)
+
+
+def keep_report(made: Path, kept: Path) -> None:
+    """Copy what is kept of a report; the copy points at no file that is not beside it."""
+    make_folder(kept)
+    page = (made / "report.md").read_text(encoding="utf-8")
+    write_whole(kept / "report.md", page.replace(PICTURES, WITHOUT_PICTURES))
+    write_whole(kept / "report.json", (made / "report.json").read_bytes())
 
 
 def rows(report: Mapping[str, Any]) -> dict[str, tuple[int, str, str, str, float]]:
@@ -184,9 +201,7 @@ def main() -> None:
     for name in given.only:
         search(name, given.work)
     for name in given.only:
-        make_folder(given.out / name)
-        for part in ("report.md", "report.json"):
-            write_whole(given.out / name / part, (given.work / name / "report" / part).read_bytes())
+        keep_report(given.work / name / "report", given.out / name)
     done = [n for n in (*TEXTS, *IMAGES) if (given.out / n / "report.json").is_file()]
     write_whole(given.out / "table.md", table(done, given.out))
     sys.stdout.write(f"wrote {given.out / 'table.md'}{os.linesep}")

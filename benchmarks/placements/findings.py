@@ -13,6 +13,7 @@ against their number alone.
 """
 
 import argparse
+import math
 import shlex
 import statistics
 import textwrap
@@ -61,6 +62,10 @@ NOISE = """
 A difference between two single connections may be chance where it is below {least}:
 1.96 standard errors of a difference of two means over those seeds, from how much the seeds of one
 connection differ.
+"""
+PICTURE = """
+White lines part recurrent (below left), sequential, parallel and long-range connections. Each panel
+has a scale of its own, so that the same colours are nearer to each other where little is gained.
 """
 BOOTSTRAP = f"""
 The intervals are of 95 %, by a bootstrap over nodes: {N_DRAWS:,} times source nodes and target
@@ -183,9 +188,14 @@ def score_maps(scores: Mapping[str, Mapping[Pair, float]]) -> str:
             grid[source, target] = score
         return grid
 
+    n_columns = min(len(scores), 2)
+    n_rows = math.ceil(len(scores) / n_columns)
+
     def paint(figure: Figure) -> None:
-        panels = list(figure.subplots(1, len(scores), squeeze=False).flat)
-        for axes, (task, known) in zip(panels, scores.items(), strict=True):
+        panels = list(figure.subplots(n_rows, n_columns, squeeze=False).flat)
+        for axes in panels[len(scores) :]:
+            axes.set_axis_off()
+        for axes, (task, known) in zip(panels, scores.items(), strict=False):
             grid = np.ma.masked_invalid(grid_of(known))
             image = axes.imshow(grid, cmap=COLOURS, interpolation="nearest")
             for offset in (-1, 0, 1):
@@ -197,7 +207,7 @@ def score_maps(scores: Mapping[str, Mapping[Pair, float]]) -> str:
             figure.colorbar(image, ax=axes, shrink=0.7, label="test score")
 
     described = f"Test score of single connections by source and target: {', '.join(scores)}"
-    return draw_svg("placements", (4.3 * len(scores), 4.0), described, paint)
+    return draw_svg("placements", (4.3 * n_columns, 4.0 * n_rows), described, paint)
 
 
 def _noise_of(rows: Sequence[Row]) -> str:
@@ -267,6 +277,7 @@ def page(rows: Sequence[Row], proxies: Proxies, command: str) -> str:
         "Median over the connections of a kind, then its best one, which is lucky too.",
         kinds_table(scores, head_scores(rows)),
         "![Test score of every single connection](scores.svg)",
+        PICTURE.strip(),
         "## Do tasks agree on the best places?",
         "Spearman's correlation between two tasks' scores of the same connections.",
         BOOTSTRAP.strip(),

@@ -1,6 +1,6 @@
 """Whether a description fits its model: tried on made-up inputs before anything relies on it."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 
 import torch
@@ -36,6 +36,7 @@ def check_described(graph: ResidualGraph, inputs: Inputs) -> int:
     states = _check_states(graph, inputs, hidden)
     check_middle(graph, inputs, states)
     _check_starts(graph, inputs, states, hidden)
+    _check_causality(graph, inputs)
     return int(hidden.shape[-1])
 
 
@@ -85,15 +86,37 @@ def _check_states(graph: ResidualGraph, inputs: Inputs, hidden: Tensor) -> dict[
         end = graph.run(inputs)
     for node in graph.nodes:
         _check_state(node, visitor.states.get(node.index), hidden)
-    zeros = [visitor.zeros[node.index] for node in graph.nodes]
-    weights = torch.randn(end.shape, generator=torch.Generator().manual_seed(0)).to(end)
-    # The second term keeps a graph where nothing reaches the end.
-    total = (end * weights).sum() + 0 * zeros[0].sum()
-    gradients = torch.autograd.grad(total, zeros, materialize_grads=True)
+    gradients = _gradients(end, [visitor.zeros[node.index] for node in graph.nodes])
     for node, gradient in zip(graph.nodes, gradients, strict=True):
         if not gradient.any():
             raise misfit(_key(node), f"an addition at {_named(node)} changes nothing")
     return visitor.states
+
+
+def _gradients(end: Tensor, zeros: Sequence[Tensor]) -> tuple[Tensor, ...]:
+    """Of a random weighing of final states, since a norm makes their plain sum constant."""
+    weights = torch.randn(end.shape, generator=torch.Generator().manual_seed(0)).to(end)
+    # The second term keeps a graph where nothing reaches the end.
+    total = (end * weights).sum() + 0 * zeros[0].sum()
+    return torch.autograd.grad(total, zeros, retain_graph=True, materialize_grads=True)
+
+
+def _check_causality(graph: ResidualGraph, inputs: Inputs) -> None:
+    """Check that tokens see those after them only where the family says so.
+
+    What a causal mask hides has a gradient of exactly zero. Where no token sees another one, either
+    description is true.
+    """
+    visitor = _Nothing()
+    with torch.enable_grad(), graph.visited(visitor, (0,)):
+        end = graph.run(inputs)
+    (of_first,) = _gradients(end[:, :1], [visitor.zeros[0]])
+    (of_last,) = _gradients(end[:, -1:], [visitor.zeros[0]])
+    sees_later, sees_earlier = bool(of_first[:, 1:].any()), bool(of_last[:, :-1].any())
+    if graph.family.is_causal and sees_later:
+        raise misfit("is_causal", "true is said, but tokens see those after them; say false")
+    if not graph.family.is_causal and sees_earlier and not sees_later:
+        raise misfit("is_causal", "tokens see none of those after them; say true")
 
 
 def _check_state(node: Node, state: Tensor | None, hidden: Tensor) -> None:

@@ -89,4 +89,4 @@ def _draft(model: nn.Module, blocks: Candidate) -> list[str]:
         f"inputs: {inputs}",
         f"poolings: [{', '.join([*poolings, Pooling.MEAN])}]",
     ]
-    return [*lines, "options: {use_cache: false}"] if writes else lines
+    return [*lines, "options: {use_cache: false}", "is_causal: true"] if writes else lines

@@ -21,6 +21,8 @@ from placement_search.report.words import (
     search_seeds,
 )
 
+PICTURES = "Pictures, heat maps among them, are in `report.html` beside this file."
+
 
 def as_markdown(findings: Findings) -> str:
     """The whole report; ``report.html`` beside it has the pictures."""
@@ -50,7 +52,7 @@ def markdown_table(table: Table) -> str:
 def _blocks(findings: Findings) -> Iterator[str]:
     record = findings.record
     yield f"# Placement Search: {escaped(record.name)}"
-    yield "Pictures, heat maps among them, are in `report.html` beside this file."
+    yield PICTURES
     yield from _answer(findings)
     yield "## What the words mean"
     yield _list(f"**{escaped(term)}**: {escaped(meaning)}" for term, meaning in PRIMER.items())

@@ -64,7 +64,10 @@ def key_figures(findings: Findings) -> list[tuple[str, str]]:
     return [
         (f"validation score, {search_seeds(findings)}", as_score(trial.score)),
         _size(trial, findings),
-        ("forward FLOPs of the bare backbone", as_factor(trial.card.costs.flops_factor)),
+        (
+            "forward FLOPs, relative to the bare backbone's",
+            as_factor(trial.card.costs.flops_factor),
+        ),
     ]
 
 
@@ -221,8 +224,8 @@ def _figures_of_answer(answer: Answer, findings: Findings) -> list[tuple[str, st
         (f"test score, mean and 95 % interval over {over}", as_estimate(answer.test)),
         (f"validation score over {same}", as_estimate(chosen.validation)),
         _size(chosen.trial, findings),
-        ("forward FLOPs of the bare backbone", as_factor(chosen.costs.flops_factor)),
-        ("latency of the bare backbone", as_factor(chosen.costs.latency_factor)),
+        ("forward FLOPs, relative to the bare backbone's", as_factor(chosen.costs.flops_factor)),
+        ("latency, relative to the bare backbone's", as_factor(chosen.costs.latency_factor)),
     ]
 
 

@@ -19,9 +19,10 @@ OPT: dict[str, Any] = {
     "middle": "self_attn",
     "holds": Holds.UPDATE,
     "inputs": "input_ids",
+    "is_causal": True,
 }
 BERT: dict[str, Any] = OPT | {
-    "blocks": "encoder.layer", "middle": "attention", "holds": Holds.STATE
+    "blocks": "encoder.layer", "middle": "attention", "holds": Holds.STATE, "is_causal": False
 }  # fmt: skip
 
 
@@ -69,6 +70,7 @@ def test_a_module_of_ones_own_is_a_backbone() -> None:
         ({"norm": "decoder.embed_tokens"}, "inputs or options: the model does not run"),
         ({"inputs": "pixel_values"}, "says no image_size"),
         ({"loads": "OPTForCausalLM"}, "OPTForCausalLM is the backbone, got OPTModel"),
+        ({"is_causal": False}, "is_causal: tokens see none of those after them; say true"),
     ],
 )
 def test_a_wrong_key_of_a_pre_norm_family_is_named(change: dict[str, Any], key: str) -> None:
@@ -83,6 +85,7 @@ def test_a_wrong_key_of_a_pre_norm_family_is_named(change: dict[str, Any], key: 
         ({"holds": Holds.UPDATE}, "holds: .*'attention'; try state"),
         ({"middle": "intermediate", "holds": Holds.INPUT}, "middle or holds"),
         ({"middle": "output"}, "middle: .*behind the last"),
+        ({"is_causal": True}, "is_causal: true is said, .* see those after them; say false"),
     ],
 )
 def test_a_wrong_key_of_a_post_norm_family_is_named(change: dict[str, Any], key: str) -> None:
@@ -106,6 +109,18 @@ def test_blocks_that_run_in_another_order_are_refused() -> None:
         as_backbone(
             Backwards(), "x", family=Family("blocks", "norm", Holds.STATE), input_format=FORM
         )
+
+
+@pytest.mark.parametrize("is_causal", [False, True])
+def test_tokens_that_see_no_others_may_be_called_either(is_causal: bool) -> None:
+    """Nothing in the model tells which it is."""
+    model = Own()
+    for name, weight in model.named_parameters():
+        if name.endswith("mix.weight"):
+            torch.nn.init.zeros_(weight)
+    family = Family("blocks", "norm", Holds.STATE, is_causal=is_causal)
+
+    assert as_backbone(model, "own", family=family, input_format=FORM).n_nodes == 5
 
 
 def test_a_stream_that_ends_before_the_output_is_refused() -> None:

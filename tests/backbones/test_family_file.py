@@ -118,8 +118,8 @@ def test_a_missing_file_is_refused() -> None:
 
 def test_another_description_is_another_backbone() -> None:
     """The same weights with other nodes are not the same to a study."""
-    two = Family("decoder.layers", "self_attn", Holds.UPDATE)
-    one = Family("decoder.layers", None)
+    two = Family("decoder.layers", "self_attn", Holds.UPDATE, is_causal=True)
+    one = Family("decoder.layers", None, is_causal=True)
     prints = {as_backbone(tiny_opt(), "x", family=f).facts.fingerprint for f in (two, one)}
 
     assert len(prints) == 2

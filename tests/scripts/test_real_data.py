@@ -7,7 +7,8 @@ from typing import Any
 
 import pytest
 
-from scripts.real_data import IMAGES, TEXTS, command, rows, table
+from placement_search.report.markdown import PICTURES
+from scripts.real_data import IMAGES, TEXTS, WITHOUT_PICTURES, command, keep_report, rows, table
 
 REPORTS = Path("reports/real-data")
 
@@ -55,6 +56,28 @@ def test_tables_of_documents_hold_what_the_reports_do(
 def test_the_shipped_table_is_that_of_the_shipped_reports() -> None:
     """Whoever makes a report anew makes the table anew."""
     assert (REPORTS / "table.md").read_text("utf-8") == table((*TEXTS, *IMAGES), REPORTS)
+
+
+def test_what_is_kept_of_a_report_points_at_nothing_that_is_not(tmp_path: Path) -> None:
+    """The page is without pictures, and says so; all else stays."""
+    made = tmp_path / "made"
+    made.mkdir()
+    (made / "report.md").write_text(f"# A study\n\n{PICTURES}\n\n## The answer\n")
+    (made / "report.json").write_text("{}")
+
+    keep_report(made, tmp_path / "kept")
+
+    page = (tmp_path / "kept" / "report.md").read_text()
+    assert page == f"# A study\n\n{WITHOUT_PICTURES}\n\n## The answer\n"
+    assert (tmp_path / "kept" / "report.json").read_text() == "{}"
+
+
+@pytest.mark.parametrize("name", [*TEXTS, *IMAGES])
+def test_the_shipped_pages_are_such_copies(name: str) -> None:
+    """Without the sentence about pictures beside them."""
+    page = (REPORTS / name / "report.md").read_text("utf-8")
+
+    assert WITHOUT_PICTURES in page and PICTURES not in page
 
 
 @pytest.mark.parametrize("name", TEXTS)
