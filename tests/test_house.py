@@ -19,6 +19,8 @@ FLOORS: Mapping[str, int] = {
     "errors": 0,
     "profile": 0,
     "own_process": 0,
+    "rounding": 0,
+    "strict_files": 0,
     "output_files": 1,
     "input_format": 1,
     "layout": 1,

@@ -9,6 +9,7 @@ from pydantic import BaseModel, ConfigDict, Field, StrictBool, StrictStr, Valida
 
 from placement_search.backbones.families import Family, Holds, Pooling, Returns
 from placement_search.errors import BackboneError, held, nearest
+from placement_search.strict_files import TwiceError, read_yaml
 
 
 class FamilyFile(BaseModel):
@@ -39,7 +40,9 @@ def read_family(path: Path | str) -> Family:
         BackboneError: Naming the file and all its mistakes at once, each with key and value.
     """
     try:
-        data = yaml.safe_load(Path(path).read_text(encoding="utf-8"))
+        data = read_yaml(Path(path).read_text(encoding="utf-8"))
+    except TwiceError as error:
+        raise BackboneError(f"{path}: {error}; leave one of them out") from error
     except OSError as error:
         raise BackboneError(f"--family takes a file; {str(path)!r}: {error.strerror}") from error
     except (yaml.YAMLError, ValueError, RecursionError) as error:

@@ -23,7 +23,7 @@ from placement_search.backbones.fingerprint import may_lack_pooler
 from placement_search.backbones.quantised import check_quantisation
 from placement_search.backbones.settings import ModelSettings
 from placement_search.backbones.unknown import unknown_architecture
-from placement_search.errors import BackboneError, nearest
+from placement_search.errors import BackboneError, did_you_mean
 
 NEVER_READ = frozenset({"masked_spec_embed"})
 """Weights that stand in for masked frames in training; many checkpoints lack them."""
@@ -105,17 +105,16 @@ def _config(folder: Path, settings: ModelSettings) -> PretrainedConfig:
         raise BackboneError(
             f"config.json of {settings.model!r} says model_type {model_type!r}, which transformers "
             f"{transformers.__version__} does not know"
-            + (_hint(model_type) if model_type != "None" else "; a base model's says one, e.g. vit")
+            + (
+                did_you_mean(model_type, CONFIG_MAPPING)
+                if model_type != "None"
+                else "; a base model's says one, e.g. vit"
+            )
         )
     with _loading(settings.model), _quiet_transformers():
         return AutoConfig.from_pretrained(
             folder, local_files_only=True, trust_remote_code=settings.trust_remote_code
         )
-
-
-def _hint(model_type: str) -> str:
-    hint = nearest(model_type, CONFIG_MAPPING)
-    return hint if "did you mean" in hint else ""
 
 
 def _architecture(config: PretrainedConfig, settings: ModelSettings, family: Family) -> Any:  # noqa: ANN401

@@ -25,6 +25,7 @@ from placement_search.cli.options import (
 )
 from placement_search.cli.output import print_facts, print_json
 from placement_search.cli.progress import StderrProgress
+from placement_search.rounding import score_text
 
 
 def report(
@@ -70,7 +71,8 @@ def export(
     out: Annotated[
         Path | None,
         typer.Option(
-            help="Folder for the layout, e.g. runs/trial-12.", show_default="runs/STUDY/layout"
+            help="Folder for the layout, e.g. runs/trial-12.",
+            show_default="runs/STUDY/layout; runs/STUDY/trial-N with --trial",
         ),
     ] = None,
     peft: Annotated[
@@ -86,14 +88,14 @@ def export(
     Example: placement-search export --trial 12 --out runs/trial-12
     """
     with exit_codes():
-        from placement_search.cli.folders import check_layout, folder_of
+        from placement_search.cli.folders import check_layout, layout_folder
         from placement_search.export.export import choose_trial, export_layout
         from placement_search.study.records import load_record
         from placement_search.study.search import load_bench
 
         record = load_record(storage, study_name)
         choose_trial(record, trial)
-        folder = out or folder_of(record.name) / "layout"
+        folder = out or layout_folder(record.name, trial)
         check_layout(folder, record.name, record.storage)
         with StderrProgress() as progress:
             progress.start("export", record.definition.training.epochs)
@@ -106,8 +108,8 @@ def export(
             )
         typer.echo(f"trial {exported.trial.number}: {exported.trial.layout}")
         typer.echo(
-            f"validation score {exported.reproduced:.4f} after training again, "
-            f"{exported.recorded:.4f} in the study"
+            f"validation score {score_text(exported.reproduced)} after training again, "
+            f"{score_text(exported.recorded)} in the study"
         )
         if exported.reproduced != exported.recorded:
             typer.echo(DIFFERS, err=True)

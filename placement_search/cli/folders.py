@@ -26,6 +26,20 @@ def folder_of(study: str) -> Path:
     return RUNS / study
 
 
+def layout_folder(study: str, trial: int | None) -> Path:
+    """The folder of a study's exported layout where the user names none.
+
+    Args:
+        study: Its name.
+        trial: Number of the trial that is asked for, which does not replace the answer; None for
+            the answer.
+
+    Raises:
+        OutputError: If the study's name is none of a folder.
+    """
+    return folder_of(study) / ("layout" if trial is None else f"trial-{trial}")
+
+
 def check_report(folder: Path, study: str, storage: str) -> None:
     """Check that no other study's report would be replaced, nor files that are of none.
 

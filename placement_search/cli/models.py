@@ -1,10 +1,7 @@
-"""``inspect`` and ``map``: what a backbone offers, before any search."""
+"""``inspect``, ``data`` and ``map``: what a backbone and a task offer, before any search."""
 
-import csv
-import io
-from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -23,13 +20,13 @@ from placement_search.cli.options import (
 )
 from placement_search.cli.output import Row, print_facts, print_json, print_rows
 from placement_search.cli.progress import StderrProgress
-from placement_search.output_files import make_folder, write_whole
 from placement_search.tasks.settings import DataSettings
 
 SPREAD_TITLE = "how alike batches, and heads, rank the connections"
 
 if TYPE_CHECKING:
     from placement_search.backbones.loading import Backbone
+    from placement_search.evaluation.workbench import Workbench
     from placement_search.study.records import ProxyMap
 
 
@@ -106,7 +103,7 @@ def map_(
     out: Annotated[
         Path | None,
         typer.Option(
-            help="Folder for map.csv and map-spread.csv, e.g. runs/map.",
+            help="Folder for map.csv, map-spread.csv and map.json, e.g. runs/map.",
             show_default="nothing is written",
         ),
     ] = None,
@@ -119,6 +116,7 @@ def map_(
     Example: placement-search map --data digits-count --proxy nuclear_norm --out runs/map
     """
     with exit_codes():
+        from placement_search.cli.map_files import AskedMap, check_map, write_map
         from placement_search.errors import StudyError, nearest
         from placement_search.proxies import PROXIES
         from placement_search.study.proxy_map import compute_proxy_map
@@ -126,9 +124,13 @@ def map_(
 
         if proxy not in PROXIES:
             raise StudyError(f"--proxy: there is no proxy {proxy!r}{nearest(proxy, PROXIES)}")
+        asked = AskedMap(model, data, seed, examples)
+        if out is not None:
+            check_map(out, asked)
         with StderrProgress() as progress:
             progress.start("proxy map", 1)
-            computed = compute_proxy_map(load_bench(model, data), seed, examples)
+            bench = load_bench(model, data)
+            computed = compute_proxy_map(bench, seed, examples)
         rows = sorted(_map_rows(computed), key=lambda row: -float(row[proxy] or 0))
         title = f"{len(rows)} connections in {computed.seconds:.2f} s, by {proxy}"
         print_rows(rows[: limit or None], form, title=title)
@@ -137,8 +139,8 @@ def map_(
             typer.echo("")
             print_rows(spread, form, title=SPREAD_TITLE)
         if out is not None:
-            for name, found in (("map.csv", rows), ("map-spread.csv", spread)):
-                typer.echo(f"wrote {_write_rows(found, out / name)}", err=form is not Format.TABLE)
+            for path in write_map(out, asked, rows, spread, _origin(bench, computed)):
+                typer.echo(f"wrote {path}", err=form is not Format.TABLE)
 
 
 def _facts(backbone: "Backbone") -> Row:
@@ -208,10 +210,16 @@ def _rounded(value: float | None) -> float | None:
     return None if value is None else round(value, 3)
 
 
-def _write_rows(rows: Sequence[Row], path: Path) -> Path:
-    make_folder(path.parent)
-    text = io.StringIO()
-    writer = csv.DictWriter(text, list(rows[0]), lineterminator="\n")
-    writer.writeheader()
-    writer.writerows(rows)
-    return write_whole(path, text.getvalue())
+def _origin(bench: "Workbench", computed: "ProxyMap") -> dict[str, Any]:
+    """What a map is of, what it cost, and what made it."""
+    from placement_search.study.definition import package_versions
+
+    return {
+        "backbone_fingerprint": bench.backbone.facts.fingerprint,
+        "data_fingerprint": bench.task.fingerprint,
+        "n_examples": computed.n_examples,
+        "loss": computed.loss,
+        "discarded": computed.discarded,
+        "seconds": computed.seconds,
+        "versions": package_versions(),
+    }

@@ -11,6 +11,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from placement_search.cli.options import Format
+from placement_search.rounding import score_text
 
 Cell = str | int | float | bool | None
 Row = Mapping[str, Cell]
@@ -27,9 +28,10 @@ def print_rows(rows: Sequence[Row], form: Format, *, title: str = "") -> None:
     if form is Format.JSON:
         print_json([dict(row) for row in rows])
     elif form is Format.CSV:
-        writer = csv.DictWriter(sys.stdout, list(rows[0]) if rows else [])
-        writer.writeheader()
-        writer.writerows(rows)
+        if rows:
+            writer = csv.DictWriter(sys.stdout, list(rows[0]), lineterminator="\n")
+            writer.writeheader()
+            writer.writerows(rows)
     else:
         table = Table(title=escape(title) or None, title_justify="left", box=None, pad_edge=False)
         for name, cell in (rows[0] if rows else {}).items():
@@ -66,5 +68,5 @@ def _shown(cell: Cell) -> str:
     if cell is None:
         return "-"
     if isinstance(cell, float):
-        return f"{cell:.4f}" if abs(cell) < 1000 else f"{cell:,.0f}"
+        return score_text(cell) if abs(cell) < 1000 else f"{cell:,.0f}"
     return f"{cell:,}" if isinstance(cell, int) and not isinstance(cell, bool) else str(cell)

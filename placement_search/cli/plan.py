@@ -3,7 +3,6 @@
 import inspect
 import math
 from collections.abc import Sequence
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -13,13 +12,12 @@ from placement_search.cli.bundles import with_bundles
 from placement_search.cli.options import DEFAULTS, Format, FormatOption, exit_codes
 from placement_search.cli.output import Row, print_facts, print_json, print_rows
 from placement_search.cli.progress import StderrProgress
-from placement_search.cli.search import search
+from placement_search.cli.search import search, starts_of
 from placement_search.evaluation.plan import TrainingPlan
 from placement_search.layout import shortened
 from placement_search.space.extent import Extent
 from placement_search.space.training import TrainingSpace
 from placement_search.study.settings import SearchSettings
-from placement_search.study.starts import StartLayout
 from placement_search.tasks.settings import DataSettings
 
 if TYPE_CHECKING:
@@ -47,21 +45,12 @@ FOR_PROGRAMS = frozenset({
 """Facts that a table leaves out, since ``size`` and ``parameters_per_layout`` say them."""
 
 
-def _starts(files: Sequence[Path]) -> dict[str, StartLayout]:
-    """Layouts by role; torch is loaded only where there are any."""
-    if not files:
-        return {}
-    from placement_search.export.starts import read_starts
-
-    return read_starts(files)
-
-
 def _as_settings(
     model: ModelSettings, data: DataSettings, options: dict[str, Any]
 ) -> SearchSettings:
     training = TrainingPlan(**{name: options.pop(name) for name in TRAINING})
     options["proxy_map"] = not options.pop("no_map")
-    options["start_from"] = _starts(options.pop("start_from") or [])
+    options["start_from"] = starts_of(options.pop("start_from") or [])
     options["gammas"] = tuple(options.pop("gamma") or DEFAULTS.gammas)
     named = {RENAMED.get(name, name): value for name, value in options.items()}
     return SearchSettings(model=model, data=data, training=training, **named)

@@ -3,6 +3,7 @@
 import json
 import subprocess
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -249,7 +250,7 @@ def search(
     Example: placement-search search --data digits-location --space extended --n-trials 40
     """
     with exit_codes():
-        starts = _read_starts(start_from or [])
+        starts = starts_of(start_from or [])
         settings = SearchSettings(
             model=model,
             data=data,
@@ -299,8 +300,8 @@ def search(
         _print_summary(record, paths, form)
 
 
-def _read_starts(files: list[Path]) -> dict[str, StartLayout]:
-    """Layouts by role; torch is loaded only where there are any."""
+def starts_of(files: Sequence[Path]) -> dict[str, StartLayout]:
+    """The layouts of ``--start-from`` by role; torch is loaded only where there are any."""
     if not files:
         return {}
     from placement_search.export.starts import read_starts

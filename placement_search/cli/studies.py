@@ -27,13 +27,42 @@ def status(
 ) -> None:
     """Show how far a study is, whether a search uses its storage now, and its command.
 
+    Of a storage with several studies it shows each in a line, unless one is named.
+
     Example: placement-search status --storage sqlite:///study.db
     """
     with exit_codes():
         from placement_search.study.records import load_record
+        from placement_search.study.storage import study_names
 
-        record = load_record(storage, study_name)
-        print_facts(_status_facts(record), form)
+        names = study_names(storage) if study_name is None else []
+        if len(names) > 1:
+            rows = [_line_of(storage, name, form) for name in names]
+            print_rows(rows, form, title=f"studies in {storage}; choose by --study-name")
+            return
+        print_facts(_status_facts(load_record(storage, study_name)), form)
+
+
+LINE = (
+    "study", "n_trials", "complete", "finals", "finals_missing", "is_final", "incumbent_score",
+    "incumbent",
+)  # fmt: skip
+"""What is shown of a study among others."""
+
+
+def _line_of(storage: str, name: str, form: Format) -> Row:
+    """A study among others, its name alone where no search of ours made it."""
+    from placement_search.errors import StudyError
+    from placement_search.study.records import load_record
+
+    try:
+        facts = _status_facts(load_record(storage, name))
+    except StudyError:
+        return dict.fromkeys(LINE) | {"study": name}
+    incumbent = facts["incumbent"]
+    if incumbent and form is Format.TABLE:
+        facts = {**facts, "incumbent": shortened(str(incumbent))}
+    return {column: facts[column] for column in LINE}
 
 
 def trials(
@@ -93,10 +122,12 @@ def best(
 
 
 def _status_facts(record: "StudyRecord") -> Row:
+    from placement_search.study.answer import find_answer
+    from placement_search.study.finalists import n_missing_finals
     from placement_search.study.records import TrialEnd
     from placement_search.study.storage import has_coordinator
 
-    incumbent = record.incumbent
+    incumbent, n_missing = record.incumbent, n_missing_finals(record)
     return {
         "study": record.name,
         "storage": record.storage,
@@ -104,6 +135,8 @@ def _status_facts(record: "StudyRecord") -> Row:
         "n_trials": record.goal.n_trials,
         **{end.value: len(record.ended(end)) for end in TrialEnd},
         "finals": len(record.finals),
+        "finals_missing": n_missing,
+        "is_final": not n_missing and find_answer(record) is not None,
         "incumbent": incumbent.layout if incumbent else None,
         "incumbent_score": incumbent.score if incumbent else None,
         "command": record.command,

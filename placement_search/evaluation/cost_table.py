@@ -77,8 +77,8 @@ def _module_latency(bench: Workbench, module: ModuleSpec, classes: PlaceClasses)
     if not pairs:
         return 0.0
     layout = Layout(tuple(Connection(*pair, module) for pair in pairs))
-    n_added = _factor(bench, layout) - 1
-    return round(max(0.0, n_added / len(pairs)), 6)
+    added = _factor(bench, layout) - 1
+    return round(max(0.0, added / len(pairs)), 6)
 
 
 def _factor(bench: Workbench, layout: Layout) -> float:

@@ -7,6 +7,8 @@ from dataclasses import dataclass
 
 from scipy import stats
 
+from placement_search.rounding import decimals, score_text
+
 CONFIDENCE = 0.95
 ROUNDING = 1e-9
 """Relative difference below which values are equal, but for the last bits of scores and means."""
@@ -29,8 +31,9 @@ class Estimate:
     n: int
 
     def __str__(self) -> str:
-        """The mean and half the interval's length, as tables show it."""
-        return f"{self.mean:.4f} ± {(self.high - self.low) / 2:.4f}"
+        """The mean and half the interval's length, as plain text shows it."""
+        half = (self.high - self.low) / 2
+        return f"{score_text(self.mean)} ± {half:.{decimals(half, below=0.001, digits=2)}f}"
 
 
 def is_rounding(difference: float, *values: float) -> bool:

@@ -8,6 +8,7 @@ from torch import Tensor
 from placement_search.adapted.frozen import Features
 from placement_search.adapted.probe import probe_head
 from placement_search.backbones.families import Pooling
+from placement_search.rounding import score_text
 from placement_search.tasks.task import Task
 
 AUTO = "auto"
@@ -29,7 +30,7 @@ class PoolingChoice:
         """The choice in one line."""
         if not self.scores:
             return f"pooling: {self.pooling}"
-        compared = ", ".join(f"{name} {score:.4f}" for name, score in self.scores.items())
+        compared = ", ".join(f"{name} {score_text(score)}" for name, score in self.scores.items())
         return f"pooling: {self.pooling}, by the head probe's validation score ({compared})"
 
 

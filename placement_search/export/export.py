@@ -34,6 +34,7 @@ from placement_search.export.write import packed, write_files
 from placement_search.layout import parse_layout
 from placement_search.modules import MODULE_TYPES
 from placement_search.output_files import check_folder
+from placement_search.rounding import score_text
 from placement_search.study.answer import find_answer
 from placement_search.study.progress import Progress, Silence
 from placement_search.study.records import StudyRecord, TrialRecord
@@ -113,10 +114,10 @@ def export_layout(
             adapter.
     """
     folder = check_folder(folder)
-    if peft is not None:
-        check_peft_folder(peft)
-    _check_same_study(record, bench)
     trial = choose_trial(record, number)
+    if peft is not None:
+        check_peft_folder(peft, trial.layout_id)
+    _check_same_study(record, bench)
     held = [final for final in record.finals if final.layout_id == trial.layout_id]
     finals = [final.card for final in held]
     known = finals[0] if finals else _first_training(trial, record)
@@ -129,7 +130,7 @@ def export_layout(
     request = replace(request, seed=known.seed, plan=plan, is_final=False)
     told = progress or Silence()
     evaluated = InProcessEngine(bench).train(
-        request, lambda epoch, score: told.advance(f"export: epoch {epoch}, {score:.4f}")
+        request, lambda epoch, score: told.advance(f"export: epoch {epoch}, {score_text(score)}")
     )
     source = _Source(record, bench, trial, finals, known)
     to_original_units(evaluated.model, bench.task)

@@ -49,30 +49,36 @@ def check_peft(layout: Layout, places: Places) -> None:
         raise ExportError("PEFT can't express a layout without connections: there is no adapter")
 
 
-def check_peft_folder(folder: Path | str) -> None:
-    """Check that a layout can be written there and that nobody else's adapter lies there.
+def check_peft_folder(folder: Path | str, layout_id: str) -> None:
+    """Check that a layout can be written there and that no other adapter lies there.
+
+    Args:
+        folder: Where it is to go.
+        layout_id: Of the layout; an earlier export of the same one may be replaced.
 
     Raises:
         OutputError: If it can't, or one does: files of these names without the head that
-            `write_peft` adds.
+            `write_peft` adds, or with that of another layout.
     """
     folder = check_folder(folder)
     names = (CONFIG_NAME, WEIGHTS_NAME, HEAD_NAME)
     lying = [name for name in names if (folder / name).exists()]
-    if lying and not _is_ours(folder / HEAD_NAME):
+    held = _layout_id(folder / HEAD_NAME)
+    if lying and held != layout_id:
+        whose = f"of something else ({lying[0]})" if held is None else f"of another layout ({held})"
         raise OutputError(
-            f"{str(folder)!r} holds an adapter of something else ({lying[0]}); give another folder "
-            "(--peft), or move that one away"
+            f"{str(folder)!r} holds an adapter {whose}; give another folder (--peft), or move that "
+            "one away"
         )
 
 
-def _is_ours(head: Path) -> bool:
-    """Whether a head is one that `write_peft` wrote."""
+def _layout_id(head: Path) -> str | None:
+    """Which layout's head it is; None where `write_peft` did not write it."""
     try:
         with safe_open(head, "pt") as file:
-            return "layout_id" in (file.metadata() or {})
+            return (file.metadata() or {}).get("layout_id")
     except (OSError, SafetensorError):
-        return False
+        return None
 
 
 def write_peft(model: AdaptedBackbone, folder: Path | str) -> tuple[Path, ...]:
@@ -94,7 +100,7 @@ def write_peft(model: AdaptedBackbone, folder: Path | str) -> tuple[Path, ...]:
         ExportError: Naming the first connection that PEFT can't express.
         OutputError: If ``folder`` is a file or can't be made, or holds another adapter.
     """
-    check_peft_folder(folder)
+    check_peft_folder(folder, model.layout.id)
     check_peft(model.layout, model.backbone.places)
     updates = _by_name(model)
     config = _config(model, updates)

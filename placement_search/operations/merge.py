@@ -27,6 +27,7 @@ from placement_search.operations.trained import (
     train_and_write,
     validation_score,
 )
+from placement_search.rounding import score_text
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,7 +86,7 @@ def merge_layouts(
     ]
     ordered = [loaded[folder] for folder in (task_of, *others)]
     plain_score = validation_score(bench, average(ordered, stay))
-    told(f"plain average: {plain_score:.4f}")
+    told(f"plain average: {score_text(plain_score)}")
     merged = average(ordered, PLANS[align])
     operation = Operation("merge", {"align": align}, [files[f] for f in (task_of, *others)])
     written = train_and_write(trained, merged, operation, asked, told)

@@ -19,6 +19,7 @@ from placement_search.export.load import load_layout, named_backbone
 from placement_search.export.units import to_training_units
 from placement_search.module_type import Scalar
 from placement_search.output_files import OTHER_FOLDER, check_folder
+from placement_search.rounding import score_text
 from placement_search.study.search import load_bench
 from placement_search.study.seeds import derive_seed
 from placement_search.tasks.settings import DataSettings
@@ -277,7 +278,7 @@ def train_on(
     model.reseed(derive_seed(seed, "train on", "draws", model.layout.id))
     member = population.join(model, plan, derive_seed(seed, "train on", model.layout.id))
     population.run_out(
-        member, lambda number, score: told(f"trained on: report {number}, {score:.4f}")
+        member, lambda number, score: told(f"trained on: report {number}, {score_text(score)}")
     )
     return member.history[-1]
 

@@ -12,7 +12,7 @@ def effective_rank(gradients: GradientMap) -> Tensor:
     Cost: a sum over the singular values that the gradient map holds.
 
     Returns:
-        Shape ``(n_nodes, n_nodes)``, within ``[1, width]``.
+        Shape ``(n_nodes, n_nodes)``, 0, or within ``[1, width]``.
     """
     values = gradients.singular_values
     total = values.sum(-1)

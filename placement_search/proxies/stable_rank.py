@@ -12,7 +12,7 @@ def stable_rank(gradients: GradientMap) -> Tensor:
     Cost: a sum over the singular values that the gradient map holds.
 
     Returns:
-        Shape ``(n_nodes, n_nodes)``, within ``[1, width]``.
+        Shape ``(n_nodes, n_nodes)``, 0, or within ``[1, width]``.
     """
     energies = gradients.singular_values.square()
     largest = energies[..., 0]

@@ -55,6 +55,7 @@ def as_json(findings: Findings) -> str:
         "queue_notes": record.queue_notes,
         "finalists": [_finalist(finalist) for finalist in findings.finalists],
         "finals": [asdict(final) for final in record.finals],
+        "gaps": dict(record.gaps),
         "confirmations": [asdict(again) for again in record.confirmations],
         "trials": [{"rank": ranked.rank, **asdict(ranked.trial)} for ranked in findings.trials],
         "front": _front(findings),

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 
 from placement_search.evaluation.estimates import Estimate
 from placement_search.layout import SHOWN_CONNECTIONS, shortened
+from placement_search.rounding import decimals, score_text
 from placement_search.study.records import ReferenceRecord, TrialRecord
 
 UNKNOWN = "–"
@@ -19,13 +20,8 @@ def as_count(value: int) -> str:
 
 
 def as_score(value: float | None) -> str:
-    """A score with four decimals; small and large ones, as errors with units are, see `_decimals`.
-
-    A score below 0.01 has four significant digits.
-    """
-    if value is None or not math.isfinite(value):
-        return UNKNOWN
-    return f"{value:.{_decimals(value, below=0.01, digits=4)}f}"
+    """A score as `score_text` writes it."""
+    return UNKNOWN if value is None or not math.isfinite(value) else score_text(value)
 
 
 def as_signed(value: float) -> str:
@@ -33,21 +29,8 @@ def as_signed(value: float) -> str:
     if not math.isfinite(value):
         return UNKNOWN
     size = abs(value) if abs(value) > NO_DIFFERENCE else 0.0
-    text = f"{size:.{_decimals(size, below=0.001, digits=2)}f}"
+    text = f"{size:.{decimals(size, below=0.001, digits=2)}f}"
     return f"{MINUS if value < 0 and size else '+'}{text}"
-
-
-def _decimals(value: float, below: float, digits: int) -> int:
-    """Four; as many as ``digits`` significant ones take below ``below``; six of them from 100 on.
-
-    So that no difference vanishes whatever the unit of a metric, nor is a large value too exact.
-    """
-    if not value:
-        return 4
-    power = math.floor(math.log10(abs(value)))
-    if abs(value) < below:
-        return max(4, digits - 1 - power)
-    return min(4, max(0, 5 - power))
 
 
 def as_factor(value: float | None) -> str:

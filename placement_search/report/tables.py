@@ -101,7 +101,7 @@ def ends_table(findings: Findings) -> Table:
     meanings = {
         TrialEnd.COMPLETE: "trained to the last epoch and scored",
         TrialEnd.PRUNED: "stopped early, since it lagged behind earlier trials",
-        TrialEnd.FAILED: "stopped by a bug or by the machine",
+        TrialEnd.FAILED: "stopped by a bug or by the machine, or its training diverged",
         TrialEnd.INFEASIBLE: "did not fit the budget or the memory",
         TrialEnd.RUNNING: "under way, or interrupted; it runs again when the study continues",
         TrialEnd.WAITING: "still in the queue",
@@ -183,7 +183,7 @@ def facts_table(findings: Findings) -> Table:
         ("backbone", f"{backbone.id} ({backbone.architecture}, {backbone.model_type})"),
         ("backbone size", (f"{backbone.n_blocks} blocks, width {backbone.width}, "
          f"{as_count(backbone.n_parameters)} parameters, all frozen")),
-        ("backbone revision", backbone.revision or "a local folder"),
+        ("backbone revision", backbone.revision or "none, not from the hub"),
         ("backbone fingerprint", backbone.fingerprint),
         ("device and dtype", f"{asked.device}, {backbone.dtype}"),
         ("pooling", _pooling(findings)),

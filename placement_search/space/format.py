@@ -43,7 +43,17 @@ def _checked_nodes(nodes: object) -> object:
 
 Nodes = Annotated[Literal["all"] | list[NodeRange], BeforeValidator(_checked_nodes)]
 Choice = bool | int | float | str
-Settings = dict[str, Choice | list[Choice]]
+
+
+def _checked_choices(value: object) -> object:
+    """Told in one way whether a file means a value or a list of them."""
+    for each in value if isinstance(value, list) else [value]:
+        if not isinstance(each, Choice):
+            raise ValueError(f"takes a value or a list of values, where {each!r} is none")  # noqa: TRY004 - pydantic expects this one
+    return value
+
+
+Settings = dict[str, Annotated[Choice | list[Choice], BeforeValidator(_checked_choices)]]
 
 
 def _checked_pattern(text: object) -> object:

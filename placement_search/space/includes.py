@@ -1,8 +1,6 @@
 """A space file with the files that it includes, as one mapping; no key is checked yet."""
 
-import json
-import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -10,6 +8,7 @@ from typing import Any
 import yaml
 
 from placement_search.errors import SpaceError, held
+from placement_search.strict_files import TwiceError, read_json, read_yaml
 
 INCLUDE = "include"
 
@@ -54,47 +53,6 @@ def read_merged(path: Path, including: tuple[Path, ...] = ()) -> Merged:
     return Merged(data | own, origin | dict.fromkeys(own, path))
 
 
-class _Loader(yaml.SafeLoader):
-    """Reads YAML, and refuses a key that stands twice in one place: the last would win."""
-
-    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:  # noqa: FBT001, FBT002 - PyYAML's
-        """The keys and values of one place."""
-        lines: dict[str, int] = {}
-        for key, _ in node.value:
-            if isinstance(key, yaml.ScalarNode):
-                line = key.start_mark.line + 1
-                if key.value in lines:
-                    raise _TwiceError(key.value, lines[key.value], line)
-                lines[key.value] = line
-        return super().construct_mapping(node, deep)
-
-
-# YAML 1.1 wants a point in such numbers; JSON, Python and people do not.
-_Loader.add_implicit_resolver(
-    "tag:yaml.org,2002:float",
-    re.compile(r"[-+]?[0-9]+(\.[0-9]*)?[eE][-+]?[0-9]+$"),
-    list("-+0123456789"),
-)
-
-
-class _TwiceError(Exception):
-    """A key stands twice in one place."""
-
-    def __init__(self, key: str, *lines: int) -> None:
-        where = f", in line {lines[0]} and in line {lines[1]}" if lines else ""
-        super().__init__(f"{key} stands twice{where}")
-
-
-def _once(pairs: Sequence[tuple[str, Any]]) -> dict[str, Any]:
-    """A place of a JSON file; of a key that stands twice the last one would win."""
-    found: dict[str, Any] = {}
-    for key, value in pairs:
-        if key in found:
-            raise _TwiceError(key)
-        found[key] = value
-    return found
-
-
 def is_file(path: Path) -> bool:
     """Whether it is one; a name that no file system takes is none."""
     try:
@@ -107,10 +65,8 @@ def _read(path: Path) -> dict[str, Any]:
     is_json = path.suffix == ".json"
     try:
         text = path.read_text(encoding="utf-8-sig")
-        data = (
-            json.loads(text, object_pairs_hook=_once) if is_json else yaml.load(text, _Loader)  # noqa: S506 - a safe one
-        )
-    except _TwiceError as error:
+        data = read_json(text) if is_json else read_yaml(text)
+    except TwiceError as error:
         raise SpaceError(f"{path}: {error}; leave one of them out, or join them") from error
     except OSError as error:
         raise SpaceError(f"{path} can't be read: {error.strerror}") from error

@@ -5,7 +5,7 @@ from collections.abc import Collection
 
 from optuna.study import StudyDirection
 
-from placement_search.errors import StudyError, nearest
+from placement_search.errors import StudyError, did_you_mean
 from placement_search.space.encoding import Encoding
 from placement_search.space.file import read_space
 from placement_search.space.search_space import SearchSpace
@@ -78,5 +78,5 @@ def _check_known(option: str, name: str, known: Collection[str]) -> None:
     names = sorted(known)
     if name not in names:
         raise StudyError(
-            f"{option} takes one of {', '.join(names)}; got {name!r}{nearest(name, names)}"
+            f"{option} takes one of {', '.join(names)}; got {name!r}{did_you_mean(name, names)}"
         )

@@ -10,6 +10,7 @@ from placement_search.engine.engine import Engine
 from placement_search.engine.in_turn import scored_in_turn
 from placement_search.layout import parse_layout
 from placement_search.modules import MODULE_TYPES
+from placement_search.rounding import score_text
 from placement_search.study import records
 from placement_search.study.answer import find_answer, unconfirmed_seeds
 from placement_search.study.gaps import keep_gap
@@ -53,5 +54,5 @@ def confirm_answer(
 
     for index, card in scored_in_turn(engine, requests, tell_gap):
         study.set_user_attr(keys[index], records.CARDS.dump_python(card, mode="json"))
-        progress.advance(f"the answer again: {card.score:.4f}  seed {missing[index]}")
+        progress.advance(f"the answer again: {score_text(card.score)}  seed {missing[index]}")
     progress.finish()

@@ -25,6 +25,7 @@ from placement_search.evaluation.plan import TrainingPlan
 from placement_search.evaluation.score_card import ScoreCard
 from placement_search.layout import Layout, parse_layout
 from placement_search.modules import MODULE_TYPES, count_parameters
+from placement_search.rounding import score_text
 from placement_search.space.encoding import Encoding
 from placement_search.space.search_space import SearchSpace
 from placement_search.space.training import TrainingChoice
@@ -253,7 +254,8 @@ class Coordinator:
     def _next(self) -> FrozenTrial | None:
         """An interrupted trial, else a queued one, else a new one; None where that has to wait.
 
-        What was begun is finished, whatever the budget says; so an interruption changes nothing.
+        What was begun is finished, whatever steps and seconds the budget has left; so an
+        interruption changes nothing. With fewer ``--n-trials`` than before it may wait.
         """
         if self._interrupted:
             return self._ledger.resume(self._interrupted.popleft())
@@ -375,5 +377,5 @@ def _line(trial: FrozenTrial) -> str:
     has_said = trial.state is TrialState.FAIL
     end = trial.user_attrs[records.END] if has_said else trial.state.name.lower()
     is_complete = trial.state is TrialState.COMPLETE and trial.values
-    score = f"{trial.values[0]:.4f}" if is_complete else end
+    score = score_text(trial.values[0]) if is_complete else end
     return f"trial {trial.number}: {score}  {what}"

@@ -97,8 +97,8 @@ class Course:
         # The same seeds for every layout, so that replicates of two can be compared in pairs.
         seeds = [derive_seed(seed, "replicate", replicate) for replicate in range(self.replicates)]
         return [
-            Leg(replace(own, seed=replicate), report)
-            for report, replicate in enumerate(seeds, start=1)
+            Leg(replace(own, seed=replicate_seed), report)
+            for report, replicate_seed in enumerate(seeds, start=1)
         ]
 
     def value(self, scores: Mapping[int, float]) -> float:

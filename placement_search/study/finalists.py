@@ -10,6 +10,7 @@ from placement_search.engine.engine import Engine
 from placement_search.engine.in_turn import scored_in_turn
 from placement_search.layout import parse_layout
 from placement_search.modules import MODULE_TYPES
+from placement_search.rounding import score_text
 from placement_search.study import records
 from placement_search.study.definition import StudyDefinition
 from placement_search.study.front import pareto_front
@@ -85,9 +86,14 @@ def lacks_seeds(record: StudyRecord) -> bool:
 
     Seeds that gave no score are not lacking: they would give none again.
     """
+    return n_missing_finals(record) > 0
+
+
+def n_missing_finals(record: StudyRecord) -> int:
+    """Retrainings that would complete the finals of the finalists as they are now."""
     held = _tried(record)
     due = choose_finalists(record, record.goal.n_finalists)
-    return any(held[trial.layout_id] < record.goal.n_seeds for trial in due)
+    return sum(max(0, record.goal.n_seeds - held[trial.layout_id]) for trial in due)
 
 
 def why_unanswered(record: StudyRecord) -> str:
@@ -150,5 +156,5 @@ def run_finals(
     for index, card in scored_in_turn(engine, requests, tell_gap):
         trial, replicate = open_[index]
         study.set_user_attr(keys[index], records.CARDS.dump_python(card, mode="json"))
-        progress.advance(f"final: {card.score:.4f}  seed {replicate} of {trial.name}")
+        progress.advance(f"final: {score_text(card.score)}  seed {replicate} of {trial.name}")
     progress.finish()

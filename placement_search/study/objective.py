@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Mapping
 
-from placement_search.errors import StudyError, nearest
+from placement_search.errors import StudyError, did_you_mean
 from placement_search.evaluation.score_card import Costs, ScoreCard
 
 SCORE = "score"
@@ -34,7 +34,7 @@ def parse_objective(objective: str) -> str | None:
     if written not in known:
         raise StudyError(
             f"--objective takes one of {'; '.join(known)}; got {objective!r}"
-            f"{nearest(written, known)}"
+            f"{did_you_mean(written, known)}"
         )
     return written.partition(",")[2] or None
 

@@ -258,9 +258,8 @@ class StudyRecord:
             StudyError: If there is none.
         """
         if not 0 <= number < len(self.trials):
-            raise StudyError(
-                f"study {self.name!r} has trials 0 to {len(self.trials) - 1}, got {number}"
-            )
+            held = f"trials 0 to {len(self.trials) - 1}" if self.trials else "no trials"
+            raise StudyError(f"study {self.name!r} has {held}, got {number}")
         return self.trials[number]
 
     def trial_of(self, layout_id: str) -> TrialRecord:

@@ -18,6 +18,7 @@ from placement_search.engine.in_turn import NO_SCORE, scored_in_turn
 from placement_search.evaluation.score_card import ScoreCard
 from placement_search.layout import Layout, ModuleSpec, parse_layout
 from placement_search.modules import MODULE_TYPES
+from placement_search.rounding import score_text
 from placement_search.space.moves import drawn_apart
 from placement_search.space.node_names import Pair
 from placement_search.space.place_classes import misfit
@@ -155,8 +156,10 @@ class References:
         if len(layout.connections) > len(self._space.pairs):
             return []
         for _ in range(N_DRAWN):
+            if len(drawn) >= n_missing:
+                break
             made = self._shuffled(layout, generator)
-            if made and made.id not in {layout.id, *known} and len(drawn) < n_missing:
+            if made and made.id not in {layout.id, *known}:
                 drawn.setdefault(made.id, made)
         return list(drawn.values())
 
@@ -277,7 +280,7 @@ class References:
         )
         dumped = records.REFERENCES.dump_python(held, mode="json")
         self._study.set_user_attr(reference.key, dumped)
-        self._progress.advance(f"{reference.title}: {card.score:.4f}")
+        self._progress.advance(f"{reference.title}: {score_text(card.score)}")
 
 
 def _held_of_its_size(

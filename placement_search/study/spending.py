@@ -24,7 +24,7 @@ MIN_SETS = 20
 """Sets of one size that random layouts are drawn from; of fewer they would repeat each other."""
 
 
-def dearest(space: SearchSpace, baseline_set: int = 1) -> tuple[int, int]:
+def dearest(space: SearchSpace, baseline_set: int) -> tuple[int, int]:
     """The module, and how many groups of connections with it, that spend most of the budget.
 
     Up to set 4 of baselines each group counted once, however many connections it has.
@@ -55,7 +55,7 @@ def affordable(space: SearchSpace, baseline_set: int = NEWEST_BASELINES) -> int:
     if limit is not None:
         return limit
     if baseline_set < DEAREST_OF_ALL:
-        return space.cost(_dear_layout(space, dearest(space)[0]))
+        return space.cost(_dear_layout(space, dearest(space, 1)[0]))
     if space.extent.is_exact:
         return space.extent.parameters[1]
     counts = [space.choices.most(number) for number in range(len(space.modules))]

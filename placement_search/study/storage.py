@@ -70,15 +70,18 @@ def check_place(address: str) -> None:
     root of the disk.
 
     Raises:
-        StudyError: If the address names no SQLite file, one of something else, or a folder that
-            would have to be made.
+        StudyError: If the address names no SQLite file, one of something else, a folder, one that
+            would have to be made, or a place that can't be written to.
     """
     path = database_path(address)
     try:
         folder = path.parent.resolve()
         folder.exists()
+        is_folder = path.is_dir()
     except UNUSABLE as error:
         raise _unusable(path, error) from error
+    if is_folder:
+        raise _is_folder(path)
     is_ours = folder.is_relative_to(Path.cwd().resolve())
     is_last = folder.parent.exists() and folder.parent != Path(folder.anchor)
     if not (folder.exists() or is_ours or is_last):
@@ -86,6 +89,11 @@ def check_place(address: str) -> None:
             f"--storage {address!r} lies in {folder}, which does not exist outside the working "
             f"directory; make that folder, or give an address inside, e.g. {PREFIX}study.db"
         )
+    there = next(each for each in (folder, *folder.parents) if each.exists())
+    if not os.access(there, os.W_OK):
+        raise StudyError(f"--storage {address!r}: nothing can be written into {str(there)!r}")
+    if path.exists() and not os.access(path, os.W_OK):
+        raise StudyError(f"--storage {address!r}: this file can't be written to")
     has_tables, has_studies = _contents(path)
     if has_tables and not has_studies:
         raise _of_something_else(path)
@@ -107,8 +115,10 @@ def _check_holds_studies(path: Path, address: str) -> None:
     """Look into a file without changing it.
 
     Raises:
-        StudyError: If it is missing, is no database, or one of something else.
+        StudyError: If it is missing, a folder, no database, or one of something else.
     """
+    if path.is_dir():
+        raise _is_folder(path)
     if not path.is_file():
         raise StudyError(f"there is no storage {address!r}; a search makes one, or give --storage")
     _, has_studies = _contents(path)
@@ -130,6 +140,13 @@ def _contents(path: Path) -> tuple[bool, bool]:
     except UNUSABLE as error:
         raise _unusable(path, error) from error
     return bool(tables), "studies" in tables
+
+
+def _is_folder(path: Path) -> StudyError:
+    return StudyError(
+        f"--storage takes a file, {str(path)!r} is a folder; give one in it, e.g. "
+        f"{PREFIX}{path / 'study.db'}"
+    )
 
 
 def _of_something_else(path: Path) -> StudyError:
@@ -245,6 +262,17 @@ def held_study(address: str, name: str) -> optuna.Study | None:
     storage = open_storage(address, must_exist=True)
     names = {study.study_name for study in storage.get_all_studies()}
     return optuna.load_study(study_name=name, storage=storage) if name in names else None
+
+
+def study_names(address: str) -> list[str]:
+    """The studies of a storage, sorted.
+
+    Raises:
+        StudyError: If it is no storage.
+    """
+    with quiet_optuna():
+        storage = open_storage(address, must_exist=True)
+        return sorted(study.study_name for study in storage.get_all_studies())
 
 
 def load_study(address: str, name: str | None) -> optuna.Study:

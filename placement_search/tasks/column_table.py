@@ -6,7 +6,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from datasets import ClassLabel, Features, Image, LargeList, List
 
-from placement_search.errors import TaskError, nearest
+from placement_search.errors import TaskError, did_you_mean
 
 Holds = Callable[[pa.DataType], bool]
 """Whether an Arrow type is of a kind."""
@@ -48,7 +48,7 @@ class ColumnTable:
         """
         if name is not None and name not in self.features:
             raise TaskError(
-                f"{option} names a column, got {name!r}{nearest(name, self.features)}; {self}"
+                f"{option} names a column, got {name!r}{did_you_mean(name, self.features)}; {self}"
             )
 
     def __str__(self) -> str:

@@ -56,5 +56,10 @@ def _sub_folders(folder: Path) -> list[Path]:
 
 
 def _images(folder: Path) -> list[Path]:
+    """Images in a folder and below; what is hidden, as editors and systems leave it, is none."""
     found = folder.rglob("*") if folder.is_dir() else []
-    return sorted(path for path in found if path.suffix.lower() in SUFFIXES)
+    return sorted(
+        path for path in found
+        if path.suffix.lower() in SUFFIXES
+        and not any(part[0] == "." for part in path.relative_to(folder).parts)
+    )  # fmt: skip

@@ -172,7 +172,8 @@ def _row_files(folder: Path) -> list[Path]:
         return []
     return sorted(
         path for path in folder.iterdir()
-        if path.suffix.lower() in READERS and path.name not in NOT_ROWS and path.is_file()
+        if path.suffix.lower() in READERS and path.name not in NOT_ROWS and path.name[0] != "."
+        and path.is_file()
     )  # fmt: skip
 
 

@@ -110,6 +110,15 @@ def test_what_is_no_description_is_refused(tmp_path: Path, content: bytes, compl
     assert str(path) in str(caught.value)
 
 
+def test_a_key_that_stands_twice_is_refused(tmp_path: Path) -> None:
+    """The last one would win, without a word."""
+    path = tmp_path / "family.yaml"
+    path.write_text("blocks: layers\nmiddle: null\ninputs: input_ids\nmiddle: attention\n")
+
+    with pytest.raises(BackboneError, match="middle stands twice, in line 2 and in line 4"):
+        read_family(path)
+
+
 def test_a_missing_file_is_refused() -> None:
     """The error names the option."""
     with pytest.raises(BackboneError, match=r"--family takes a file; 'none\.yaml'"):

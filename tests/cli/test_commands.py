@@ -235,7 +235,11 @@ def test_map_scores_every_connection(tmp_path: Path) -> None:
     with (tmp_path / "map-spread.csv").open() as stream:
         spread = {row["proxy"]: row for row in csv.DictReader(stream)}
 
+    facts = json.loads((tmp_path / "map.json").read_text())
+
     assert len(rows) == 625
+    assert (facts["asked"]["data"]["data"], facts["n_examples"]) == ("digits", 32)
+    assert len(facts["data_fingerprint"]) == 16 and "torch" in facts["versions"]
     assert spread.keys() == rows[0].keys() - {"source", "target", "kind"}
     assert all(-1 <= float(row["between_batches"]) <= 1 for row in spread.values())
     assert spread["feature_norm"]["between_heads"] == ""

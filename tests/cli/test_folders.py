@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from placement_search.cli.folders import check_layout, check_report, folder_of
+from placement_search.cli.folders import check_layout, check_report, folder_of, layout_folder
 from placement_search.errors import OutputError
 
 OURS = "mine", "sqlite:///study.db"
@@ -92,3 +92,9 @@ def test_somebodys_files_of_a_reports_names_are_not_replaced(tmp_path: Path) -> 
 
     with pytest.raises(OutputError, match=r"holds report.md and trials.csv, and no report of a"):
         check_report(tmp_path, *OURS)
+
+
+def test_a_trial_that_is_exported_by_number_lies_beside_the_answer() -> None:
+    """It does not replace the layout that the report and `best` name."""
+    assert layout_folder("mine", None) == Path("runs/mine/layout")
+    assert layout_folder("mine", 0) == Path("runs/mine/trial-0")

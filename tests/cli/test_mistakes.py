@@ -57,6 +57,11 @@ def _inside(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         (["search", "--device", "tpu"], "there is no device 'tpu'"),
         (["search", "--metric", "acuracy"], "did you mean 'accuracy'"),
         (["map", "--proxy", "rank"], "there is no proxy 'rank'"),
+        (["search", "--storage", "sqlite:///."], "--storage takes a file, '.' is a folder"),
+        (
+            ["status", "--storage", "sqlite:///."],
+            "a folder; give one in it, e.g. sqlite:///study.db",
+        ),
     ],
 )
 def test_mistakes_are_explained(arguments: list[str], message: str, tmp_path: Path) -> None:

@@ -2,14 +2,18 @@
 
 import json
 from dataclasses import replace
+from pathlib import Path
 
+import optuna
 import pytest
 
 from placement_search.cli import studies
 from placement_search.cli.options import Format
-from placement_search.cli.studies import _trial_row
+from placement_search.cli.output import print_facts, print_rows
+from placement_search.cli.studies import _status_facts, _trial_row
 from placement_search.study import records
 from placement_search.study.records import StudyRecord
+from placement_search.study.storage import open_storage
 from tests.tiny_records import finals, study_record, trial
 
 EVERY_LAYER = "+".join(f"{node}>{node}:bottleneck(rank=8)" for node in range(1, 25))
@@ -92,3 +96,49 @@ def test_people_read_the_gain_below_the_front(
 
     assert "Pareto front of tiny" in said
     assert "gain_not_measured" in said.splitlines()[-1]
+
+
+def test_status_tells_how_far_the_finals_are() -> None:
+    """How many retrainings lack, and whether the answer may still change."""
+    record = study_record([trial(0, SMALL, 0.6), trial(1, GOOD, 0.5)])
+    n_seeds, n_finalists = record.goal.n_seeds, 2
+    record = replace(record, goal=replace(record.goal, n_finalists=n_finalists))
+    half = replace(record, finals=tuple(finals(SMALL, (0.5,) * n_seeds)))
+    whole = replace(half, finals=(*half.finals, *finals(GOOD, (0.8,) * n_seeds)))
+
+    told = [_status_facts(each) for each in (record, half, whole)]
+
+    missing = [2 * n_seeds, n_seeds, 0]
+    assert [facts["finals_missing"] for facts in told] == missing
+    assert [facts["is_final"] for facts in told] == [False, False, True]
+
+
+def test_status_lists_the_studies_of_a_storage(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """One that no search of ours made is named too, without facts."""
+    address = f"sqlite:///{tmp_path}/studies.db"
+    storage = open_storage(address, must_exist=False)
+    for name in ("theirs", "others"):
+        optuna.create_study(study_name=name, storage=storage)
+
+    studies.status(address, None, Format.JSON)
+
+    rows = json.loads(capsys.readouterr().out)
+    assert [row["study"] for row in rows] == ["others", "theirs"]
+    assert all(row[name] is None for row in rows for name in row.keys() - {"study"})
+
+
+def test_rows_of_csv_end_as_lines_do(capsys: pytest.CaptureFixture[str]) -> None:
+    """So that tools for lines read them; no rows are no lines."""
+    print_rows([{"a": 1, "b": "x"}], Format.CSV)
+    print_rows([], Format.CSV)
+
+    assert capsys.readouterr().out == "a,b\n1,x\n"
+
+
+def test_small_scores_do_not_vanish_in_tables(capsys: pytest.CaptureFixture[str]) -> None:
+    """As errors of small numbers are."""
+    print_facts({"rmse": 3.124e-5, "seconds": 12_345.6}, Format.TABLE)
+
+    assert capsys.readouterr().out.split() == ["rmse", "0.00003124", "seconds", "12,346"]

@@ -216,9 +216,15 @@ def test_an_adapter_of_something_else_is_not_replaced(head: bytes | None, tmp_pa
 
 
 def test_a_former_export_is_replaced(tmp_path: Path) -> None:
-    """As those of layouts are."""
+    """As those of layouts are; that of another layout is not."""
     model = trained("llama", "0>1:lora(rank=4)")
-    assert write_peft(model, tmp_path) == write_peft(model, tmp_path)
+    paths = write_peft(model, tmp_path)
+    assert write_peft(model, tmp_path) == paths
+    before = [path.read_bytes() for path in paths]
+
+    with pytest.raises(OutputError, match=rf"of another layout \({model.layout.id}\).*--peft"):
+        write_peft(trained("llama", "2>3:lora(rank=4)"), tmp_path)
+    assert [path.read_bytes() for path in paths] == before
 
 
 def test_a_name_that_ends_as_another_does_is_refused(tmp_path: Path) -> None:

@@ -81,6 +81,7 @@ def test_the_first_order_is_that_of_the_loss(quarters: Workbench) -> None:
 def test_examples_are_drawn_by_a_seed_in_whole_batches(quarters: Workbench) -> None:
     """All of them where none are asked for."""
     one, same, other = (measured_batches(quarters, 0, seed)[0].indices for seed in (0, 0, 1))
+    assert measured_batches(quarters, 0, 2**64)  # more than torch takes
 
     assert torch.equal(one, same)
     assert not torch.equal(one, other)

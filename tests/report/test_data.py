@@ -29,7 +29,9 @@ def test_counts_stay_whole_numbers_in_the_csv(record: StudyRecord) -> None:
 
 def test_the_json_holds_what_the_page_shows(record: StudyRecord) -> None:
     """Every section of the page can be rebuilt from the data."""
-    data = json.loads(as_json(gather_findings(record)))
+    gap = {"final/some layout/2": "the loss is not finite"}
+    data = json.loads(as_json(gather_findings(replace(record, gaps=gap))))
+    assert data["gaps"] == gap
     assert data["recommended"] == 5
     assert data["answer"]["chosen"]["test"]["mean"] == pytest.approx(0.64)
     verdicts = [c["verdict"] for c in data["answer"]["comparisons"]]

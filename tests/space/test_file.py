@@ -337,6 +337,12 @@ def test_a_file_of_another_kind_is_named(tmp_path: Path, content: bytes, said: s
         ("sources: [1.5]", "sources: takes 'all', or a list of nodes"),
         ("connections: 3", "connections: takes keys and values, got 3"),
         ("modules: [bottleneck]", "modules.0: takes keys and values, got 'bottleneck'"),
+        ("shared: {rank: }", "shared.rank: takes a value or a list of values, where None is none"),
+        ("shared: {rank: [2, {}]}", "shared.rank: takes a value or a list of values, where {}"),
+        (
+            "when: [{has: {module: {rank: null}}, without: parallel}]",
+            "when.0.has.module.rank: takes a value or a list of values, where None is none",
+        ),
         ("training: {learning_rate: fast}", "training.learning_rate: takes a number, got 'fast'"),
         ("1: 2", "1: a key is a word"),
     ],
@@ -359,3 +365,4 @@ def test_a_mistake_of_type_is_told_in_words_of_the_format(
 
     assert said in message
     assert not any(word in message for word in ("literal[", "union[", "instance of", "Input"))
+    assert len(message.splitlines()) == 2, "a mistake is told once"

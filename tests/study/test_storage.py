@@ -176,6 +176,20 @@ def test_a_study_that_nobody_can_write_is_read(
     assert sorted(path.name for path in tmp_path.iterdir()) == before
 
 
+@pytest.mark.parametrize("locked", [".", "study.db"])
+def test_a_place_that_nobody_can_write_is_no_place_for_a_search(
+    locked: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Neither a folder nor a file in it; which is said before anything is loaded."""
+    (tmp_path / "study.db").touch()
+    monkeypatch.setattr(
+        "os.access", lambda place, how: how != os.W_OK or Path(place) != tmp_path / locked
+    )
+
+    with pytest.raises(StudyError, match=r"--storage .*(nothing can|can't) be written"):
+        check_place(f"sqlite:///{tmp_path}/study.db")
+
+
 @pytest.mark.parametrize(
     "error",
     [

@@ -381,3 +381,19 @@ def test_a_configuration_of_a_local_file_is_refused(tmp_path: Path) -> None:
     """An option that would be ignored."""
     with pytest.raises(TaskError, match="for data sets of the hub"):
         read(parquet(tmp_path / "rows.parquet", reviews(20)), config="cola")
+
+
+def test_what_is_hidden_is_no_data(tmp_path: Path) -> None:
+    """Copies that editors keep, and what some systems lay beside every file."""
+    (tmp_path / "texts").mkdir()
+    write_csv(tmp_path / "texts" / "train.csv")
+    (tmp_path / "texts" / "._train.csv").write_bytes(b"\0\xff")
+    for name in ("cats", "dogs"):
+        for place in (name, f"{name}/.ipynb_checkpoints"):
+            (tmp_path / "pets" / place).mkdir(parents=True, exist_ok=True)
+            for shade in range(20):
+                picture(shade).save(tmp_path / "pets" / place / f"{shade}.png")
+        (tmp_path / "pets" / name / "._0.png").write_bytes(b"\0")
+
+    assert len(texts(read(tmp_path / "texts"))) == 40
+    assert sum(map(len, read(tmp_path / "pets").splits.values())) == 40
