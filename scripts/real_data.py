@@ -19,6 +19,7 @@ from typing import Any
 
 from placement_search.output_files import make_folder, write_whole
 from placement_search.report.markdown import PICTURES
+from placement_search.report.tables import WITH_TABLE
 
 MODEL = "all-MiniLM-L6-v2"
 TEXTS, IMAGES = ("trec6", "sst2", "subj"), ("mnist", "omniglot_alphabet", "cifar10")
@@ -101,7 +102,8 @@ def keep_report(made: Path, kept: Path) -> None:
     """Copy what is kept of a report; the copy points at no file that is not beside it."""
     make_folder(kept)
     page = (made / "report.md").read_text(encoding="utf-8")
-    write_whole(kept / "report.md", page.replace(PICTURES, WITHOUT_PICTURES))
+    page = page.replace(PICTURES, WITHOUT_PICTURES).replace(WITH_TABLE, ".")
+    write_whole(kept / "report.md", page)
     write_whole(kept / "report.json", (made / "report.json").read_bytes())
 
 

@@ -21,6 +21,8 @@ def pages() -> list[str]:
             check=True,
         ).stdout.split("\n")
     except (OSError, subprocess.CalledProcessError):
+        listed = []
+    if "README.md" not in listed:
         listed = [str(path.relative_to(ROOT)) for path in ROOT.glob("*.md")]
         listed += [str(path.relative_to(ROOT)) for path in (ROOT / "docs").rglob("*.md")]
     return [name for name in listed if name]
@@ -33,7 +35,8 @@ def without_code(text: str) -> str:
 
 def anchors(page: Path) -> set[str]:
     """The names of its headings, as they are linked to."""
-    titles = re.findall(r"^#+ (.+)$", page.read_text(encoding="utf-8"), re.MULTILINE)
+    text = re.sub(r"```.*?```", "", page.read_text(encoding="utf-8"), flags=re.DOTALL)
+    titles = re.findall(r"^#+ (.+)$", text, re.MULTILINE)
     return {re.sub(r"[^\w\- ]", "", title.lower()).replace(" ", "-") for title in titles}
 
 

@@ -79,7 +79,9 @@ def _draft(model: nn.Module, blocks: Candidate) -> list[str]:
     """A family file, guessed from names alone."""
     inputs = str(getattr(model, "main_input_name", "input_ids"))
     attention = next((name for name in blocks.children if "att" in name.lower()), None)
-    writes = bool(getattr(getattr(model, "config", None), "use_cache", False))
+    config = getattr(model, "config", None)
+    # Encoders that may become decoders have a cache in their configurations too.
+    writes = bool(getattr(config, "use_cache", False) and getattr(config, "is_decoder", True))
     image = inputs == "pixel_values"
     poolings = [Pooling.CLS] if image else [Pooling.LAST] if writes else []
     lines = [

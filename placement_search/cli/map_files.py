@@ -16,6 +16,9 @@ from placement_search.tasks.settings import DataSettings
 
 MAP_NAME, SPREAD_NAME, FACTS_NAME = "map.csv", "map-spread.csv", "map.json"
 
+FINGERPRINTS = ("backbone_fingerprint", "data_fingerprint")
+"""Facts by which a map is of what it was of."""
+
 
 @dataclass(frozen=True, slots=True)
 class AskedMap:
@@ -47,17 +50,19 @@ def check_map(folder: Path, asked: AskedMap) -> None:
         OutputError: If it can't, or one does, or files of these names that are of none.
     """
     check_folder(folder)
+    _check_same(folder, {"asked": asked.as_json()})
+
+
+def _check_same(folder: Path, facts: Mapping[str, Any]) -> None:
+    """Check that what lies there, if anything does, is a map of which all this is said."""
     lying = [name for name in (MAP_NAME, SPREAD_NAME, FACTS_NAME) if (folder / name).exists()]
-    if lying and _asked_in(folder / FACTS_NAME) != asked.as_json():
-        raise OutputError(f"{str(folder)!r} holds {lying[0]}, not of this map; {OTHER_FOLDER}")
-
-
-def _asked_in(path: Path) -> object:
     try:
-        held = json.loads(path.read_bytes())
+        held = json.loads((folder / FACTS_NAME).read_bytes()) if lying else {}
     except (OSError, ValueError):
-        return None
-    return held.get("asked") if isinstance(held, dict) else None
+        held = None
+    is_same = isinstance(held, dict) and all(held.get(key) == facts[key] for key in facts)
+    if lying and not is_same:
+        raise OutputError(f"{str(folder)!r} holds {lying[0]}, not of this map; {OTHER_FOLDER}")
 
 
 def write_map(
@@ -75,8 +80,13 @@ def write_map(
         rows: A connection each, with its score by every proxy.
         spread: A proxy each.
         facts: What else ``map.json`` is to hold.
+
+    Raises:
+        OutputError: As `check_map` does, or if the map that lies there is of another backbone or
+            other data of the same names.
     """
     check_map(folder, asked)
+    _check_same(folder, {key: facts[key] for key in FINGERPRINTS})
     make_folder(folder)
     said = json.dumps({"asked": asked.as_json(), **facts}, indent=1, allow_nan=False)
     # What says whose the files are comes first: a stopped command can be repeated.

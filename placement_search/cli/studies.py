@@ -33,32 +33,34 @@ def status(
     """
     with exit_codes():
         from placement_search.study.records import load_record
-        from placement_search.study.storage import study_names
+        from placement_search.study.storage import has_coordinator, study_names
 
         names = study_names(storage) if study_name is None else []
         if len(names) > 1:
-            rows = [_line_of(storage, name, form) for name in names]
+            is_in_use = has_coordinator(storage)
+            rows = [_line_of(storage, name, form, is_in_use=is_in_use) for name in names]
             print_rows(rows, form, title=f"studies in {storage}; choose by --study-name")
             return
-        print_facts(_status_facts(load_record(storage, study_name)), form)
+        record = load_record(storage, study_name)
+        print_facts(_status_facts(record, is_in_use=has_coordinator(storage)), form)
 
 
 LINE = (
     "study", "n_trials", "complete", "finals", "finals_missing", "is_final", "incumbent_score",
-    "incumbent",
+    "is_storage_in_use", "incumbent",
 )  # fmt: skip
 """What is shown of a study among others."""
 
 
-def _line_of(storage: str, name: str, form: Format) -> Row:
-    """A study among others, its name alone where no search of ours made it."""
+def _line_of(storage: str, name: str, form: Format, *, is_in_use: bool | None) -> Row:
+    """A study among others, without facts where no search of ours made it."""
     from placement_search.errors import StudyError
     from placement_search.study.records import load_record
 
     try:
-        facts = _status_facts(load_record(storage, name))
+        facts = _status_facts(load_record(storage, name), is_in_use=is_in_use)
     except StudyError:
-        return dict.fromkeys(LINE) | {"study": name}
+        return dict.fromkeys(LINE) | {"study": name, "is_storage_in_use": is_in_use}
     incumbent = facts["incumbent"]
     if incumbent and form is Format.TABLE:
         facts = {**facts, "incumbent": shortened(str(incumbent))}
@@ -121,17 +123,16 @@ def best(
         print_facts(_best_facts(record, trial, answer), form)
 
 
-def _status_facts(record: "StudyRecord") -> Row:
+def _status_facts(record: "StudyRecord", *, is_in_use: bool | None) -> Row:
     from placement_search.study.answer import find_answer
     from placement_search.study.finalists import n_missing_finals
     from placement_search.study.records import TrialEnd
-    from placement_search.study.storage import has_coordinator
 
     incumbent, n_missing = record.incumbent, n_missing_finals(record)
     return {
         "study": record.name,
         "storage": record.storage,
-        "is_storage_in_use": has_coordinator(record.storage),
+        "is_storage_in_use": is_in_use,
         "n_trials": record.goal.n_trials,
         **{end.value: len(record.ended(end)) for end in TrialEnd},
         "finals": len(record.finals),

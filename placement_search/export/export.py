@@ -116,7 +116,7 @@ def export_layout(
     folder = check_folder(folder)
     trial = choose_trial(record, number)
     if peft is not None:
-        check_peft_folder(peft, trial.layout_id)
+        check_peft_folder(peft, _owner(record))
     _check_same_study(record, bench)
     held = [final for final in record.finals if final.layout_id == trial.layout_id]
     finals = [final.card for final in held]
@@ -138,8 +138,17 @@ def export_layout(
     file = _describe(source, evaluated, request.plan, weights.sha256)
     paths: tuple[Path, ...] = write_files(folder, file, weights)
     if peft is not None:
-        paths += write_peft(evaluated.model, peft)
+        paths += write_peft(evaluated.model, peft, _owner(record))
     return Exported(paths, trial, known.score, evaluated.card.score)
+
+
+def _owner(record: StudyRecord) -> str:
+    """Whose exports may replace each other: those of one study on its backbone and data."""
+    asked = record.definition
+    return (
+        f"study {record.name} on backbone {asked.backbone.fingerprint} and data "
+        f"{asked.data_fingerprint}"
+    )
 
 
 def _check_same_study(record: StudyRecord, bench: Workbench) -> None:

@@ -49,39 +49,41 @@ def check_peft(layout: Layout, places: Places) -> None:
         raise ExportError("PEFT can't express a layout without connections: there is no adapter")
 
 
-def check_peft_folder(folder: Path | str, layout_id: str) -> None:
-    """Check that a layout can be written there and that no other adapter lies there.
+def check_peft_folder(folder: Path | str, owner: str) -> None:
+    """Check that a layout can be written there and that no adapter of others lies there.
 
     Args:
         folder: Where it is to go.
-        layout_id: Of the layout; an earlier export of the same one may be replaced.
+        owner: Whose earlier export may be replaced, see `write_peft`.
 
     Raises:
         OutputError: If it can't, or one does: files of these names without the head that
-            `write_peft` adds, or with that of another layout.
+            `write_peft` adds, or with that of another owner.
     """
     folder = check_folder(folder)
     names = (CONFIG_NAME, WEIGHTS_NAME, HEAD_NAME)
     lying = [name for name in names if (folder / name).exists()]
-    held = _layout_id(folder / HEAD_NAME)
-    if lying and held != layout_id:
-        whose = f"of something else ({lying[0]})" if held is None else f"of another layout ({held})"
+    held = _owner(folder / HEAD_NAME)
+    if lying and held != owner:
+        whose = f"of something else ({lying[0]})" if held is None else f"of another owner, {held}"
         raise OutputError(
             f"{str(folder)!r} holds an adapter {whose}; give another folder (--peft), or move that "
             "one away"
         )
 
 
-def _layout_id(head: Path) -> str | None:
-    """Which layout's head it is; None where `write_peft` did not write it."""
+def _owner(head: Path) -> str | None:
+    """Whose head it is; None where `write_peft` did not write it."""
     try:
         with safe_open(head, "pt") as file:
-            return (file.metadata() or {}).get("layout_id")
+            return (file.metadata() or {}).get("owner")
     except (OSError, SafetensorError):
         return None
 
 
-def write_peft(model: AdaptedBackbone, folder: Path | str) -> tuple[Path, ...]:
+def write_peft(
+    model: AdaptedBackbone, folder: Path | str, owner: str | None = None
+) -> tuple[Path, ...]:
     """Write a layout as PEFT does, for ``PeftModel.from_pretrained(base_model, folder)``.
 
     The base model is the backbone's own class, e.g. what ``AutoModel.from_pretrained`` gives. The
@@ -91,7 +93,8 @@ def write_peft(model: AdaptedBackbone, folder: Path | str) -> tuple[Path, ...]:
 
     Args:
         model: The trained layout.
-        folder: Made where it is missing; files of an earlier export are replaced.
+        folder: Made where it is missing; files of an earlier export of the same owner are replaced.
+        owner: Whose export it is, e.g. which study's on which data; None for the layout's id.
 
     Returns:
         Configuration, weights and head.
@@ -100,14 +103,15 @@ def write_peft(model: AdaptedBackbone, folder: Path | str) -> tuple[Path, ...]:
         ExportError: Naming the first connection that PEFT can't express.
         OutputError: If ``folder`` is a file or can't be made, or holds another adapter.
     """
-    check_peft_folder(folder, model.layout.id)
+    owner = owner or f"layout {model.layout.id}"
+    check_peft_folder(folder, owner)
     check_peft(model.layout, model.backbone.places)
     updates = _by_name(model)
     config = _config(model, updates)
     folder = make_folder(folder)
     paths = tuple(folder / name for name in (CONFIG_NAME, WEIGHTS_NAME, HEAD_NAME))
     head = {"weight": model.head.weight.detach(), "bias": model.head.bias.detach()}
-    write_whole(paths[2], _sorted(save(head, _read_by_head(model))))
+    write_whole(paths[2], _sorted(save(head, {**_read_by_head(model), "owner": owner})))
     write_whole(paths[1], save(_weights(updates), {"format": "pt"}))
     text = json.dumps(config, indent=2, sort_keys=True, allow_nan=False)
     write_whole(paths[0], f"{text}\n")

@@ -31,7 +31,7 @@ def measured_batches(bench: Workbench, n_examples: int, seed: int) -> list[Batch
         n_examples: How many at least, in whole batches; 0 for all.
         seed: Fixes which ones.
     """
-    generator = torch.Generator().manual_seed(seed % 2**63)  # torch takes no larger ones
+    generator = torch.Generator().manual_seed(seed % 2**64)  # torch takes no larger ones
     batches = bench.train.batches.shuffled(BATCH_SIZE, generator)
     n_batches = -(-n_examples // BATCH_SIZE) if n_examples else len(batches)
     return batches[:n_batches]

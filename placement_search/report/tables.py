@@ -29,6 +29,7 @@ from placement_search.study.records import ReferenceRecord, TrialEnd, TrialRecor
 
 SHOWN_TRIALS = 200
 SHOWN_FAILURES = 20
+WITH_TABLE = "; trials.csv holds them with more columns."
 
 
 @dataclass(frozen=True, slots=True)
@@ -227,7 +228,7 @@ def ranking_note(findings: Findings, limit: int = SHOWN_TRIALS) -> str:
     """What part of all trials the ranking shows."""
     total = len(findings.trials)
     if total <= limit:
-        return f"All {as_count(total)} trials; trials.csv holds them with more columns."
+        return f"All {as_count(total)} trials{WITH_TABLE}"
     return f"The first {limit} of {as_count(total)} trials; trials.csv holds all of them."
 
 

@@ -78,6 +78,8 @@ def check_place(address: str) -> None:
         folder = path.parent.resolve()
         folder.exists()
         is_folder = path.is_dir()
+        written = path.resolve().parent  # of a link, that of its file, where SQLite keeps others
+        there = next(each for each in (written, *written.parents) if each.exists())
     except UNUSABLE as error:
         raise _unusable(path, error) from error
     if is_folder:
@@ -89,7 +91,6 @@ def check_place(address: str) -> None:
             f"--storage {address!r} lies in {folder}, which does not exist outside the working "
             f"directory; make that folder, or give an address inside, e.g. {PREFIX}study.db"
         )
-    there = next(each for each in (folder, *folder.parents) if each.exists())
     if not os.access(there, os.W_OK):
         raise StudyError(f"--storage {address!r}: nothing can be written into {str(there)!r}")
     if path.exists() and not os.access(path, os.W_OK):

@@ -2,6 +2,7 @@
 
 import re
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 import yaml
@@ -49,6 +50,16 @@ def test_the_draft_is_a_file_that_works(tmp_path: Path) -> None:
 
     assert yaml.safe_load(draft[1])["blocks"] == "decoder.layers"
     assert as_backbone(tiny_opt(), "x", family=read_family(path)).n_nodes == 7
+
+
+def test_an_encoder_that_might_be_a_decoder_is_drafted_as_an_encoder() -> None:
+    """Its configuration has a cache, as BERT's has."""
+    model = Own()
+    model.config = SimpleNamespace(use_cache=True, is_decoder=False)
+    message = complaint(model)
+
+    assert "poolings: [mean]" in message
+    assert "is_causal" not in message and "use_cache" not in message
 
 
 def test_models_without_lists_of_modules_get_no_draft() -> None:

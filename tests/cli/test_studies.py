@@ -106,7 +106,7 @@ def test_status_tells_how_far_the_finals_are() -> None:
     half = replace(record, finals=tuple(finals(SMALL, (0.5,) * n_seeds)))
     whole = replace(half, finals=(*half.finals, *finals(GOOD, (0.8,) * n_seeds)))
 
-    told = [_status_facts(each) for each in (record, half, whole)]
+    told = [_status_facts(each, is_in_use=False) for each in (record, half, whole)]
 
     missing = [2 * n_seeds, n_seeds, 0]
     assert [facts["finals_missing"] for facts in told] == missing
@@ -114,19 +114,25 @@ def test_status_tells_how_far_the_finals_are() -> None:
 
 
 def test_status_lists_the_studies_of_a_storage(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """One that no search of ours made is named too, without facts."""
     address = f"sqlite:///{tmp_path}/studies.db"
     storage = open_storage(address, must_exist=False)
-    for name in ("theirs", "others"):
+    for name in ("tiny", "others"):
         optuna.create_study(study_name=name, storage=storage)
+    real, ours = records.load_record, study_record([trial(0, SMALL, 0.6)])
+    monkeypatch.setattr(records, "load_record", lambda a, n: ours if n == "tiny" else real(a, n))
 
     studies.status(address, None, Format.JSON)
 
-    rows = json.loads(capsys.readouterr().out)
-    assert [row["study"] for row in rows] == ["others", "theirs"]
-    assert all(row[name] is None for row in rows for name in row.keys() - {"study"})
+    other, tiny = json.loads(capsys.readouterr().out)
+    assert other.keys() == tiny.keys()
+    assert {name for name, cell in other.items() if cell is not None} == {
+        "study", "is_storage_in_use",
+    }  # fmt: skip
+    assert (tiny["study"], tiny["complete"], tiny["is_final"]) == ("tiny", 1, False)
+    assert (tiny["incumbent"], tiny["incumbent_score"]) == (SMALL, 0.6)
 
 
 def test_rows_of_csv_end_as_lines_do(capsys: pytest.CaptureFixture[str]) -> None:

@@ -117,7 +117,9 @@ def test_the_head_lies_beside(tmp_path: Path) -> None:
         metadata, weight = file.metadata(), file.get_tensor("weight")
 
     assert path.name == "head.safetensors"
-    assert metadata == {"pooling": "cls", "layout_id": model.layout.id}
+    assert metadata == {
+        "pooling": "cls", "layout_id": model.layout.id, "owner": f"layout {model.layout.id}",
+    }  # fmt: skip
     assert torch.equal(weight, model.head.weight)
 
 
@@ -216,14 +218,16 @@ def test_an_adapter_of_something_else_is_not_replaced(head: bytes | None, tmp_pa
 
 
 def test_a_former_export_is_replaced(tmp_path: Path) -> None:
-    """As those of layouts are; that of another layout is not."""
+    """As those of layouts are; that of another owner is not, the layout's id if none is said."""
     model = trained("llama", "0>1:lora(rank=4)")
     paths = write_peft(model, tmp_path)
     assert write_peft(model, tmp_path) == paths
     before = [path.read_bytes() for path in paths]
 
-    with pytest.raises(OutputError, match=rf"of another layout \({model.layout.id}\).*--peft"):
+    with pytest.raises(OutputError, match=rf"of another owner, layout {model.layout.id};.*--peft"):
         write_peft(trained("llama", "2>3:lora(rank=4)"), tmp_path)
+    with pytest.raises(OutputError, match=r"of another owner.*--peft"):
+        write_peft(model, tmp_path, owner="study mine")
     assert [path.read_bytes() for path in paths] == before
 
 

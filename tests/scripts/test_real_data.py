@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from placement_search.report.markdown import PICTURES
+from placement_search.report.tables import WITH_TABLE
 from scripts.real_data import IMAGES, TEXTS, WITHOUT_PICTURES, command, keep_report, rows, table
 
 REPORTS = Path("reports/real-data")
@@ -62,22 +63,24 @@ def test_what_is_kept_of_a_report_points_at_nothing_that_is_not(tmp_path: Path) 
     """The page is without pictures, and says so; all else stays."""
     made = tmp_path / "made"
     made.mkdir()
-    (made / "report.md").write_text(f"# A study\n\n{PICTURES}\n\n## The answer\n")
+    (made / "report.md").write_text(f"# A study\n\n{PICTURES}\n\nAll 40 trials{WITH_TABLE}\n")
     (made / "report.json").write_text("{}")
 
     keep_report(made, tmp_path / "kept")
 
     page = (tmp_path / "kept" / "report.md").read_text()
-    assert page == f"# A study\n\n{WITHOUT_PICTURES}\n\n## The answer\n"
+    assert page == f"# A study\n\n{WITHOUT_PICTURES}\n\nAll 40 trials.\n"
     assert (tmp_path / "kept" / "report.json").read_text() == "{}"
 
 
 @pytest.mark.parametrize("name", [*TEXTS, *IMAGES])
 def test_the_shipped_pages_are_such_copies(name: str) -> None:
-    """Without the sentence about pictures beside them."""
+    """They name no file beside them that is not kept."""
     page = (REPORTS / name / "report.md").read_text("utf-8")
 
-    assert WITHOUT_PICTURES in page and PICTURES not in page
+    assert WITHOUT_PICTURES in page
+    assert "trials.csv" not in page.replace(WITHOUT_PICTURES, "")
+    assert "report.html" not in page.replace(WITHOUT_PICTURES, "")
 
 
 @pytest.mark.parametrize("name", TEXTS)
