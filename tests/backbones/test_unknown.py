@@ -54,9 +54,11 @@ def test_the_draft_is_a_file_that_works(tmp_path: Path) -> None:
 
 def test_an_encoder_that_might_be_a_decoder_is_drafted_as_an_encoder() -> None:
     """Its configuration has a cache, as BERT's has."""
-    model = Own()
-    model.config = SimpleNamespace(use_cache=True, is_decoder=False)
-    message = complaint(model)
+
+    class Encoder(Own):
+        config = SimpleNamespace(use_cache=True, is_decoder=False)
+
+    message = complaint(Encoder())
 
     assert "poolings: [mean]" in message
     assert "is_causal" not in message and "use_cache" not in message
