@@ -5,6 +5,7 @@ import pytest
 from benchmarks.placements.maps import maps_of
 from benchmarks.placements.protocol import (
     LENGTHS,
+    LONG,
     N_COMPARED,
     N_REPLICATES,
     N_SETS,
@@ -15,6 +16,7 @@ from benchmarks.placements.protocol import (
     single_connections,
 )
 from benchmarks.placements.table import TABLE, Row, read_rows, rows_of_one_backbone
+from placement_search.layout import Layout
 
 N_NODES = 25
 
@@ -40,6 +42,18 @@ def test_every_single_connection_has_three_seeds(rows: list[Row], task: str) -> 
     assert len(singles) == 625
     assert {found[each.id, SHORT.epochs] for each in singles} == {3} == {N_REPLICATES}
     assert len({row.key for row in rows}) == len(rows)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("task", TASKS)
+def test_every_single_connection_is_trained_long_with_three_seeds(
+    rows: list[Row], task: str
+) -> None:
+    """And the head alone, which tells what they gain."""
+    found = held(rows, task)
+    trained = [Layout(), *single_connections(N_NODES)]
+
+    assert {found[each.id, LONG.epochs] for each in trained} == {3} == {N_REPLICATES}
 
 
 @pytest.mark.slow
