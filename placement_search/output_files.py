@@ -15,6 +15,11 @@ def is_folder_name(name: str) -> bool:
     return name not in {".", ".."} and Path(name).name == name and "\\" not in name
 
 
+def nearest_existing(folder: Path) -> Path:
+    """``folder``, or the nearest one above it that exists."""
+    return next(each for each in (folder, *folder.parents) if each.exists())
+
+
 def check_folder(folder: Path | str) -> Path:
     """``folder``, if it is a folder or could become one; nothing is made.
 
@@ -22,7 +27,7 @@ def check_folder(folder: Path | str) -> Path:
         OutputError: If it is a file, or lies in one, or can't be written into.
     """
     try:
-        place = next(each for each in (Path(folder), *Path(folder).parents) if each.exists())
+        place = nearest_existing(Path(folder))
         is_folder = place.is_dir()
     except (OSError, RuntimeError) as error:  # no name of a file, or a link to itself
         raise OutputError(f"{str(folder)!r} can't be a folder: {error}") from error

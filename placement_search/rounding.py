@@ -9,10 +9,15 @@ def score_text(value: float) -> str:
     Args:
         value: Finite or not; from 100 on it has six digits in all.
     """
-    return f"{value:.{decimals(value, below=0.01, digits=4)}f}"
+    return f"{value:.{_decimals(value, below=0.01, digits=4)}f}"
 
 
-def decimals(value: float, below: float, digits: int) -> int:
+def size_text(size: float) -> str:
+    """The size of a difference with four decimals; below 0.001 two digits."""
+    return f"{size:.{_decimals(size, below=0.001, digits=2)}f}"
+
+
+def _decimals(value: float, below: float, digits: int) -> int:
     """Four; as many as ``digits`` significant ones take below ``below``; six of them from 100 on.
 
     So that no difference vanishes whatever the unit of a metric, nor is a large value too exact.

@@ -49,7 +49,7 @@ def check_report(folder: Path, study: str, storage: str) -> None:
     from placement_search.report.formats import joined
     from placement_search.report.write import FILES, OWNER
 
-    held = _held(folder / OWNER)
+    held = held_facts(folder / OWNER)
     lying = [name for name in FILES if (folder / name).exists()]
     if held.get("study"):
         _check_owner(
@@ -70,7 +70,7 @@ def check_layout(folder: Path, study: str, storage: str) -> None:
     Raises:
         OutputError: If one would.
     """
-    held = _held(folder / LAYOUT_NAME)
+    held = held_facts(folder / LAYOUT_NAME)
     if derived := held.get("derived_from"):
         raise OutputError(
             f"{str(folder)!r} holds a layout that was made of others by "
@@ -97,7 +97,7 @@ def _check_owner(folder: Path, what: str, theirs: tuple[str, str], ours: tuple[s
         )
 
 
-def _held(path: Path) -> dict[str, Any]:
+def held_facts(path: Path) -> dict[str, Any]:
     """What a file holds; nothing where there is none, or it is no JSON object."""
     try:
         held = json.loads(path.read_bytes())

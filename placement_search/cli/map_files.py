@@ -1,7 +1,5 @@
 """The files of ``map --out``, and that no other map is replaced by them."""
 
-import csv
-import io
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
@@ -9,7 +7,8 @@ from pathlib import Path
 from typing import Any
 
 from placement_search.backbones.settings import ModelSettings
-from placement_search.cli.output import Row
+from placement_search.cli.folders import held_facts
+from placement_search.cli.output import Row, as_csv
 from placement_search.errors import OutputError
 from placement_search.output_files import OTHER_FOLDER, check_folder, make_folder, write_whole
 from placement_search.tasks.settings import DataSettings
@@ -56,12 +55,8 @@ def check_map(folder: Path, asked: AskedMap) -> None:
 def _check_same(folder: Path, facts: Mapping[str, Any]) -> None:
     """Check that what lies there, if anything does, is a map of which all this is said."""
     lying = [name for name in (MAP_NAME, SPREAD_NAME, FACTS_NAME) if (folder / name).exists()]
-    try:
-        held = json.loads((folder / FACTS_NAME).read_bytes()) if lying else {}
-    except (OSError, ValueError):
-        held = None
-    is_same = isinstance(held, dict) and all(held.get(key) == facts[key] for key in facts)
-    if lying and not is_same:
+    held = held_facts(folder / FACTS_NAME)
+    if lying and any(held.get(key) != fact for key, fact in facts.items()):
         raise OutputError(f"{str(folder)!r} holds {lying[0]}, not of this map; {OTHER_FOLDER}")
 
 
@@ -85,21 +80,12 @@ def write_map(
         OutputError: As `check_map` does, or if the map that lies there is of another backbone or
             other data of the same names.
     """
-    check_map(folder, asked)
-    _check_same(folder, {key: facts[key] for key in FINGERPRINTS})
+    said = {"asked": asked.as_json(), **facts}
+    _check_same(folder, {key: said[key] for key in ("asked", *FINGERPRINTS)})
     make_folder(folder)
-    said = json.dumps({"asked": asked.as_json(), **facts}, indent=1, allow_nan=False)
     # What says whose the files are comes first: a stopped command can be repeated.
     return (
-        write_whole(folder / FACTS_NAME, f"{said}\n"),
-        write_whole(folder / MAP_NAME, _as_csv(rows)),
-        write_whole(folder / SPREAD_NAME, _as_csv(spread)),
+        write_whole(folder / FACTS_NAME, f"{json.dumps(said, indent=1, allow_nan=False)}\n"),
+        write_whole(folder / MAP_NAME, as_csv(rows)),
+        write_whole(folder / SPREAD_NAME, as_csv(spread)),
     )
-
-
-def _as_csv(rows: Sequence[Row]) -> str:
-    text = io.StringIO()
-    writer = csv.DictWriter(text, list(rows[0]), lineterminator="\n")
-    writer.writeheader()
-    writer.writerows(rows)
-    return text.getvalue()

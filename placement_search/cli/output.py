@@ -1,6 +1,7 @@
 """Results on stdout, as a table for people or as JSON or CSV for programs."""
 
 import csv
+import io
 import json
 import sys
 from collections.abc import Mapping, Sequence
@@ -28,10 +29,7 @@ def print_rows(rows: Sequence[Row], form: Format, *, title: str = "") -> None:
     if form is Format.JSON:
         print_json([dict(row) for row in rows])
     elif form is Format.CSV:
-        if rows:
-            writer = csv.DictWriter(sys.stdout, list(rows[0]), lineterminator="\n")
-            writer.writeheader()
-            writer.writerows(rows)
+        typer.echo(as_csv(rows), nl=False)
     else:
         table = Table(title=escape(title) or None, title_justify="left", box=None, pad_edge=False)
         for name, cell in (rows[0] if rows else {}).items():
@@ -42,6 +40,16 @@ def print_rows(rows: Sequence[Row], form: Format, *, title: str = "") -> None:
         for row in rows:
             table.add_row(*(escape(_shown(cell)) for cell in row.values()))
         _console().print(table)
+
+
+def as_csv(rows: Sequence[Row]) -> str:
+    """Rows that share their keys, below a header; empty where there are none."""
+    text = io.StringIO()
+    if rows:
+        writer = csv.DictWriter(text, list(rows[0]), lineterminator="\n")
+        writer.writeheader()
+        writer.writerows(rows)
+    return text.getvalue()
 
 
 def print_facts(facts: Row, form: Format) -> None:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from scipy import stats
 
-from placement_search.rounding import decimals, score_text
+from placement_search.rounding import score_text, size_text
 
 CONFIDENCE = 0.95
 ROUNDING = 1e-9
@@ -32,8 +32,7 @@ class Estimate:
 
     def __str__(self) -> str:
         """The mean and half the interval's length, as plain text shows it."""
-        half = (self.high - self.low) / 2
-        return f"{score_text(self.mean)} ± {half:.{decimals(half, below=0.001, digits=2)}f}"
+        return f"{score_text(self.mean)} ± {size_text((self.high - self.low) / 2)}"
 
 
 def is_rounding(difference: float, *values: float) -> bool:

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 
 from placement_search.evaluation.estimates import Estimate
 from placement_search.layout import SHOWN_CONNECTIONS, shortened
-from placement_search.rounding import decimals, score_text
+from placement_search.rounding import score_text, size_text
 from placement_search.study.records import ReferenceRecord, TrialRecord
 
 UNKNOWN = "–"
@@ -29,8 +29,7 @@ def as_signed(value: float) -> str:
     if not math.isfinite(value):
         return UNKNOWN
     size = abs(value) if abs(value) > NO_DIFFERENCE else 0.0
-    text = f"{size:.{decimals(size, below=0.001, digits=2)}f}"
-    return f"{MINUS if value < 0 and size else '+'}{text}"
+    return f"{MINUS if value < 0 and size else '+'}{size_text(size)}"
 
 
 def as_factor(value: float | None) -> str:

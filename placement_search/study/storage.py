@@ -14,6 +14,7 @@ import sqlalchemy.exc
 from optuna.storages import BaseStorage, RDBStorage
 
 from placement_search.errors import StudyError, nearest
+from placement_search.output_files import nearest_existing
 
 PREFIX = "sqlite:///"
 BUSY_SECONDS = 60
@@ -79,7 +80,7 @@ def check_place(address: str) -> None:
         folder.exists()
         is_folder = path.is_dir()
         written = path.resolve().parent  # of a link, that of its file, where SQLite keeps others
-        there = next(each for each in (written, *written.parents) if each.exists())
+        there = nearest_existing(written)
     except UNUSABLE as error:
         raise _unusable(path, error) from error
     if is_folder:
@@ -261,8 +262,8 @@ def held_study(address: str, name: str) -> optuna.Study | None:
     if not path.exists() or not _contents(path)[0]:
         return None
     storage = open_storage(address, must_exist=True)
-    names = {study.study_name for study in storage.get_all_studies()}
-    return optuna.load_study(study_name=name, storage=storage) if name in names else None
+    is_there = name in _names_in(storage)
+    return optuna.load_study(study_name=name, storage=storage) if is_there else None
 
 
 def study_names(address: str) -> list[str]:
@@ -272,8 +273,11 @@ def study_names(address: str) -> list[str]:
         StudyError: If it is no storage.
     """
     with quiet_optuna():
-        storage = open_storage(address, must_exist=True)
-        return sorted(study.study_name for study in storage.get_all_studies())
+        return _names_in(open_storage(address, must_exist=True))
+
+
+def _names_in(storage: BaseStorage) -> list[str]:
+    return sorted(study.study_name for study in storage.get_all_studies())
 
 
 def load_study(address: str, name: str | None) -> optuna.Study:
@@ -284,7 +288,7 @@ def load_study(address: str, name: str | None) -> optuna.Study:
     """
     with quiet_optuna():
         storage = open_storage(address, must_exist=True)
-        names = sorted(study.study_name for study in storage.get_all_studies())
+        names = _names_in(storage)
         if name is None and len(names) != 1:
             listed = ", ".join(names) or "none"
             raise StudyError(f"{address!r} holds these studies: {listed}; choose by --study-name")
